@@ -1,0 +1,88 @@
+//! Things to do. Each can be asked for again after a crash: whoever carries it out looks first at what is there.
+
+use crate::{AttemptId, CommitId, RunId, StepId, StepKind, TaskId};
+
+/// How hard a step is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopForce {
+    /// TERM to the whole descent, its grace, then KILL.
+    Grace,
+    /// KILL at once.
+    Now,
+}
+
+/// Something to do in the world. What it comes to comes back as a [`crate::Report`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Make the integration branch at `base` unless it is there.
+    OpenIntegration {
+        /// The run.
+        run: RunId,
+        /// The branch, `gadugi/<run>`.
+        branch: String,
+        /// Where it begins.
+        base: CommitId,
+    },
+    /// Make the attempt's branch and workspace unless they are there.
+    PrepareWorkspace {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where its branch begins.
+        base: CommitId,
+    },
+    /// Start a step whose intent is stored.
+    LaunchStep {
+        /// The step.
+        step: StepId,
+        /// What it is for.
+        kind: StepKind,
+    },
+    /// After a restart: find the step that was intended or running, and follow it; start nothing.
+    AdoptStep {
+        /// The step.
+        step: StepId,
+        /// What it is for.
+        kind: StepKind,
+    },
+    /// Stop a step.
+    StopStep {
+        /// The step.
+        step: StepId,
+        /// How hard.
+        force: StopForce,
+    },
+    /// Commit what the agent left uncommitted and say what its branch holds.
+    CollectWork {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where its branch began.
+        base: CommitId,
+    },
+    /// Merge in memory.
+    Compose {
+        /// The run.
+        run: RunId,
+        /// The task whose work it is.
+        task: TaskId,
+        /// The tip of its branch.
+        work: CommitId,
+        /// The tip of the integration branch.
+        onto: CommitId,
+    },
+    /// Move the integration branch, unless it is no longer where it was.
+    Advance {
+        /// The run.
+        run: RunId,
+        /// The task that is merged by it.
+        task: TaskId,
+        /// Where the branch is.
+        from: CommitId,
+        /// Where it goes.
+        to: CommitId,
+    },
+    /// The run's tasks are all over: put away the workspaces that hold nothing unsaved.
+    TidyRun {
+        /// The run.
+        run: RunId,
+    },
+}

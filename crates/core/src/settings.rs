@@ -1,0 +1,147 @@
+//! What a run was asked to be, resolved once when it was submitted: what changes in files or variables later
+//! does not change a run that is under way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+
+/// The name of an agent adapter: `claude`, `scripted`.
+pub type AgentName = String;
+
+/// Where steps run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExecutorKind {
+    /// A process of this machine.
+    #[default]
+    Local,
+    /// A container of its own for each step.
+    Docker,
+}
+
+/// Whose home directory an agent sees under the local executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HomePolicy {
+    /// The user's: the agent CLI that they are logged in to just works.
+    #[default]
+    User,
+    /// One of the task's own.
+    Own,
+}
+
+/// Whether `uv run` stands in front of an agent's command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UvPolicy {
+    /// Where the repository uses uv.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// How a task's branch becomes part of the integration branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeStrategy {
+    /// A merge commit with both parents.
+    #[default]
+    Merge,
+    /// One commit that holds all of the task's changes.
+    Squash,
+}
+
+/// How one agent is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentSettings {
+    /// The program, looked for on `PATH` where it has no slash; none: the adapter's own.
+    pub command: Option<String>,
+    /// Further arguments, behind gadugi's.
+    pub args: Vec<String>,
+    /// Further environment variables.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Everything that a run needs to know beside its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// Slots, where the user named a number; else the machine's.
+    pub max_parallel: Option<u32>,
+    /// How long one task may take, where its prompt names nothing else.
+    pub timeout: Millis,
+    /// Where steps run.
+    pub executor: ExecutorKind,
+    /// The agent, where a prompt names no other.
+    pub agent: AgentName,
+    /// The model, where a prompt names no other.
+    pub model: Option<String>,
+    /// Model turns that one agent step may take.
+    pub max_turns: u32,
+    /// What all tasks together may cost, in millionths of a US dollar.
+    pub budget_microusd: Option<u64>,
+    /// What one task may cost, in millionths of a US dollar.
+    pub task_budget_microusd: Option<u64>,
+    /// The shell command that tests a composed tree.
+    pub verify: Option<String>,
+    /// Whether phases 9 and 10 are wanted.
+    pub review: bool,
+    /// Keep the worktrees of merged tasks.
+    pub keep: bool,
+    /// Folder of worktrees, relative to the repository's main worktree or absolute.
+    pub worktree_dir: String,
+    /// Branch name of an attempt: `{name}`, `{id}`, `{run}`, `{attempt}` are filled in.
+    pub branch_template: String,
+    /// Patterns of untracked files that are copied into each workspace, beside `.worktreeinclude`.
+    pub include: Vec<String>,
+    /// Shell commands that run once in a fresh workspace, before the agent.
+    pub setup: Vec<String>,
+    /// Home directory of agents.
+    pub home: HomePolicy,
+    /// `uv run` in front of the agent.
+    pub uv: UvPolicy,
+    /// Variables of the user's environment that no step sees. A `*` at the end stands for any rest.
+    pub env_deny: Vec<String>,
+    /// How branches are merged.
+    pub merge: MergeStrategy,
+    /// Between asking a step to end and ending it.
+    pub grace: Millis,
+    /// How long a step outlives an engine that does not come back.
+    pub lease: Millis,
+    /// Each agent's own settings, by name.
+    pub agents: BTreeMap<AgentName, AgentSettings>,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            max_parallel: None,
+            timeout: Millis::seconds(2 * 60 * 60),
+            executor: ExecutorKind::Local,
+            agent: "claude".into(),
+            model: None,
+            max_turns: 50,
+            budget_microusd: None,
+            task_budget_microusd: None,
+            verify: None,
+            review: true,
+            keep: false,
+            worktree_dir: ".worktrees".into(),
+            branch_template: "feature/parallel-{name}-{id}".into(),
+            include: Vec::new(),
+            setup: Vec::new(),
+            home: HomePolicy::User,
+            uv: UvPolicy::Auto,
+            env_deny: Vec::new(),
+            merge: MergeStrategy::Merge,
+            grace: Millis::seconds(10),
+            lease: Millis::seconds(600),
+            agents: BTreeMap::new(),
+        }
+    }
+}

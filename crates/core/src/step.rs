@@ -1,0 +1,204 @@
+//! One process that an attempt starts, and the ways in which it can end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitId, Millis, SessionId, Timestamp};
+
+/// What a step is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum StepKind {
+    /// The repository's `[workspace] setup`, once in a fresh workspace.
+    Setup,
+    /// A turn of the agent.
+    Agent {
+        /// The conversation.
+        session: SessionId,
+        /// Whether it is begun or taken up again.
+        mode: SessionMode,
+    },
+    /// The verify command on a composed tree.
+    Verify {
+        /// The commit that is checked out for it.
+        commit: CommitId,
+    },
+}
+
+/// Whether a conversation is begun or taken up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionMode {
+    /// Its first step.
+    Fresh,
+    /// A later one; the agent is told that its last command may have run.
+    Resume,
+}
+
+impl StepKind {
+    /// The word for it in logs and folder listings.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Agent { .. } => "agent",
+            Self::Verify { .. } => "verify",
+        }
+    }
+}
+
+/// The identity of a local process. A pid alone is none: pids are reused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Clock ticks between boot and its start (`/proc/PID/stat`, field 22).
+    pub start_ticks: u64,
+    /// `/proc/sys/kernel/random/boot_id`: ticks and pids begin again at every boot.
+    pub boot: String,
+}
+
+/// Why gadugi asked a step to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopCause {
+    /// The task's time was over.
+    Timeout,
+    /// Somebody cancelled the task.
+    Cancel,
+    /// The run was interrupted; the task is to be taken up again later.
+    Interrupt,
+}
+
+/// How the process ended, as the shim or the kernel saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepExit {
+    /// It exited with this status.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It could not be started: what the system said.
+    NotStarted(String),
+    /// The shim stopped it because no engine renewed the lease.
+    LeaseLapsed,
+    /// Shim and process are gone and left no word.
+    Lost,
+}
+
+/// How an agent's turn ended, read from its stream and its exit together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "class")]
+pub enum EndClass {
+    /// It finished and said so.
+    Done,
+    /// It used up its turns.
+    MaxTurns,
+    /// Its credential was refused.
+    Auth,
+    /// The model API was overloaded, away, or failing.
+    Overloaded,
+    /// The account's limit is reached.
+    UsageLimit {
+        /// When it is lifted, where the agent said so.
+        resets_at: Option<Timestamp>,
+    },
+    /// Its own budget was spent.
+    Budget,
+    /// It ended otherwise: an error of its own, a signal, a bad exit.
+    Crashed,
+    /// It exited with 0 and left no result.
+    Silent,
+}
+
+impl EndClass {
+    /// The word for it in tables and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::MaxTurns => "max-turns",
+            Self::Auth => "auth",
+            Self::Overloaded => "overloaded",
+            Self::UsageLimit { .. } => "usage-limit",
+            Self::Budget => "budget",
+            Self::Crashed => "crashed",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// Tokens and money, as the agent's own last word of them has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read, without those from a cache.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from a cache.
+    pub cache_read_tokens: u64,
+    /// Tokens put into a cache.
+    pub cache_write_tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_microusd: u64,
+}
+
+impl Usage {
+    /// All tokens, of whatever kind.
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+    }
+
+    /// Adds what another step used.
+    pub fn add(&mut self, other: &Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.cost_microusd += other.cost_microusd;
+    }
+
+    /// Cost in US dollars.
+    pub fn cost_usd(&self) -> f64 {
+        self.cost_microusd as f64 / 1e6
+    }
+}
+
+/// What an agent's turn came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEnd {
+    /// The class of the end.
+    #[serde(flatten)]
+    pub class: EndClass,
+    /// One line for people: the agent's last words, or the error.
+    pub detail: String,
+    /// What it used, as it said itself.
+    pub usage: Usage,
+    /// Model turns.
+    pub turns: u32,
+    /// The reason, where the agent explicitly said that nothing needs changing.
+    pub no_change: Option<String>,
+    /// Phases that it said it performed (numbers of [`crate::Phase`]): claims.
+    pub claimed_phases: Vec<u8>,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepEnd {
+    /// How the process ended.
+    pub exit: StepExit,
+    /// Whether it was being stopped when it ended: then nothing that it said counts as success.
+    pub stopped: bool,
+    /// From the start of the process to its end.
+    pub wall: Millis,
+    /// The largest resident memory of one of its processes, in KiB (`rusage`); 0 where unknown.
+    pub max_rss_kib: u64,
+    /// Agent steps: what the turn came to.
+    pub agent: Option<AgentEnd>,
+    /// The end of what it wrote, for people; at most some 2,000 characters.
+    pub tail: String,
+}
+
+impl StepEnd {
+    /// Whether a check (setup, verify) passed.
+    pub fn passed(&self) -> bool {
+        !self.stopped && self.exit == StepExit::Code(0)
+    }
+}

@@ -1,0 +1,47 @@
+//! Files that others read while gadugi writes them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static TEMPORARY: AtomicU64 = AtomicU64::new(0);
+
+/// Replaces a file as a whole, mode 0600: a reader sees the old text or the new one. Not forced to disk:
+/// what must survive a power cut belongs into the event log.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = temporary_beside(path);
+    let written = create_private(&temporary).and_then(|mut file| file.write_all(bytes));
+    match written.and_then(|()| fs::rename(&temporary, path)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // What could not be finished is not left lying about; the first error is the one that counts.
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// A new file that only its owner can read and write; an old one of that name is emptied.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// Makes a folder for gadugi's own things, with a `.gitignore` that keeps it out of `git status`.
+pub fn create_ignored_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let ignore = path.join(".gitignore");
+    if ignore.exists() { Ok(()) } else { write_atomic(&ignore, b"*\n") }
+}
+
+/// Whether the file system under `path` is full for ordinary users, as an error says it.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    let count = TEMPORARY.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.{count}.tmp", std::process::id()))
+}
