@@ -7,6 +7,7 @@
 //! **Never in here:** an async runtime, files, sockets, processes, a clock, the environment, randomness.
 //! Time comes in as a number, identities come in as text. This crate depends on no other crate of ours.
 
+mod duration;
 mod effect;
 mod event;
 mod ids;
@@ -19,6 +20,9 @@ mod step;
 mod time;
 mod workflow;
 
+pub use duration::{
+    DurationError, format_duration, parse_duration, parse_duration_with_unit, write_duration,
+};
 pub use effect::{Effect, StopForce};
 pub use event::{Event, PauseCause, PhaseRecord, PhaseStatus};
 pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId};
