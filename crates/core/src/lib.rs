@@ -1,12 +1,13 @@
 //! Gadugi's vocabulary and its pure core.
 //!
-//! `decide` looks at the `State` and one [`Input`] and answers with facts ([`Event`]) and things to do
-//! ([`Effect`]); `State::apply` is the only way in which state changes. Everything else in gadugi either
+//! [`decide`] looks at the [`State`] and one [`Input`] and answers with facts ([`Event`]) and things to do
+//! ([`Effect`]); [`State::apply`] is the only way in which state changes. Everything else in gadugi either
 //! feeds inputs in or carries effects out.
 //!
 //! **Never in here:** an async runtime, files, sockets, processes, a clock, the environment, randomness.
 //! Time comes in as a number, identities come in as text. This crate depends on no other crate of ours.
 
+pub mod decide;
 mod duration;
 mod effect;
 mod event;
@@ -16,17 +17,21 @@ mod outcome;
 mod plan;
 mod report;
 mod settings;
+mod state;
 mod step;
 mod time;
 mod workflow;
 
+pub use decide::{Decision, decide, next_wake, outstanding};
 pub use duration::{
     DurationError, format_duration, parse_duration, parse_duration_with_unit, write_duration,
 };
 pub use effect::{Effect, StopForce};
 pub use event::{Event, PauseCause, PhaseRecord, PhaseStatus};
 pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId};
-pub use input::{CancelTarget, Command, Input, Refusal, Reply, Report};
+pub use input::{
+    AdvanceFailure, CancelTarget, Collected, Command, Composition, Input, Refusal, Reply, Report,
+};
 pub use outcome::{Outcome, SkipReason, Verdict};
 pub use plan::{
     Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlanError,
@@ -35,6 +40,10 @@ pub use plan::{
 pub use report::{RunReport, TaskReport};
 pub use settings::{
     AgentName, AgentSettings, ExecutorKind, HomePolicy, MergeStrategy, RunSettings, UvPolicy,
+};
+pub use state::{
+    Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,
+    TaskStatus,
 };
 pub use step::{AgentEnd, EndClass, Process, SessionMode, StepEnd, StepExit, StepKind, StopCause, Usage};
 pub use time::{Millis, Timestamp};

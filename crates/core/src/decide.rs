@@ -1,0 +1,118 @@
+//! The pure decision: what follows from one input.
+//!
+//! Commands and reports are answered with the facts that they directly give. What can be done *next* is found by
+//! [`Input::Tick`] alone, which looks at the whole state: it is asked after every batch, until it has nothing more
+//! to say. So nothing depends on somebody remembering to trigger it, and after a crash the same question gives the
+//! same answer.
+//!
+//! Reports are matched by attempt, step and stage. One that comes twice, late, or for something that is over
+//! matches nothing and changes nothing.
+
+mod command;
+mod outstanding;
+mod phases;
+mod report;
+mod tick;
+
+use crate::{
+    Attempt, AttemptId, Effect, Event, Input, Outcome, Reply, RunState, SkipReason, State, StepKind,
+    StopForce, TaskStatus, Timestamp, Verdict,
+};
+
+pub use outstanding::outstanding;
+pub use tick::next_wake;
+
+/// Attempts whose process was lost this many times are given up.
+pub(crate) const MAX_LOSSES: u32 = 3;
+
+/// What follows from an input.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Facts, to be applied and stored, in this order.
+    pub events: Vec<Event>,
+    /// Things to do, once the facts are durable.
+    pub effects: Vec<Effect>,
+    /// The answer to a command.
+    pub reply: Option<Reply>,
+}
+
+/// What follows from `input` in `state` at `now`.
+pub fn decide(state: &State, now: Timestamp, input: Input) -> Decision {
+    let mut decision = Decision::default();
+    match input {
+        Input::Command(command) => decision.reply = Some(command::decide(&mut decision, state, command)),
+        Input::Report(report) => report::decide(&mut decision, state, now, report),
+        Input::Tick => tick::decide(&mut decision, state, now),
+    }
+    decision
+}
+
+impl Decision {
+    /// Whether nothing follows.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.effects.is_empty()
+    }
+
+    fn fact(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn then(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// The task at that place is over.
+    fn finish(
+        &mut self,
+        run: &RunState,
+        at: usize,
+        outcome: Outcome,
+        verdict: Option<Verdict>,
+        detail: impl Into<String>,
+    ) {
+        self.fact(Event::TaskFinished {
+            run: run.id.clone(),
+            task: run.plan.tasks[at].id.clone(),
+            outcome,
+            verdict,
+            detail: detail.into(),
+        });
+    }
+
+    fn cancel(&mut self, run: &RunState, at: usize) {
+        self.finish(run, at, Outcome::Cancelled, None, "cancelled");
+    }
+
+    fn skip(&mut self, run: &RunState, at: usize, because: SkipReason) {
+        let detail = match &because {
+            SkipReason::Dependency(task) => format!("it depends on {task}, which did not succeed"),
+            SkipReason::Budget => "the run's budget is spent".to_owned(),
+        };
+        self.finish(run, at, Outcome::Skipped { because }, None, detail);
+    }
+
+    /// Logs the intent of the attempt's next step and asks for it.
+    fn intend(&mut self, id: &AttemptId, attempt: &Attempt, kind: StepKind) {
+        let step = crate::StepId { attempt: id.clone(), step: attempt.steps + 1 };
+        self.fact(Event::StepIntended { step: step.clone(), what: kind.clone() });
+        self.then(Effect::LaunchStep { step, kind });
+    }
+
+    /// Asks for the end of the step that the attempt has, if its process is known to run: one that is only intended
+    /// is stopped when it is reported as started.
+    fn stop_step(&mut self, id: &AttemptId, attempt: &Attempt, force: StopForce) {
+        if let Some(step) = attempt.step()
+            && step.running.is_some()
+        {
+            self.then(Effect::StopStep { step: step.id(id.clone()), force });
+        }
+    }
+}
+
+/// The attempts that are under way in a run, with their places.
+fn active(run: &RunState) -> impl Iterator<Item = (usize, &Attempt)> {
+    run.tasks.iter().enumerate().filter_map(|(at, task)| match &task.status {
+        TaskStatus::Active(attempt) => Some((at, &**attempt)),
+        TaskStatus::Waiting | TaskStatus::Finished { .. } => None,
+    })
+}

@@ -1,0 +1,51 @@
+//! What a state still owes to the world. After a crash, doing it again is all the recovery there is.
+
+use super::active;
+use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State, StopForce};
+
+/// The effects that were asked for and have not been reported on, as far as the state knows. Processes are looked
+/// for and followed, never started.
+pub fn outstanding(state: &State) -> Vec<Effect> {
+    state.runs.values().filter(|run| !run.is_finished()).flat_map(of_run).collect()
+}
+
+fn of_run(run: &RunState) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if run.tip.is_none() {
+        let (id, branch, base) = (run.id.clone(), run.branch(), run.plan.base.clone());
+        effects.push(Effect::OpenIntegration { run: id, branch, base });
+    }
+    if run.status == RunStatus::Ending {
+        effects.push(Effect::TidyRun { run: run.id.clone() });
+    }
+    for (at, attempt) in active(run) {
+        let id = run.attempt_id(at, attempt.number);
+        let (run, task) = (id.run.clone(), id.task.clone());
+        match &attempt.stage {
+            Stage::Preparing => {
+                effects.push(Effect::PrepareWorkspace { attempt: id, base: attempt.base.clone() });
+            }
+            Stage::Collecting => {
+                effects.push(Effect::CollectWork { attempt: id, base: attempt.base.clone() });
+            }
+            Stage::Merging { work, onto, at: MergeStage::Composing } => {
+                effects.push(Effect::Compose { run, task, work: work.clone(), onto: onto.clone() });
+            }
+            Stage::Merging { onto, at: MergeStage::Advancing { to, .. }, .. } => {
+                effects.push(Effect::Advance { run, task, from: onto.clone(), to: to.clone() });
+            }
+            Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => {
+                let of = step.id(id);
+                effects.push(Effect::AdoptStep { step: of.clone(), kind: step.kind.clone() });
+                if attempt.stopping.is_some() && step.running.is_some() {
+                    effects.push(Effect::StopStep { step: of, force: StopForce::Grace });
+                }
+            }
+            Stage::Ready
+            | Stage::Suspended { .. }
+            | Stage::Queued { .. }
+            | Stage::Merging { at: MergeStage::Composed { .. }, .. } => {}
+        }
+    }
+    effects
+}

@@ -1,0 +1,351 @@
+//! What effects came to.
+
+use super::{Decision, phases};
+use crate::{
+    AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, MergeStage, Outcome, Report,
+    RunId, RunState, RunStatus, Stage, State, StepEnd, StepExit, StepId, StepKind, StopCause, StopForce,
+    TaskId, Timestamp, Verdict,
+};
+
+pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: Report) {
+    // Whatever matches nothing under way is out of date: the `None` of each handler.
+    let _ = match report {
+        Report::IntegrationOpened { run, result } => integration_opened(out, state, &run, result),
+        Report::WorkspacePrepared { attempt, result } => workspace_prepared(out, state, &attempt, result),
+        Report::StepStarted { step, process } => step_started(out, state, &step, process),
+        Report::PhaseReached { step, phase } => phase_reached(out, state, &step, phase),
+        Report::StepEnded { step, end } => step_ended(out, state, &step, &end),
+        Report::WorkCollected { attempt, result } => work_collected(out, state, &attempt, result),
+        Report::Composed { run, task, onto, result } => composed(out, state, (&run, &task), &onto, result),
+        Report::Advanced { run, task, to, result } => advanced(out, state, (&run, &task), &to, result),
+        Report::Tidied { run, kept } => tidied(out, state, now, &run, kept),
+    };
+}
+
+/// An attempt that is under way, with everything around it.
+struct Found<'a> {
+    run: &'a RunState,
+    at: usize,
+    id: AttemptId,
+    attempt: &'a Attempt,
+}
+
+fn find<'a>(state: &'a State, run: &RunId, task: &TaskId) -> Option<Found<'a>> {
+    let run = state.runs.get(run)?;
+    let at = run.position(task)?;
+    let attempt = run.tasks[at].active()?;
+    Some(Found { run, at, id: run.attempt_id(at, attempt.number), attempt })
+}
+
+fn find_attempt<'a>(state: &'a State, id: &AttemptId) -> Option<Found<'a>> {
+    find(state, &id.run, &id.task).filter(|found| found.attempt.number == id.attempt)
+}
+
+fn integration_opened(
+    out: &mut Decision,
+    state: &State,
+    run: &RunId,
+    result: Result<CommitId, String>,
+) -> Option<()> {
+    let run = state.runs.get(run).filter(|run| run.tip.is_none() && !run.is_finished())?;
+    match result {
+        Ok(commit) => out.fact(Event::IntegrationOpened { run: run.id.clone(), commit }),
+        Err(reason) => {
+            for (at, _) in run.tasks.iter().enumerate().filter(|(_, task)| task.outcome().is_none()) {
+                let detail = format!("the integration branch could not be made: {reason}");
+                out.finish(run, at, Outcome::Failed, None, detail);
+            }
+        }
+    }
+    Some(())
+}
+
+fn workspace_prepared(
+    out: &mut Decision,
+    state: &State,
+    id: &AttemptId,
+    result: Result<(String, String), String>,
+) -> Option<()> {
+    let found = find_attempt(state, id).filter(|found| found.attempt.stage == Stage::Preparing)?;
+    match result {
+        Ok((path, branch)) => {
+            let phases = phases::prepared(found.run, found.attempt.base.as_str(), &branch);
+            out.fact(Event::WorkspacePrepared { attempt: id.clone(), path, branch });
+            out.fact(Event::PhasesRecorded { attempt: id.clone(), phases });
+        }
+        Err(reason) => {
+            out.finish(found.run, found.at, Outcome::Failed, None, format!("no workspace: {reason}"));
+        }
+    }
+    Some(())
+}
+
+fn step_started(out: &mut Decision, state: &State, id: &StepId, process: crate::Process) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    let step = found.attempt.step().filter(|step| step.number == id.step && step.running.is_none())?;
+    out.fact(Event::StepStarted { step: step.id(found.id.clone()), process });
+    if found.attempt.stopping.is_some() {
+        out.then(crate::Effect::StopStep { step: id.clone(), force: StopForce::Grace });
+    }
+    Some(())
+}
+
+fn phase_reached(out: &mut Decision, state: &State, id: &StepId, phase: crate::Phase) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    found.attempt.step().filter(|step| step.number == id.step && step.running.is_some())?;
+    if found.attempt.phase < Some(phase) {
+        out.fact(Event::PhaseReached { step: id.clone(), phase });
+    }
+    Some(())
+}
+
+fn step_ended(out: &mut Decision, state: &State, id: &StepId, end: &StepEnd) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    let kind = &found.attempt.step().filter(|step| step.number == id.step)?.kind;
+    out.fact(Event::StepEnded { step: id.clone(), end: end.clone() });
+    match kind {
+        StepKind::Verify { .. } => verify_ended(out, &found, end),
+        StepKind::Setup if end.passed() => {}
+        StepKind::Agent { .. } if end.agent_done() => agent_done(out, &found, end),
+        StepKind::Setup | StepKind::Agent { .. } => work_stopped(out, &found, kind, end),
+    }
+    Some(())
+}
+
+fn agent_done(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
+    if let Some(agent) = &end.agent {
+        let phases = phases::spoken(agent);
+        out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases });
+    }
+    out.then(crate::Effect::CollectWork { attempt: found.id.clone(), base: found.attempt.base.clone() });
+}
+
+/// A setup or agent step that did not come to a good end: by somebody's wish, by loss, or by its own fault.
+fn work_stopped(out: &mut Decision, found: &Found<'_>, kind: &StepKind, end: &StepEnd) {
+    let detail = end.describe(kind);
+    let wanted =
+        found.attempt.stopping.filter(|cause| *cause == StopCause::Cancel || end.stopped || end.is_loss());
+    match wanted {
+        Some(StopCause::Interrupt) => return suspend(out, found, "interrupted"),
+        None if end.is_loss() || (end.stopped && found.attempt.stopping.is_none()) => {
+            return suspend(out, found, &detail);
+        }
+        _ => {}
+    }
+    let phases = end.agent.as_ref().map(phases::spoken).unwrap_or_default();
+    let phases = phases.into_iter().chain(phases::failed(&detail)).chain(phases::recorded()).collect();
+    out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases });
+    let outcome = match wanted {
+        Some(StopCause::Timeout) => Outcome::TimedOut,
+        Some(StopCause::Cancel) => Outcome::Cancelled,
+        _ => Outcome::Failed,
+    };
+    let detail = match outcome {
+        Outcome::TimedOut => "its time was over".to_owned(),
+        Outcome::Cancelled => "cancelled".to_owned(),
+        _ => detail,
+    };
+    out.finish(found.run, found.at, outcome, None, detail);
+}
+
+fn suspend(out: &mut Decision, found: &Found<'_>, because: &str) {
+    out.fact(Event::AttemptSuspended { attempt: found.id.clone(), because: because.to_owned() });
+}
+
+fn verify_ended(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
+    let stopping = found.attempt.stopping;
+    if end.passed() {
+        // What passed has passed: only a cancellation still keeps it out.
+        match stopping {
+            Some(StopCause::Cancel) => out.cancel(found.run, found.at),
+            _ => accept(out, found.run, &found.id, found.attempt, true),
+        }
+        return;
+    }
+    match stopping {
+        Some(StopCause::Cancel) => out.cancel(found.run, found.at),
+        Some(StopCause::Timeout) if end.stopped => {
+            out.finish(
+                found.run,
+                found.at,
+                Outcome::Failed,
+                Some(Verdict::Rejected),
+                "the verify command took too long",
+            );
+        }
+        _ if end.stopped || end.is_loss() => {
+            out.fact(Event::MergePutBack {
+                attempt: found.id.clone(),
+                because: end.describe(&StepKind::Setup),
+            });
+        }
+        _ => {
+            let command = found.run.settings.verify.as_deref().unwrap_or("verify");
+            let detail = format!("`{command}` failed on the composed tree: {}", end.exit.describe());
+            out.finish(found.run, found.at, Outcome::Failed, Some(Verdict::Rejected), detail);
+        }
+    }
+}
+
+/// The composed commit of a merge may become the integration branch.
+pub(super) fn accept(out: &mut Decision, run: &RunState, id: &AttemptId, attempt: &Attempt, verified: bool) {
+    let Stage::Merging { onto, at, .. } = &attempt.stage else { return };
+    let (MergeStage::Composed { commit } | MergeStage::Verifying { commit, .. }) = at else { return };
+    out.fact(Event::MergeAccepted { attempt: id.clone(), verified });
+    out.then(crate::Effect::Advance {
+        run: run.id.clone(),
+        task: id.task.clone(),
+        from: onto.clone(),
+        to: commit.clone(),
+    });
+}
+
+fn work_collected(
+    out: &mut Decision,
+    state: &State,
+    id: &AttemptId,
+    result: Result<Collected, String>,
+) -> Option<()> {
+    let found = find_attempt(state, id).filter(|found| found.attempt.stage == Stage::Collecting)?;
+    let (run, at) = (found.run, found.at);
+    let collected = match result {
+        Ok(collected) => collected,
+        Err(reason) => {
+            out.finish(run, at, Outcome::Failed, None, format!("its work could not be taken in: {reason}"));
+            return Some(());
+        }
+    };
+    let branch = run.tasks[at].workspace.as_ref().map_or("", |(_, branch)| branch);
+    let empty = collected.changed.is_empty();
+    let phases = match (&found.attempt.no_change, empty) {
+        (_, false) => phases::implemented(collected.changed.len(), branch),
+        (Some(reason), true) => phases::no_change(reason),
+        (None, true) => phases::failed("it finished without a change and gave no reason"),
+    };
+    let Collected { commit, changed, committed_rest } = collected;
+    out.fact(Event::WorkCollected { attempt: id.clone(), commit, changed, committed_rest });
+    let phases = phases.into_iter().chain(empty.then(phases::recorded).into_iter().flatten()).collect();
+    out.fact(Event::PhasesRecorded { attempt: id.clone(), phases });
+    match (&found.attempt.no_change, empty) {
+        _ if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(run, at),
+        (_, false) => {}
+        (Some(reason), true) => {
+            out.finish(run, at, Outcome::Succeeded, Some(Verdict::NoChange), reason.clone());
+        }
+        (None, true) => {
+            let detail = "it finished without a change and did not say that none was needed";
+            out.finish(run, at, Outcome::Failed, None, detail);
+        }
+    }
+    Some(())
+}
+
+fn composed(
+    out: &mut Decision,
+    state: &State,
+    (run, task): (&RunId, &TaskId),
+    reported: &CommitId,
+    result: Composition,
+) -> Option<()> {
+    let found = find(state, run, task)?;
+    let Stage::Merging { onto, at: MergeStage::Composing, .. } = &found.attempt.stage else { return None };
+    if onto != reported {
+        return None;
+    }
+    match result {
+        _ if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(found.run, found.at),
+        Composition::Clean(commit) => out.fact(Event::MergeComposed { attempt: found.id.clone(), commit }),
+        Composition::Conflict(files) => {
+            let detail = format!("conflicts with what was merged before it in {}", files.join(", "));
+            out.finish(found.run, found.at, Outcome::Failed, Some(Verdict::Conflict), detail);
+        }
+        Composition::Failed(reason) => {
+            out.finish(
+                found.run,
+                found.at,
+                Outcome::Failed,
+                None,
+                format!("it could not be merged: {reason}"),
+            );
+        }
+    }
+    Some(())
+}
+
+fn advanced(
+    out: &mut Decision,
+    state: &State,
+    (run, task): (&RunId, &TaskId),
+    reported: &CommitId,
+    result: Result<(), AdvanceFailure>,
+) -> Option<()> {
+    let found = find(state, run, task)?;
+    let Stage::Merging { at: MergeStage::Advancing { to, verified }, .. } = &found.attempt.stage else {
+        return None;
+    };
+    if to != reported {
+        return None;
+    }
+    match result {
+        Ok(()) => {
+            let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
+            out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
+            out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases: phases::recorded() });
+            out.finish(found.run, found.at, Outcome::Succeeded, Some(verdict), "");
+        }
+        Err(AdvanceFailure::Moved(commit)) => {
+            out.fact(Event::IntegrationMoved { attempt: found.id.clone(), commit });
+        }
+        Err(AdvanceFailure::Failed(reason)) => {
+            out.finish(
+                found.run,
+                found.at,
+                Outcome::Failed,
+                None,
+                format!("it could not be merged: {reason}"),
+            );
+        }
+    }
+    Some(())
+}
+
+fn tidied(
+    out: &mut Decision,
+    state: &State,
+    now: Timestamp,
+    run: &RunId,
+    kept: Vec<(String, String)>,
+) -> Option<()> {
+    let run = state.runs.get(run).filter(|run| run.status == RunStatus::Ending)?;
+    out.fact(Event::RunFinished { run: run.id.clone(), wall: now.since(run.started_at), kept });
+    Some(())
+}
+
+impl StepEnd {
+    /// Whether nobody stopped it and yet nobody knows how it ended, or it ended for want of an engine.
+    fn is_loss(&self) -> bool {
+        matches!(self.exit, StepExit::Lost | StepExit::LeaseLapsed)
+    }
+
+    /// One line for people.
+    fn describe(&self, kind: &StepKind) -> String {
+        match &self.agent {
+            Some(agent) if !agent.detail.is_empty() => format!("{}: {}", agent.class.word(), agent.detail),
+            Some(agent) => format!("{}: {}", agent.class.word(), self.exit.describe()),
+            None => format!("{}: {}", kind.word(), self.exit.describe()),
+        }
+    }
+}
+
+impl StepExit {
+    /// One line for people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Code(code) => format!("exit status {code}"),
+            Self::Signal(signal) => format!("ended by signal {signal}"),
+            Self::NotStarted(why) => format!("could not be started: {why}"),
+            Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
+            Self::Lost => "lost: its process is gone and left no exit status".into(),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The one way in which state changes, and everything that is refused.
+
+use thiserror::Error;
+
+use super::{Attempt, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState, TaskStatus};
+use crate::{
+    AttemptId, CommitId, Event, Millis, RunId, SessionId, StepEnd, StepExit, StepId, StepKind, StopCause,
+    Timestamp,
+};
+
+/// An event that cannot follow what is known. The log is damaged, or `decide` has a defect.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{event} cannot happen {place}: it is {state}")]
+pub struct IllegalTransition {
+    /// The type of the event.
+    pub event: &'static str,
+    /// The run or task.
+    pub place: String,
+    /// How that stands.
+    pub state: String,
+}
+
+type Applied = Result<(), IllegalTransition>;
+
+impl State {
+    /// Takes in a fact that happened at `at`. On an error nothing has changed.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Applied {
+        match event {
+            Event::CapacityMeasured { slots, .. } => {
+                self.capacity = Some(*slots);
+                Ok(())
+            }
+            Event::RunStarted { run, plan, settings } => {
+                if self.runs.contains_key(run) {
+                    return Err(illegal(event, run.as_str(), "there already"));
+                }
+                let state = RunState::new(run.clone(), at, plan.clone(), (**settings).clone());
+                self.runs.insert(run.clone(), state);
+                Ok(())
+            }
+            _ => {
+                let run = event.run().and_then(|run| self.runs.get_mut(run));
+                let Some(run) = run else {
+                    let name = event.run().map_or("nowhere", RunId::as_str);
+                    return Err(illegal(event, name, "not known"));
+                };
+                match event.task() {
+                    None => run.apply(at, event),
+                    Some(task) => {
+                        let Some(place) = run.position(task) else {
+                            return Err(illegal(event, task.as_str(), "not in the plan"));
+                        };
+                        run.apply_to_task(at, place, event)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl RunState {
+    fn apply(&mut self, at: Timestamp, event: &Event) -> Applied {
+        match (event, &self.status) {
+            (Event::IntegrationOpened { commit, .. }, RunStatus::Active | RunStatus::Paused { .. })
+                if self.tip.is_none() =>
+            {
+                self.tip = Some(commit.clone());
+            }
+            (Event::RunPaused { cause, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
+                self.status = RunStatus::Paused { cause: *cause, since: at };
+            }
+            (Event::RunResumed { .. }, RunStatus::Paused { .. }) => self.status = RunStatus::Active,
+            (Event::RunEnding { .. }, RunStatus::Active | RunStatus::Paused { .. }) if self.all_over() => {
+                self.status = RunStatus::Ending;
+            }
+            (Event::RunFinished { wall, kept, .. }, RunStatus::Ending) => {
+                self.status = RunStatus::Finished { at, wall: *wall, kept: kept.clone() };
+            }
+            (Event::RunLanded { into, commit, .. }, _) => self.landed.push((into.clone(), commit.clone())),
+            _ => return Err(illegal(event, self.id.as_str(), self.status.word())),
+        }
+        Ok(())
+    }
+
+    fn apply_to_task(&mut self, at: Timestamp, place: usize, event: &Event) -> Applied {
+        if matches!(self.status, RunStatus::Ending) {
+            return Err(illegal(event, self.id.as_str(), self.status.word()));
+        }
+        let finished = self.is_finished();
+        let task = &mut self.tasks[place];
+        let applied = match event {
+            Event::TaskRevived { with, .. } => revive(task, with.as_deref()),
+            _ if finished => None,
+            Event::AttemptStarted { attempt, base, session } => match &task.status {
+                TaskStatus::Waiting if attempt.attempt == task.attempts + 1 => {
+                    task.begin(at, attempt, base, session);
+                    Some(())
+                }
+                _ => None,
+            },
+            Event::TaskFinished { outcome, verdict, detail, .. } => match &task.status {
+                TaskStatus::Finished { .. } => None,
+                TaskStatus::Waiting | TaskStatus::Active(_) => {
+                    task.status = TaskStatus::Finished {
+                        at,
+                        outcome: outcome.clone(),
+                        verdict: *verdict,
+                        detail: detail.clone(),
+                    };
+                    Some(())
+                }
+            },
+            Event::PhasesRecorded { attempt, phases } if attempt.attempt == task.attempts => {
+                task.phases.extend(phases.iter().map(|record| (record.phase, record.status.clone())));
+                Some(())
+            }
+            _ => task.apply_to_attempt(at, event),
+        };
+        if applied.is_none() {
+            let name = format!("{}/{}", self.id, self.plan.tasks[place].id);
+            return Err(illegal(event, &name, &self.tasks[place].word()));
+        }
+        match event {
+            Event::TaskMerged { commit, .. } | Event::IntegrationMoved { commit, .. } => {
+                self.tip = Some(commit.clone());
+            }
+            Event::TaskRevived { .. } if finished => self.status = RunStatus::Active,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A task that is over and did not succeed waits again. None: it may not.
+fn revive(task: &mut TaskState, with: Option<&str>) -> Option<()> {
+    match task.outcome() {
+        Some(outcome) if !outcome.satisfies_dependents() => {
+            task.status = TaskStatus::Waiting;
+            task.note = with.map(str::to_owned);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+impl TaskState {
+    fn begin(&mut self, at: Timestamp, id: &AttemptId, base: &CommitId, session: &SessionId) {
+        self.attempts = id.attempt;
+        self.phases.clear();
+        self.workspace = None;
+        self.commit = None;
+        self.merged = false;
+        self.changed.clear();
+        self.base = Some(base.clone());
+        self.session = Some(session.clone());
+        self.steps = 0;
+        self.status = TaskStatus::Active(Box::new(Attempt {
+            number: id.attempt,
+            started_at: at,
+            base: base.clone(),
+            session: session.clone(),
+            sessions: 1,
+            steps: 0,
+            losses: 0,
+            spent: Millis(0),
+            set_up: false,
+            spoken: false,
+            no_change: None,
+            phase: None,
+            stopping: None,
+            stage: Stage::Preparing,
+        }));
+    }
+
+    /// Events of the attempt that is under way. None: they cannot happen now.
+    fn apply_to_attempt(&mut self, at: Timestamp, event: &Event) -> Option<()> {
+        let Self { status: TaskStatus::Active(attempt), .. } = self else { return None };
+        if event.attempt().is_none_or(|id| id.attempt != attempt.number) {
+            return None;
+        }
+        match event {
+            Event::WorkspacePrepared { path, branch, .. } if attempt.stage == Stage::Preparing => {
+                self.workspace = Some((path.clone(), branch.clone()));
+                attempt.stage = Stage::Ready;
+            }
+            Event::StepIntended { step, what } => {
+                attempt.intend(step, what)?;
+                self.steps = step.step;
+                self.session = Some(attempt.session.clone());
+            }
+            Event::StepStarted { step, process } => {
+                let running = attempt.step_mut(step)?;
+                if running.running.is_some() {
+                    return None;
+                }
+                running.running = Some((process.clone(), at));
+                attempt.spoken |=
+                    matches!(attempt.stage, Stage::Step(StepState { kind: StepKind::Agent { .. }, .. }));
+            }
+            Event::PhaseReached { step, phase } => {
+                attempt.step_mut(step)?.running.as_ref()?;
+                attempt.phase = Some(*phase);
+            }
+            Event::StopRequested { cause, .. } => attempt.stopping = Some(*cause),
+            Event::StepEnded { step, end } => {
+                let verifies = matches!(attempt.stage, Stage::Merging { .. });
+                attempt.end_step(step, end)?;
+                if !verifies {
+                    self.time.0 += end.wall.0;
+                }
+                if let Some(agent) = &end.agent {
+                    self.usage.add(&agent.usage);
+                }
+            }
+            Event::WorkCollected { commit, changed, .. } if attempt.stage == Stage::Collecting => {
+                self.commit = Some(commit.clone());
+                self.changed.clone_from(changed);
+                attempt.stage = Stage::Queued { work: commit.clone() };
+            }
+            Event::AttemptSuspended { because, .. } => {
+                if !matches!(attempt.stage, Stage::Ready) {
+                    return None;
+                }
+                attempt.stopping = None;
+                attempt.stage = Stage::Suspended { because: because.clone() };
+            }
+            Event::TaskMerged { commit, .. } if !self.merged && attempt.advances_to(commit) => {
+                self.merged = true;
+            }
+            _ => attempt.apply_to_merge(event)?,
+        }
+        Some(())
+    }
+}
+
+impl Attempt {
+    fn intend(&mut self, id: &StepId, what: &StepKind) -> Option<()> {
+        if id.step != self.steps + 1 {
+            return None;
+        }
+        let step = StepState { number: id.step, kind: what.clone(), running: None };
+        match (&mut self.stage, what) {
+            (Stage::Ready | Stage::Suspended { .. }, StepKind::Setup) if !self.set_up => {
+                self.stage = Stage::Step(step);
+            }
+            (Stage::Ready | Stage::Suspended { .. }, StepKind::Agent { session, .. }) => {
+                if *session != self.session {
+                    self.sessions += 1;
+                    self.session = session.clone();
+                    self.spoken = false;
+                }
+                self.stage = Stage::Step(step);
+            }
+            (Stage::Merging { at, .. }, StepKind::Verify { commit }) => match at {
+                MergeStage::Composed { commit: composed } if composed == commit => {
+                    *at = MergeStage::Verifying { commit: commit.clone(), step };
+                }
+                _ => return None,
+            },
+            _ => return None,
+        }
+        self.steps = id.step;
+        Some(())
+    }
+
+    fn step_mut(&mut self, id: &StepId) -> Option<&mut StepState> {
+        match &mut self.stage {
+            Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => {
+                (step.number == id.step).then_some(step)
+            }
+            _ => None,
+        }
+    }
+
+    /// An ended step leaves the attempt where the next one can be intended; only an agent that is done is collected.
+    fn end_step(&mut self, id: &StepId, end: &StepEnd) -> Option<()> {
+        let kind = self.step_mut(id)?.kind.clone();
+        if matches!(end.exit, StepExit::Lost | StepExit::LeaseLapsed) {
+            self.losses += 1;
+        }
+        match (kind, &mut self.stage) {
+            (StepKind::Setup, stage) => {
+                self.spent.0 += end.wall.0;
+                self.set_up = end.passed();
+                *stage = Stage::Ready;
+            }
+            (StepKind::Agent { .. }, stage) => {
+                self.spent.0 += end.wall.0;
+                self.no_change = end.agent.as_ref().and_then(|agent| agent.no_change.clone());
+                *stage = if end.agent_done() { Stage::Collecting } else { Stage::Ready };
+            }
+            (StepKind::Verify { commit }, Stage::Merging { at, .. }) => *at = MergeStage::Composed { commit },
+            (StepKind::Verify { .. }, _) => return None,
+        }
+        Some(())
+    }
+
+    fn apply_to_merge(&mut self, event: &Event) -> Option<()> {
+        match (event, &mut self.stage) {
+            (Event::MergeStarted { onto, .. }, Stage::Queued { work }) => {
+                self.stage =
+                    Stage::Merging { work: work.clone(), onto: onto.clone(), at: MergeStage::Composing };
+            }
+            (Event::MergeComposed { commit, .. }, Stage::Merging { at: at @ MergeStage::Composing, .. }) => {
+                *at = MergeStage::Composed { commit: commit.clone() };
+            }
+            (Event::MergeAccepted { verified, .. }, Stage::Merging { at, .. }) => {
+                let MergeStage::Composed { commit } = at else { return None };
+                *at = MergeStage::Advancing { to: commit.clone(), verified: *verified };
+            }
+            (
+                Event::IntegrationMoved { .. },
+                Stage::Merging { work, at: MergeStage::Advancing { .. }, .. },
+            )
+            | (
+                Event::MergePutBack { .. },
+                Stage::Merging { work, at: MergeStage::Composing | MergeStage::Composed { .. }, .. },
+            ) => {
+                // An interruption ends here; a cancellation still stands.
+                self.stopping = self.stopping.filter(|cause| *cause == StopCause::Cancel);
+                self.stage = Stage::Queued { work: work.clone() };
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Whether the integration branch is on its way to that commit for this attempt.
+    fn advances_to(&self, commit: &CommitId) -> bool {
+        matches!(&self.stage, Stage::Merging { at: MergeStage::Advancing { to, .. }, .. } if to == commit)
+    }
+}
+
+impl StepEnd {
+    /// Whether an agent's turn came to a good end.
+    pub fn agent_done(&self) -> bool {
+        !self.stopped && self.agent.as_ref().is_some_and(|agent| agent.class == crate::EndClass::Done)
+    }
+}
+
+impl RunStatus {
+    /// The word for it in tables and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused { .. } => "paused",
+            Self::Ending => "ending",
+            Self::Finished { .. } => "finished",
+        }
+    }
+}
+
+impl Stage {
+    /// The word for it in tables and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Step(StepState { running: None, .. }) => "starting",
+            Self::Step(_) => "running",
+            Self::Collecting => "collecting",
+            Self::Suspended { .. } => "suspended",
+            Self::Queued { .. } => "queued",
+            Self::Merging { at: MergeStage::Composing | MergeStage::Composed { .. }, .. } => "merging",
+            Self::Merging { at: MergeStage::Verifying { .. }, .. } => "verifying",
+            Self::Merging { at: MergeStage::Advancing { .. }, .. } => "advancing",
+        }
+    }
+}
+
+impl TaskState {
+    /// The word for how it stands, in tables and JSON.
+    pub fn word(&self) -> String {
+        match &self.status {
+            TaskStatus::Waiting => "waiting".into(),
+            TaskStatus::Active(attempt) => attempt.stage.word().into(),
+            TaskStatus::Finished { outcome, .. } => outcome.word().into(),
+        }
+    }
+}
+
+fn illegal(event: &Event, place: &str, state: &str) -> IllegalTransition {
+    IllegalTransition { event: event.word(), place: place.to_owned(), state: state.to_owned() }
+}
