@@ -1,1 +1,20 @@
-//! (to be written)
+//! The event log, and the files for other programs that are made from what is known.
+//!
+//! [`Store`] is one SQLite database with one writer, the engine: facts in the order in which they became true,
+//! and a small projection that says which runs there are. What agents say stays in their own files.
+//! [`monitoring`] writes the JSON files that dashboards and scripts read.
+//!
+//! **Never in here:** a decision about what an event means for a task (that is `core`), a second truth about
+//! status (what is stored beside the events can be made from them again), the output of agents, SQL outside
+//! this crate, and anything that deletes or replaces a database that could not be read.
+
+mod error;
+pub mod monitoring;
+mod runs;
+mod schema;
+mod store;
+
+pub use error::StoreError;
+pub use runs::RunSummary;
+pub use schema::KNOWN_VERSION;
+pub use store::{BadRow, Store, StoredEvent};

@@ -1,0 +1,69 @@
+//! The tables, version by version. A released version's text is never changed; a new one is added behind it.
+//!
+//! An old reader refuses a newer database ([`StoreError::Newer`]) and leaves it as it is; a new reader brings an
+//! old database up to date when it opens it, each version in a transaction of its own.
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+/// Marks the file as gadugi's (`gadu`).
+pub(crate) const APPLICATION_ID: i64 = 0x6761_6475;
+
+/// The latest version of the tables that this program knows.
+pub const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What makes version `n + 1` of version `n`.
+const MIGRATIONS: [&str; 1] = [
+    // Version 1. Numbers of events are never given twice, also after a run was deleted: readers keep them as
+    // cursors. `body` is the event as compact JSON; `run` is there once more to be looked up by.
+    "CREATE TABLE events (
+         seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+         at   INTEGER NOT NULL,
+         run  TEXT,
+         body TEXT NOT NULL
+     ) STRICT;
+     CREATE INDEX events_by_run ON events (run, seq);
+     CREATE TABLE runs (
+         run         TEXT PRIMARY KEY,
+         first_seq   INTEGER NOT NULL,
+         started_at  INTEGER NOT NULL,
+         finished_at INTEGER,
+         tasks       INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;",
+];
+
+/// What kind of file was opened, seen without changing it.
+pub(crate) enum Found {
+    /// An empty database.
+    New,
+    /// One of ours, of this version.
+    Ours(i64),
+}
+
+/// Looks at a database and refuses what is not ours or newer.
+pub(crate) fn look(connection: &Connection) -> Result<Result<Found, StoreError>, rusqlite::Error> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (application, version) {
+        (0, 0) if tables == 0 => Ok(Found::New),
+        (APPLICATION_ID, 0..=KNOWN_VERSION) => Ok(Found::Ours(version)),
+        (APPLICATION_ID, found) if found > KNOWN_VERSION => {
+            Err(StoreError::Newer { found, known: KNOWN_VERSION })
+        }
+        _ => Err(StoreError::Foreign),
+    })
+}
+
+/// Brings the tables from version `from` to [`KNOWN_VERSION`].
+pub(crate) fn migrate(connection: &mut Connection, from: i64) -> Result<(), rusqlite::Error> {
+    for (before, step) in (0_i64..).zip(MIGRATIONS).skip_while(|(before, _)| *before < from) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", before + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! The event log in SQLite: WAL, every commit forced to disk, one writer.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gadugi_core::{Event, RunId, Timestamp};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, params};
+
+use crate::runs::{RunChange, RunSummary, change};
+use crate::schema::{self, Found};
+use crate::{KNOWN_VERSION, StoreError};
+
+/// How long another process's hold on the database is waited out: readers such as a backup are brief.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Bytes of the header of a database file. Less than that is a torn file, whatever it once was.
+const HEADER: u64 = 100;
+
+/// A fact with its number and its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// Its number: counts up over all runs, never given twice, gaps are possible.
+    pub seq: u64,
+    /// When it became true.
+    pub at: Timestamp,
+    /// The fact.
+    pub event: Event,
+}
+
+/// A stored row that this program does not understand. The rows around it can still be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its number.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// The database. Dropped, it is closed.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database at `path`, makes it (mode 0600) where there is none, and brings an older one up to
+    /// date. The folder must be there. What cannot be read, or belongs to a later version or another program, is
+    /// an error and stays as it is.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        inspect(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let sorted = |error: rusqlite::Error| StoreError::from_sqlite(&error, path);
+        let mut connection = Connection::open_with_flags(path, flags).map_err(sorted)?;
+        connection.busy_timeout(BUSY).map_err(sorted)?;
+        let version = match schema::look(&connection).map_err(sorted)?? {
+            Found::New => {
+                // Before the first table, else it has no effect: the file shrinks when runs are deleted.
+                connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(sorted)?;
+                0
+            }
+            Found::Ours(version) => version,
+        };
+        // Answers with the mode that it came to; where shared memory is impossible that is another one, as durable.
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(sorted)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(sorted)?;
+        if version < KNOWN_VERSION {
+            schema::migrate(&mut connection, version).map_err(sorted)?;
+        }
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// Stores events as one: after a success all of them survive a power cut, after an error none of them is
+    /// there. Answers with their numbers, in order.
+    pub fn append(&mut self, at: Timestamp, events: &[Event]) -> Result<Vec<u64>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bodies: Vec<String> =
+            events.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(|error| {
+                StoreError::Unexpected { detail: format!("an event does not become JSON: {error}") }
+            })?;
+        self.transact(|transaction| {
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO events (at, run, body) VALUES (?1, ?2, ?3)")?;
+            let mut numbers = Vec::with_capacity(events.len());
+            for (event, body) in events.iter().zip(&bodies) {
+                insert.execute(params![at.0, event.run().map(RunId::as_str), body])?;
+                let seq = transaction.last_insert_rowid();
+                project(transaction, seq, at, event)?;
+                numbers.push(seq.unsigned_abs());
+            }
+            Ok(numbers)
+        })
+    }
+
+    /// All events of a run, in order. The first row that cannot be understood is an error; [`Self::rows`] reads
+    /// around it.
+    pub fn events(&self, run: &RunId) -> Result<Vec<StoredEvent>, StoreError> {
+        self.rows(run)?.into_iter().map(|row| row.map_err(StoreError::BadRow)).collect()
+    }
+
+    /// All rows of a run, in order, each understood or not: one bad row hides no other.
+    pub fn rows(&self, run: &RunId) -> Result<Vec<Result<StoredEvent, BadRow>>, StoreError> {
+        self.read("SELECT seq, at, body FROM events WHERE run = ?1 ORDER BY seq", [run.as_str()])
+    }
+
+    /// At most `limit` events with numbers above `seq`, in order: of one run, or of all and of none.
+    pub fn events_after(
+        &self,
+        run: Option<&RunId>,
+        seq: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let (seq, limit) = (signed(seq), i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = match run {
+            Some(run) => self.read(
+                "SELECT seq, at, body FROM events WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                params![run.as_str(), seq, limit],
+            ),
+            None => self.read(
+                "SELECT seq, at, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+                params![seq, limit],
+            ),
+        }?;
+        rows.into_iter().map(|row| row.map_err(StoreError::BadRow)).collect()
+    }
+
+    /// Events that belong to no run (the machine's slots), in order.
+    pub fn global_events(&self) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows = self.read("SELECT seq, at, body FROM events WHERE run IS NULL ORDER BY seq", [])?;
+        rows.into_iter().map(|row| row.map_err(StoreError::BadRow)).collect()
+    }
+
+    /// All runs, in the order in which they started.
+    pub fn runs(&self) -> Result<Vec<RunSummary>, StoreError> {
+        self.summaries("SELECT run, started_at, finished_at, tasks FROM runs ORDER BY first_seq")
+    }
+
+    /// Runs that are not over, in the order in which they started.
+    pub fn unfinished_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let runs = self.summaries(
+            "SELECT run, started_at, finished_at, tasks FROM runs WHERE finished_at IS NULL ORDER BY first_seq",
+        )?;
+        Ok(runs.into_iter().map(|summary| summary.run).collect())
+    }
+
+    /// The run that started last.
+    pub fn latest_run(&self) -> Result<Option<RunId>, StoreError> {
+        let runs = self.summaries(
+            "SELECT run, started_at, finished_at, tasks FROM runs ORDER BY first_seq DESC LIMIT 1",
+        )?;
+        Ok(runs.into_iter().next().map(|summary| summary.run))
+    }
+
+    /// The highest number ever given; 0 where nothing was stored yet.
+    pub fn last_seq(&self) -> Result<u64, StoreError> {
+        let last: Option<i64> = self
+            .connection
+            .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'events'", [], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.sorted(&error))?;
+        Ok(last.unwrap_or(0).unsigned_abs())
+    }
+
+    /// Forgets a run: its events and its line in the list. The room goes back to the disk. `false` where there was
+    /// no such run. Whether it may be forgotten is for the caller to know.
+    pub fn delete_run(&mut self, run: &RunId) -> Result<bool, StoreError> {
+        let known = self.transact(|transaction| {
+            let events = transaction.execute("DELETE FROM events WHERE run = ?1", [run.as_str()])?;
+            let lines = transaction.execute("DELETE FROM runs WHERE run = ?1", [run.as_str()])?;
+            Ok(events + lines > 0)
+        })?;
+        if known {
+            let freed = self.connection.execute_batch("PRAGMA incremental_vacuum");
+            freed.map_err(|error| self.sorted(&error))?;
+        }
+        Ok(known)
+    }
+
+    /// Makes the list of runs anew from the events. Needed only where somebody wrote into the database by hand.
+    pub fn rebuild_runs(&mut self) -> Result<(), StoreError> {
+        let sql = "SELECT seq, at, body FROM events WHERE run IS NOT NULL ORDER BY seq";
+        let rows = self.read(sql, [])?;
+        self.transact(|transaction| {
+            transaction.execute("DELETE FROM runs", [])?;
+            rows.iter()
+                .flatten()
+                .try_for_each(|stored| project(transaction, signed(stored.seq), stored.at, &stored.event))
+        })
+    }
+
+    /// Reads every page and says whether the database is sound. Takes a moment: for `doctor`, not for every start.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let verdict: String = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| self.sorted(&error))?;
+        if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged { detail: verdict }) }
+    }
+
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        let path = &self.path;
+        // Dropped without a commit, the transaction is rolled back.
+        let run = || {
+            let transaction = self.connection.transaction()?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|error| StoreError::from_sqlite(&error, path))
+    }
+
+    fn read(&self, sql: &str, params: impl Params) -> Result<Vec<Result<StoredEvent, BadRow>>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_map(params, understand)?.collect::<Result<_, _>>()
+        };
+        read().map_err(|error: rusqlite::Error| self.sorted(&error))
+    }
+
+    fn summaries(&self, sql: &str) -> Result<Vec<RunSummary>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement
+                .query_map([], |row| {
+                    Ok(RunSummary {
+                        run: RunId::new(row.get::<_, String>(0)?),
+                        started_at: Timestamp(row.get(1)?),
+                        finished_at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
+                        tasks: usize::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+                    })
+                })?
+                .collect::<Result<_, _>>()
+        };
+        read().map_err(|error: rusqlite::Error| self.sorted(&error))
+    }
+
+    fn sorted(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::from_sqlite(error, &self.path)
+    }
+
+    /// The connection, for tests that damage what is in it.
+    #[cfg(test)]
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Looks at the file before SQLite does, which would take an emptied database for a new one and throw away the
+/// journal that still holds its contents. Makes the file where there is none, and closes it to others.
+///
+/// An existing file is not opened here: to close it again would give up, by the rules of POSIX, the locks that
+/// another connection of this process holds on it.
+fn inspect(path: &Path) -> Result<(), StoreError> {
+    let io = |error: std::io::Error| StoreError::from_io(&error);
+    let size = match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            return Err(StoreError::Unwritable { detail: "it is no regular file".into() });
+        }
+        Ok(found) => {
+            if found.permissions().mode() & 0o077 != 0 {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
+            }
+            found.len()
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        Err(error) => return Err(io(error)),
+    };
+    if size == 0 {
+        if fs::metadata(journal(path)).is_ok_and(|journal| journal.len() > 0) {
+            let detail = "the file is empty or gone, but its journal beside it (-wal) is not".into();
+            return Err(StoreError::Damaged { detail });
+        }
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
+    } else if size < HEADER {
+        return Err(StoreError::Damaged { detail: format!("only {size} bytes are left of the file") });
+    }
+    Ok(())
+}
+
+fn journal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Keeps the list of runs in step with one event.
+fn project(
+    transaction: &Transaction<'_>,
+    seq: i64,
+    at: Timestamp,
+    event: &Event,
+) -> Result<(), rusqlite::Error> {
+    let (Some(run), Some(change)) = (event.run(), change(event)) else { return Ok(()) };
+    match change {
+        RunChange::Started { tasks } => transaction
+            .prepare_cached(
+                "INSERT INTO runs (run, first_seq, started_at, tasks) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (run) DO UPDATE SET finished_at = NULL, tasks = excluded.tasks",
+            )?
+            .execute(params![run.as_str(), seq, at.0, i64::try_from(tasks).unwrap_or(i64::MAX)])?,
+        RunChange::Finished => transaction
+            .prepare_cached("UPDATE runs SET finished_at = ?2 WHERE run = ?1")?
+            .execute(params![run.as_str(), at.0])?,
+        RunChange::Reopened => transaction
+            .prepare_cached("UPDATE runs SET finished_at = NULL WHERE run = ?1")?
+            .execute([run.as_str()])?,
+    };
+    Ok(())
+}
+
+fn understand(row: &Row<'_>) -> Result<Result<StoredEvent, BadRow>, rusqlite::Error> {
+    let seq = row.get::<_, i64>(0)?.unsigned_abs();
+    let at = Timestamp(row.get(1)?);
+    Ok(match row.get_ref(2)? {
+        ValueRef::Text(body) | ValueRef::Blob(body) => serde_json::from_slice(body)
+            .map(|event| StoredEvent { seq, at, event })
+            .map_err(|error| BadRow { seq, detail: error.to_string() }),
+        _ => Err(BadRow { seq, detail: "its body is no text".into() }),
+    })
+}
+
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
