@@ -1,1 +1,15 @@
-//! (to be written)
+//! The one loop that joins everything: a detached process for each repository, and the small handle through which
+//! the rest of gadugi sees it.
+//!
+//! Inside, one loop owns the state ([`gadugi_core::State`]); what it decides is stored, then answered, then carried
+//! out by workspace, executor and agents. Outside, [`client::Client`] speaks [`protocol`] over the engine's socket.
+//!
+//! **Never in here:** rules about what may follow what (that is the core), words for people, command lines of
+//! agents, git.
+
+pub mod client;
+mod daemon;
+pub mod layout;
+pub mod protocol;
+
+pub use daemon::{DaemonError, DaemonOptions, serve};

@@ -1,0 +1,420 @@
+//! What client and engine say to each other: one JSON object a line, over a Unix socket.
+//!
+//! A connection carries one [`Request`] at a time. Each is answered by exactly one [`Reply`], but for
+//! [`Request::Follow`], which is answered by [`Frame`]s until the run rests or is over. Client and engine are the
+//! same binary; should they differ, [`Reply::Hello`] says so before anything else is asked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use gadugi_core::{CancelTarget, CommitId, Plan, RunId, RunSettings, TaskId, Timestamp, Usage};
+use serde::{Deserialize, Serialize};
+
+/// Grows with every change that an older peer would misunderstand.
+pub const VERSION: u32 = 1;
+
+/// What a client asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Request {
+    /// Who is there?
+    Hello,
+    /// Begin a run.
+    Submit(Box<Submission>),
+    /// How does a run stand? Answered by [`Reply::Run`].
+    Status {
+        /// A run's id or a unique prefix of it; none: the latest.
+        run: Option<String>,
+    },
+    /// All runs on record. Answered by [`Reply::Runs`].
+    Runs,
+    /// Everything that happens to a run from here on. Answered by [`Frame`]s.
+    Follow {
+        /// The run.
+        run: RunId,
+        /// The last sequence number that the client has; 0 for all.
+        after: u64,
+    },
+    /// End tasks.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// Which.
+        target: CancelTarget,
+    },
+    /// Begin nothing new.
+    Pause {
+        /// The run.
+        run: RunId,
+    },
+    /// Stop what runs, so that it can be taken up again.
+    Interrupt {
+        /// The run.
+        run: RunId,
+        /// Without grace.
+        now: bool,
+    },
+    /// Go on.
+    Resume {
+        /// The run.
+        run: RunId,
+        /// The client's environment, as in [`Submission`].
+        environment: Vec<(String, String)>,
+    },
+    /// Take up a task again.
+    Retry {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskId,
+        /// Words for its agent.
+        with: Option<String>,
+        /// The client's environment, as in [`Submission`].
+        environment: Vec<(String, String)>,
+    },
+    /// Bring work home. Answered by [`Reply::Landed`].
+    Land {
+        /// The run.
+        run: RunId,
+        /// One task's branch; none: the integration branch.
+        task: Option<TaskId>,
+        /// The user's branch; none: the one that is checked out.
+        into: Option<String>,
+    },
+    /// Everything on record about a run. Answered by [`Reply::Export`].
+    Export {
+        /// The run.
+        run: RunId,
+    },
+    /// Put away finished workspaces and old records. Answered by [`Reply::Cleaned`].
+    Clean {
+        /// Only what was over so many hours ago.
+        older_than_hours: f64,
+    },
+    /// The worktrees, and what is wrong with them. Answered by [`Reply::Worktrees`].
+    Worktrees {
+        /// Mend what can be mended without losing anything.
+        repair: bool,
+    },
+    /// Leave as soon as nothing is under way.
+    Leave,
+}
+
+/// A run that is wanted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Submission {
+    /// Its plan.
+    pub plan: Plan,
+    /// Its settings.
+    pub settings: RunSettings,
+    /// The prompts, word for word, as they were when the plan was made.
+    pub prompts: BTreeMap<TaskId, String>,
+    /// The client's environment: what the agents of this run may see.
+    pub environment: Vec<(String, String)>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Reply {
+    /// To [`Request::Hello`].
+    Hello {
+        /// [`VERSION`] of the engine.
+        version: u32,
+        /// Its process.
+        pid: u32,
+    },
+    /// A wish is granted, and that is on disk.
+    Accepted {
+        /// The run.
+        run: RunId,
+        /// Tasks affected.
+        tasks: usize,
+    },
+    /// How a run stands.
+    Run(Box<RunView>),
+    /// All runs.
+    Runs {
+        /// Latest first.
+        runs: Vec<RunLine>,
+    },
+    /// Work was brought home.
+    Landed {
+        /// The user's branch.
+        into: String,
+        /// Its new tip.
+        commit: CommitId,
+        /// Whether it was fast-forwarded.
+        fast_forward: bool,
+        /// Whether it held the work already.
+        already: bool,
+    },
+    /// A run as JSON.
+    Export {
+        /// Plan, settings, events, report.
+        run: serde_json::Value,
+    },
+    /// What was put away, and what was kept with the reason.
+    Cleaned {
+        /// Runs whose records are gone.
+        runs: Vec<RunId>,
+        /// Worktrees that are gone.
+        worktrees: Vec<PathBuf>,
+        /// Worktrees that hold something: path and reason.
+        kept: Vec<(PathBuf, String)>,
+    },
+    /// The worktrees of this repository that are gadugi's.
+    Worktrees {
+        /// One by one.
+        worktrees: Vec<WorktreeLine>,
+        /// What was mended.
+        repaired: Vec<String>,
+    },
+    /// The engine will leave.
+    Leaving,
+    /// It was not done.
+    Failed(Failure),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable: `unknown-run`, `no-runs`, `unknown-task`, `run-over`, `not-paused`, `not-retryable`, `bad-plan`, `bad-request`,
+    /// `land-refused`, `store`, `git`, `agent-missing`, `not-delegated`, `leaving`.
+    pub code: String,
+    /// One line for people.
+    pub message: String,
+    /// What mends it, where something does.
+    pub hint: Option<String>,
+}
+
+/// One piece of what [`Request::Follow`] gives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "frame")]
+pub enum Frame {
+    /// A durable fact, as contract section 7 has it: `{seq, at, run, task?, attempt?, step?, type, …}`. The one of type
+    /// `run-finished` carries the report.
+    Event {
+        /// The object.
+        event: serde_json::Value,
+    },
+    /// What a task is doing right now. Not durable, and at most a few a second for each task.
+    Activity(Activity),
+    /// Nothing is under way any more and the run is not over: it is paused or interrupted.
+    AtRest {
+        /// How it stands.
+        view: Box<RunView>,
+    },
+    /// The run is over; nothing follows.
+    Finished {
+        /// How it stands.
+        view: Box<RunView>,
+    },
+    /// It cannot be followed.
+    Failed(Failure),
+}
+
+/// What a task is doing right now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The task.
+    pub task: TaskId,
+    /// The latest phase that its agent reported.
+    pub phase: Option<u8>,
+    /// Its last action in one line: `Edit src/lib.rs`.
+    pub action: String,
+    /// Tokens and cost of all its steps so far.
+    pub usage: Usage,
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunView {
+    /// Its id.
+    pub run: RunId,
+    /// `active`, `paused`, `ending`, `finished`.
+    pub status: String,
+    /// `asked`, `interrupted`, `engine-lost`, while paused.
+    pub paused_because: Option<String>,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// From its start to its end or to now.
+    pub wall_ms: u64,
+    /// Measured times of all tasks, added up.
+    pub task_ms: u64,
+    /// `task_ms` over `wall_ms`.
+    pub speedup: f64,
+    /// The integration branch.
+    pub branch: String,
+    /// Its tip.
+    pub tip: Option<CommitId>,
+    /// The commit that the plan was made for.
+    pub base: CommitId,
+    /// Branches of the user's that hold its work.
+    pub landed_into: Vec<String>,
+    /// Whether the prompts' analysis failed and tasks are taken one after another, and why.
+    pub sequential_because: Option<String>,
+    /// Tasks that may run at once.
+    pub slots: u32,
+    /// The last sequence number that this view holds.
+    pub seq: u64,
+    /// What all tasks used.
+    pub usage: Usage,
+    /// In plan order.
+    pub tasks: Vec<TaskView>,
+    /// Workspaces kept at the end: path and reason.
+    pub kept: Vec<(String, String)>,
+}
+
+/// How a task stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its id.
+    pub id: TaskId,
+    /// The prompt's title.
+    pub name: String,
+    /// The prompt's path.
+    pub prompt: String,
+    /// `waiting`, `preparing`, `ready`, `starting`, `running`, `collecting`, `suspended`, `queued`, `merging`, `verifying`,
+    /// `advancing`, or an outcome: `succeeded`, `failed`, `timed-out`, `cancelled`, `skipped`, `lost`.
+    pub state: String,
+    /// Whether `state` is an outcome.
+    pub over: bool,
+    /// `verified`, `unverified`, `no-change`, `rejected`, `conflict`.
+    pub verdict: Option<String>,
+    /// One line for people: the error, the conflicting files.
+    pub detail: String,
+    /// Tasks that it still waits for.
+    pub waits_for: Vec<TaskId>,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Steps of the latest attempt.
+    pub steps: u32,
+    /// `setup`, `agent`, `verify`, while a step runs.
+    pub step_kind: Option<String>,
+    /// The latest phase that the agent reported.
+    pub phase: Option<u8>,
+    /// Its last action in one line.
+    pub action: String,
+    /// Process id of the agent (or check) itself, while it runs.
+    pub pid: Option<u32>,
+    /// Processor use of its whole process tree in percent of one processor.
+    pub cpu_percent: f64,
+    /// Resident memory of its whole process tree in MiB.
+    pub memory_mb: f64,
+    /// When the running step started, else when the attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// Measured time of its steps, the running one included.
+    pub elapsed_ms: u64,
+    /// What it used so far.
+    pub usage: Usage,
+    /// Its branch.
+    pub branch: Option<String>,
+    /// Its workspace. It is gone once its work was merged and the run is over.
+    pub workspace: Option<PathBuf>,
+    /// Where its branch began.
+    pub base: Option<CommitId>,
+    /// The tip of its branch, once collected.
+    pub commit: Option<CommitId>,
+    /// What it wrote.
+    pub changed: Vec<String>,
+    /// The agent's conversation, for taking it up by hand.
+    pub session: Option<String>,
+    /// The folder of the latest attempt, with one folder for each step.
+    pub attempt_dir: Option<PathBuf>,
+    /// What is known of its phases.
+    pub phases: Vec<gadugi_core::PhaseRecord>,
+}
+
+/// One run in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunLine {
+    /// Its id.
+    pub run: RunId,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// Its tasks.
+    pub tasks: u64,
+}
+
+/// One worktree in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorktreeLine {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The branch that it has checked out.
+    pub branch: Option<String>,
+    /// The run and task that it was made for, where they are on record.
+    pub task: Option<(RunId, TaskId)>,
+    /// `active`, `kept`, `finished`, `orphaned`, `missing`.
+    pub status: String,
+    /// What is wrong or why it is kept; empty where nothing is.
+    pub detail: String,
+}
+
+impl RunView {
+    /// The task that a person means: by its id, its prompt's name, or a unique prefix of its id.
+    pub fn find(&self, wanted: &str) -> Result<&TaskView, TaskNotFound> {
+        let stem = |task: &TaskView| {
+            let name = task.prompt.rsplit('/').next().unwrap_or(&task.prompt);
+            name == wanted
+                || name.strip_suffix(".md") == Some(wanted)
+                || task.prompt == wanted
+                || task.name == wanted
+        };
+        if let Some(task) = self.tasks.iter().find(|task| task.id.as_str() == wanted) {
+            return Ok(task);
+        }
+        let named: Vec<&TaskView> = self.tasks.iter().filter(|task| stem(task)).collect();
+        if let [task] = named[..] {
+            return Ok(task);
+        }
+        let found: Vec<&TaskView> =
+            self.tasks.iter().filter(|task| task.id.as_str().starts_with(wanted)).collect();
+        match found[..] {
+            [task] if !wanted.is_empty() => Ok(task),
+            [] => Err(TaskNotFound::Unknown {
+                wanted: wanted.to_owned(),
+                known: self.tasks.iter().map(|task| task.id.clone()).collect(),
+            }),
+            _ => Err(TaskNotFound::Ambiguous {
+                wanted: wanted.to_owned(),
+                matches: found.iter().map(|task| task.id.clone()).collect(),
+            }),
+        }
+    }
+}
+
+/// Why a task cannot be told from what a person wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskNotFound {
+    /// None is called so.
+    #[error("no task is called {wanted:?}; there are {}", list(.known))]
+    Unknown {
+        /// What was written.
+        wanted: String,
+        /// What there is.
+        known: Vec<TaskId>,
+    },
+    /// Several begin so.
+    #[error("{wanted:?} could be {}", list(.matches))]
+    Ambiguous {
+        /// What was written.
+        wanted: String,
+        /// What it could be.
+        matches: Vec<TaskId>,
+    },
+}
+
+fn list(ids: &[TaskId]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<&str> = ids.iter().take(SHOWN).map(TaskId::as_str).collect();
+    let rest = ids.len().saturating_sub(SHOWN);
+    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
+}
