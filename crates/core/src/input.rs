@@ -141,6 +141,8 @@ pub enum Report {
         run: RunId,
         /// The task.
         task: TaskId,
+        /// The work that was merged; a report about an earlier attempt's is out of date.
+        work: CommitId,
         /// Onto what; a report about another tip is out of date.
         onto: CommitId,
         /// What came of it.

@@ -16,7 +16,9 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: 
         Report::PhaseReached { step, phase } => phase_reached(out, state, &step, phase),
         Report::StepEnded { step, end } => step_ended(out, state, &step, &end),
         Report::WorkCollected { attempt, result } => work_collected(out, state, &attempt, result),
-        Report::Composed { run, task, onto, result } => composed(out, state, (&run, &task), &onto, result),
+        Report::Composed { run, task, work, onto, result } => {
+            composed(out, state, (&run, &task), (&work, &onto), result)
+        }
         Report::Advanced { run, task, to, result } => advanced(out, state, (&run, &task), &to, result),
         Report::Tidied { run, kept } => tidied(out, state, now, &run, kept),
     };
@@ -244,12 +246,12 @@ fn composed(
     out: &mut Decision,
     state: &State,
     (run, task): (&RunId, &TaskId),
-    reported: &CommitId,
+    reported: (&CommitId, &CommitId),
     result: Composition,
 ) -> Option<()> {
     let found = find(state, run, task)?;
-    let Stage::Merging { onto, at: MergeStage::Composing, .. } = &found.attempt.stage else { return None };
-    if onto != reported {
+    let Stage::Merging { work, onto, at: MergeStage::Composing } = &found.attempt.stage else { return None };
+    if (work, onto) != reported {
         return None;
     }
     match result {
