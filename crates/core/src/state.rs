@@ -284,6 +284,11 @@ impl RunState {
         !opening && !matches!(self.status, RunStatus::Ending) && self.tasks.iter().all(TaskState::at_rest)
     }
 
+    /// The command that tests the composed tree with that task's work: the task's own, else the run's.
+    pub fn verify(&self, at: usize) -> Option<&str> {
+        self.plan.tasks[at].verify.as_deref().or(self.settings.verify.as_deref())
+    }
+
     /// How long one step of that task may still take, all steps of its attempt taken together.
     pub fn time_left(&self, at: usize, attempt: &Attempt) -> Millis {
         let limit = self.plan.tasks[at].timeout.unwrap_or(self.settings.timeout);

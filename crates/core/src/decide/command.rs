@@ -177,7 +177,13 @@ fn retry(out: &mut Decision, run: &RunState, task: &TaskId, with: Option<String>
 fn restart(out: &mut Decision, state: &State) -> usize {
     let mut affected = 0;
     for run in state.runs.values() {
-        if matches!(run.status, RunStatus::Active | RunStatus::Paused { .. }) && !run.is_interrupted() {
+        // A pause that somebody asked for still stands where nothing was under way.
+        let lost = match run.status {
+            RunStatus::Active => true,
+            RunStatus::Paused { .. } => !run.is_interrupted() && !run.at_rest(),
+            RunStatus::Ending | RunStatus::Finished { .. } => false,
+        };
+        if lost {
             out.fact(Event::RunPaused { run: run.id.clone(), cause: PauseCause::EngineLost });
         }
         affected += active(run).count();

@@ -182,7 +182,7 @@ fn verify_ended(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
             });
         }
         _ => {
-            let command = found.run.settings.verify.as_deref().unwrap_or("verify");
+            let command = found.run.verify(found.at).unwrap_or("verify");
             let detail = format!("`{command}` failed on the composed tree: {}", end.exit.describe());
             out.finish(found.run, found.at, Outcome::Failed, Some(Verdict::Rejected), detail);
         }

@@ -70,7 +70,7 @@ fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt) {
         Stage::Merging { at: MergeStage::Composed { .. }, .. } if run.is_interrupted() => {
             out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into() });
         }
-        Stage::Merging { at: MergeStage::Composed { commit }, .. } => match &run.settings.verify {
+        Stage::Merging { at: MergeStage::Composed { commit }, .. } => match run.verify(at) {
             Some(_) => out.intend(&id, attempt, StepKind::Verify { commit: commit.clone() }),
             None => accept(out, run, &id, attempt, false),
         },
