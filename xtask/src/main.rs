@@ -1,2 +1,71 @@
-//! (to be written)
-fn main() {}
+//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `bench`.
+//!
+//! A chore calls the tools that a person would call, shows each call, and fails when one of them fails. What it
+//! installs it puts under `target/tools` or gives to the system's package manager.
+//!
+//! **Never in here:** anything that gadugi needs at run time, a crate of ours as a dependency (the chores have to
+//! build while those are broken), a check that passes because its subject is missing.
+
+mod bench;
+mod demo;
+mod lint;
+mod names;
+mod shell;
+mod strays;
+mod suite;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Gadugi's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build gadugi and watch it run a sample repository from plan to merged branch
+    Demo {
+        /// Further arguments of `gadugi demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Install what the tests need, then lint and test everything
+    Test,
+    /// Formatting, clippy, licences and sources of dependencies, the repository's own rules
+    Lint,
+    /// The repository's own rules alone
+    Tidy,
+    /// Install what the tests need, and no more
+    Tools,
+    /// Measure, and fail where what was measured falls short
+    Bench {
+        /// What
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Demo { arguments } => demo::run(&arguments),
+        Chore::Test => suite::test(),
+        Chore::Lint => suite::lint(),
+        Chore::Tidy => tidy::check(),
+        Chore::Tools => tools::provide(&tools::FOR_TESTS),
+        Chore::Bench { bench } => bench::run(bench),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::complain(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

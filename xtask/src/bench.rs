@@ -1,0 +1,95 @@
+//! Measurements of the built binary, each with the bar that it is held to. They are no tests: a busy machine makes
+//! them fall short. Each prints what it measured and, last, one line of JSON.
+
+mod overhead;
+mod run;
+mod sandbox;
+mod speedup;
+mod tasks;
+mod watch;
+
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use crate::{names, shell};
+
+/// What can be measured.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum Bench {
+    /// The same 16 tasks through a bare xargs and through gadugi: ratio of wall times
+    Overhead,
+    /// Independent tasks and a graph of tasks that only wait: how much of the waiting is shared
+    Speedup,
+    /// A thousand trivial tasks: none lost, the engine's memory and descriptors
+    Tasks,
+}
+
+/// What was measured, and what it is held to.
+struct Measurement {
+    bench: &'static str,
+    value: f64,
+    bar: f64,
+    holds: bool,
+    /// Whatever else is worth knowing.
+    more: Map<String, Value>,
+}
+
+/// Builds the release binary, measures, prints, and fails where the bar is missed.
+pub(crate) fn run(bench: Bench) -> Result<()> {
+    let binary = names::release_binary()?;
+    let measured = match bench {
+        Bench::Overhead => overhead::measure(&binary)?,
+        Bench::Speedup => speedup::measure(&binary)?,
+        Bench::Tasks => tasks::measure(&binary)?,
+    };
+    shell::say(&measured.line());
+    ensure!(measured.holds, "bench {} falls short", measured.bench);
+    Ok(())
+}
+
+impl Measurement {
+    fn line(&self) -> String {
+        let mut line = Map::new();
+        line.insert("bench".into(), json!(self.bench));
+        line.insert("value".into(), json!(rounded(self.value)));
+        line.insert("bar".into(), json!(self.bar));
+        line.insert("holds".into(), json!(self.holds));
+        line.extend(self.more.clone());
+        Value::Object(line).to_string()
+    }
+}
+
+/// To thousandths, for people who read it.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// The middle one; of an even number the upper of the two in the middle.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_has_its_keys_in_order() {
+        let mut more = Map::new();
+        more.insert("rounds".into(), json!([1.0]));
+        let measured = Measurement { bench: "overhead", value: 1.05049, bar: 1.1, holds: true, more };
+        assert_eq!(
+            measured.line(),
+            r#"{"bench":"overhead","value":1.05,"bar":1.1,"holds":true,"rounds":[1.0]}"#
+        );
+    }
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!(median(&[]).is_nan());
+    }
+}

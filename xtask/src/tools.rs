@@ -1,0 +1,245 @@
+//! What the tests need beside cargo: looked for, and installed where it is missing.
+//!
+//! Programs of the system come from apt, which needs root. What this repository pins (Claude Code, cargo-deny) goes to
+//! `target/tools`, which needs no rights. What cannot be installed is told, one line for each, and is an error.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{names, shell};
+
+/// The version of cargo-deny that `deny.toml` is written for.
+const CARGO_DENY: [u32; 3] = [0, 20, 2];
+
+/// The least git: `merge-tree --write-tree`.
+const GIT: [u32; 2] = [2, 38];
+
+/// The least Node.js that Claude Code's package asks for.
+const NODE: [u32; 2] = [18, 0];
+
+/// Everything that `cargo xtask lint` needs.
+pub(crate) const FOR_LINTS: [Need; 4] = [GIT_NEED, RUSTFMT, CLIPPY, DENY];
+
+/// Everything that `cargo xtask test` needs. What others need comes before them.
+pub(crate) const FOR_TESTS: [Need; 9] =
+    [GIT_NEED, CERTIFICATES, COMPILER, NODE_NEED, NPM, RUSTFMT, CLIPPY, DENY, CLAUDE];
+
+/// One thing that has to be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
+    /// What to call it, with the version where one matters.
+    what: &'static str,
+    /// Whether it is there.
+    found: fn() -> bool,
+    /// How it comes there.
+    from: Source,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    /// A package of the system.
+    Apt(&'static str),
+    /// A component of the Rust toolchain.
+    Rustup(&'static str),
+    /// A program that this repository pins; it needs no rights.
+    Pinned(fn() -> Result<()>),
+}
+
+const GIT_NEED: Need = Need {
+    what: "git, 2.38 or later",
+    found: || at_least("git", "--version", &GIT),
+    from: Source::Apt("git"),
+};
+const CERTIFICATES: Need = Need {
+    what: "the certificates of the certificate authorities",
+    found: || Path::new("/etc/ssl/certs/ca-certificates.crt").exists(),
+    from: Source::Apt("ca-certificates"),
+};
+const COMPILER: Need = Need {
+    what: "a C compiler (cc)",
+    found: || at_least("cc", "--version", &[]),
+    from: Source::Apt("build-essential"),
+};
+const NODE_NEED: Need = Need {
+    what: "Node.js, 18 or later",
+    found: || at_least("node", "--version", &NODE),
+    from: Source::Apt("nodejs"),
+};
+const NPM: Need = Need { what: "npm", found: || at_least("npm", "--version", &[]), from: Source::Apt("npm") };
+const RUSTFMT: Need = Need {
+    what: "rustfmt",
+    found: || at_least("rustfmt", "--version", &[]),
+    from: Source::Rustup("rustfmt"),
+};
+const CLIPPY: Need = Need {
+    what: "clippy",
+    found: || at_least("cargo-clippy", "--version", &[]),
+    from: Source::Rustup("clippy"),
+};
+const DENY: Need = Need {
+    what: "cargo-deny 0.20.2",
+    found: || cargo_deny().is_some(),
+    from: Source::Pinned(install_cargo_deny),
+};
+const CLAUDE: Need = Need {
+    what: "Claude Code, as pinned in xtask/tools/claude-code",
+    found: || claude_is_there().unwrap_or(false),
+    from: Source::Pinned(install_claude),
+};
+
+/// Looks for each of them and installs what is missing. Asked again when all is there, it only looks.
+pub(crate) fn provide(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.found)()).collect();
+    let told: Vec<String> = missing.iter().filter_map(|need| cannot_install(need)).collect();
+    if !told.is_empty() {
+        for line in &told {
+            shell::complain(line);
+        }
+        bail!("{} of the things that are needed cannot be installed from here", told.len());
+    }
+    install_packages(&missing)?;
+    for need in &missing {
+        // A package may have brought it along since.
+        if let (Source::Pinned(install), false) = (need.from, (need.found)()) {
+            install().with_context(|| format!("cannot install {}", need.what))?;
+        }
+        ensure!((need.found)(), "{} was installed and still cannot be found: look at PATH", need.what);
+    }
+    shell::say(&format!("tools: {} installed, {} there before", missing.len(), needs.len() - missing.len()));
+    Ok(())
+}
+
+/// The line for a thing that nothing here can install.
+fn cannot_install(need: &Need) -> Option<String> {
+    let by_hand = match need.from {
+        Source::Apt(package) if !is_root() => format!("as root: apt-get install {package}"),
+        Source::Apt(package) if !is_program("apt-get") => {
+            format!("with your system's package manager (Debian calls it {package})")
+        }
+        Source::Rustup(component) if !is_program("rustup") => {
+            format!("as your Rust toolchain's component {component}")
+        }
+        _ => return None,
+    };
+    Some(format!("missing: {}; install it {by_hand}", need.what))
+}
+
+fn install_packages(missing: &[&Need]) -> Result<()> {
+    let mut packages = Vec::new();
+    let mut components = Vec::new();
+    for need in missing {
+        match need.from {
+            Source::Apt(package) => packages.push(package),
+            Source::Rustup(component) => components.push(component),
+            Source::Pinned(_) => {}
+        }
+    }
+    if !packages.is_empty() {
+        shell::run(apt_get(&["update"]))?;
+        shell::run(apt_get(
+            &[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat(),
+        ))?;
+    }
+    if !components.is_empty() {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add"]).args(components).current_dir(names::root());
+        shell::run(rustup)?;
+    }
+    Ok(())
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// The pinned cargo-deny: the one in `target/tools`, or the user's own of the same version.
+pub(crate) fn cargo_deny() -> Option<PathBuf> {
+    [names::tools().join("bin/cargo-deny"), PathBuf::from("cargo-deny")]
+        .into_iter()
+        .find(|program| shell::version(program, "--version").is_some_and(|found| found == CARGO_DENY))
+}
+
+fn install_cargo_deny() -> Result<()> {
+    let [major, minor, patch] = CARGO_DENY;
+    // Unoptimized: it runs for a second or two here, and is built in a third of the time.
+    let mut install = shell::cargo(["install", "--quiet", "--locked", "--debug", "--root"]);
+    install.arg(names::tools()).arg(format!("cargo-deny@{major}.{minor}.{patch}"));
+    shell::run(install)
+}
+
+/// The checked-in manifest and lockfile.
+fn claude_pinned() -> PathBuf {
+    names::root().join("xtask/tools/claude-code")
+}
+
+/// Where it is installed; the program is `node_modules/.bin/claude` below.
+fn claude_installed() -> PathBuf {
+    names::tools().join("claude-code")
+}
+
+/// Whether Claude Code is installed from the lockfile as it is now, and starts.
+fn claude_is_there() -> Result<bool> {
+    let installed = claude_installed();
+    let lock = "package-lock.json";
+    if fs::read(claude_pinned().join(lock))? != fs::read(installed.join(lock))? {
+        return Ok(false);
+    }
+    let mut claude = Command::new(installed.join("node_modules/.bin/claude"));
+    claude.arg("--version").env("HOME", installed.join("home")).env("DISABLE_AUTOUPDATER", "1");
+    Ok(shell::output(claude).is_ok())
+}
+
+fn install_claude() -> Result<()> {
+    let installed = claude_installed();
+    fs::create_dir_all(installed.join("home"))?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(claude_pinned().join(file), installed.join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&installed);
+    shell::run(npm)
+}
+
+fn at_least(program: &str, argument: &str, least: &[u32]) -> bool {
+    shell::version(Path::new(program), argument).is_some_and(|found| found.as_slice() >= least)
+}
+
+fn is_program(name: &str) -> bool {
+    std::env::split_paths(&shell::search_path()).any(|folder| folder.join(name).is_file())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_installed_again() {
+        const THERE: Need = Need { what: "sh", found: || true, from: Source::Pinned(|| bail!("called")) };
+        provide(&[THERE]).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_come_by_its_installation_is_an_error() {
+        const NEVER: Need = Need { what: "unobtainium", found: || false, from: Source::Pinned(|| Ok(())) };
+        let error = provide(&[NEVER]).unwrap_err().to_string();
+        assert!(error.contains("unobtainium"), "{error}");
+    }
+
+    #[test]
+    fn the_lockfile_of_claude_code_holds_its_version_and_no_addresses() {
+        let lock = fs::read_to_string(claude_pinned().join("package-lock.json")).unwrap();
+        let manifest = fs::read_to_string(claude_pinned().join("package.json")).unwrap();
+        assert!(lock.contains("\"version\": \"2.1.197\"") && manifest.contains("\"2.1.197\""));
+        assert!(!lock.contains("\"resolved\"") && !lock.contains("://"), "addresses in the lockfile");
+    }
+}
