@@ -41,6 +41,9 @@ register! {
     TASK_BUDGET = "GADUGI_TASK_BUDGET", "US dollars for each task, as --task-budget";
     BASE = "GADUGI_BASE", "the commit to start from, as --base";
     VERIFY = "GADUGI_VERIFY", "the command that tests the work, as --verify";
+    NO_REVIEW = "GADUGI_NO_REVIEW", "leave out phases 9 and 10, as --no-review: 1 or 0";
+    NO_FALLBACK = "GADUGI_NO_FALLBACK", "an analysis that fails ends the run, as --no-fallback: 1 or 0";
+    KEEP = "GADUGI_KEEP", "keep worktrees of merged tasks, as --keep: 1 or 0";
     CONFIG = "GADUGI_CONFIG", "the configuration file, as --config";
 }
 

@@ -1,0 +1,170 @@
+//! What a `gadugi.toml` may say. Everything is optional; what is there has been checked by its kind.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::values::{
+    AgentChoice, Arguments, BranchTemplate, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice, Folder,
+    HomeChoice, HostPorts, KindChoice, Length, Parallel, Pids, Program, ShellCommand, ShellCommands, Size,
+    StrategyChoice, Switch, TaskTimeout, Texts, Turns, Url, UvChoice, Word,
+};
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table")]
+#[schemars(deny_unknown_fields, title = "gadugi.toml")]
+pub struct ConfigFile {
+    /// How tasks are run.
+    pub run: RunSection,
+    /// What one task may use.
+    pub limits: LimitsSection,
+    /// Where tasks work.
+    pub workspace: WorkspaceSection,
+    /// The files for other programs.
+    pub monitoring: MonitoringSection,
+    /// What stands between agents and the model API.
+    pub gateway: GatewaySection,
+    /// Each agent's own settings, by name.
+    pub agents: BTreeMap<String, AgentSection>,
+    /// How work is brought together.
+    pub merge: MergeSection,
+    /// Who is told of what.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub notify: toml::Table,
+    /// Rules that say what kind of task a prompt is.
+    pub classify: Vec<ClassifyRule>,
+}
+
+/// `[run]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [run]")]
+#[schemars(deny_unknown_fields)]
+pub struct RunSection {
+    /// Tasks at a time. Unset: what the machine can bear.
+    pub max_parallel: Option<Parallel>,
+    /// How long a task may take: a number of hours, or 90m, 30s, 1h30m.
+    pub timeout: Option<TaskTimeout>,
+    /// Where tasks run.
+    pub executor: Option<ExecutorChoice>,
+    /// Which agent does them.
+    pub agent: Option<AgentChoice>,
+    /// Which model the agent uses. Unset: the agent's own choice.
+    pub model: Option<Word>,
+    /// Model turns that one step of an agent may take.
+    pub max_turns: Option<Turns>,
+    /// US dollars that a run may cost.
+    pub budget: Option<Dollars>,
+    /// US dollars that one task may cost.
+    pub task_budget: Option<Dollars>,
+    /// The commit that runs start from. Unset: HEAD.
+    pub base: Option<Word>,
+    /// The shell command that tests the work. Unset: guessed from the repository; empty: none.
+    pub verify: Option<ShellCommand>,
+    /// Whether work is reviewed.
+    pub review: Option<Switch>,
+    /// Whether worktrees of merged tasks are kept.
+    pub keep: Option<Switch>,
+    /// Whether tasks are taken one after another when the analysis fails.
+    pub fallback_to_sequential: Option<Switch>,
+    /// Between asking a step to end and ending it.
+    pub grace: Option<Length>,
+    /// How long a step outlives an engine that does not come back.
+    pub lease: Option<Length>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [limits]")]
+#[schemars(deny_unknown_fields)]
+pub struct LimitsSection {
+    /// Memory of one task, as in 4GiB.
+    pub memory: Option<Size>,
+    /// Processors of one task.
+    pub cpus: Option<Cpus>,
+    /// Processes and threads of one task.
+    pub pids: Option<Pids>,
+    /// Disk of one task, as in 10GiB.
+    pub disk: Option<Size>,
+}
+
+/// `[workspace]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [workspace]")]
+#[schemars(deny_unknown_fields)]
+pub struct WorkspaceSection {
+    /// Folder of the worktrees, relative to the repository or absolute.
+    pub dir: Option<Folder>,
+    /// How branches are called: {name}, {id}, {run} and {attempt} are filled in.
+    pub branch: Option<BranchTemplate>,
+    /// Patterns of untracked files that are copied into each workspace, beside .worktreeinclude.
+    pub include: Option<Texts>,
+    /// Shell commands that run once in a fresh workspace, before the agent.
+    pub setup: Option<ShellCommands>,
+    /// Whose home directory agents see under the local executor.
+    pub home: Option<HomeChoice>,
+    /// Whether `uv run` stands in front of an agent.
+    pub uv: Option<UvChoice>,
+    /// Variables that no step sees, in place of the default list; a * at the end stands for any rest.
+    pub env_deny: Option<EnvDeny>,
+}
+
+/// `[monitoring]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [monitoring]")]
+#[schemars(deny_unknown_fields)]
+pub struct MonitoringSection {
+    /// Folder of the files, relative to the repository or absolute.
+    pub dir: Option<Folder>,
+    /// How old the files may get while nothing changes.
+    pub interval: Option<Length>,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [gateway]")]
+#[schemars(deny_unknown_fields)]
+pub struct GatewaySection {
+    /// The model API. Unset: the user's own ANTHROPIC_BASE_URL, else the vendor's.
+    pub upstream: Option<Url>,
+    /// Further hosts that tasks may reach, as in api.example.com:443.
+    pub network: Option<HostPorts>,
+    /// US dollars that everything through the gateway may cost.
+    pub budget: Option<Dollars>,
+}
+
+/// `[agents.NAME]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [agents.claude]")]
+#[schemars(deny_unknown_fields)]
+pub struct AgentSection {
+    /// The program, looked for on PATH where it has no slash.
+    pub command: Option<Program>,
+    /// Further arguments, behind gadugi's.
+    pub args: Option<Arguments>,
+    /// Further variables.
+    pub env: Option<EnvMap>,
+}
+
+/// `[merge]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [merge]")]
+#[schemars(deny_unknown_fields)]
+pub struct MergeSection {
+    /// How branches are merged.
+    pub strategy: Option<StrategyChoice>,
+    /// The shell command that tests what was merged. Unset: the one of [run].
+    pub verify: Option<ShellCommand>,
+}
+
+/// `[[classify]]`
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(expecting = "a table, as in [[classify]]")]
+#[schemars(deny_unknown_fields)]
+pub struct ClassifyRule {
+    /// The kind that a prompt is of.
+    pub kind: KindChoice,
+    /// Words of which one must be in it.
+    pub any: Texts,
+}

@@ -1,0 +1,315 @@
+//! The layers, one over the other: flag, variable, the repository's file, the user's file, default.
+
+mod layers;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gadugi_core::{AgentSettings, Kind, Millis, RunSettings};
+use gadugi_sys::env;
+
+use crate::error::{ConfigError, Source, Warning};
+use crate::model::ConfigFile;
+use crate::values::{
+    AGENTS, AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice,
+    Folder, HomeChoice, HostPorts, Length, ShellCommands, StrategyChoice, Switch, TaskTimeout, Texts, Turns,
+    UvChoice,
+};
+use layers::{Key, Layers};
+
+/// How the file is called, in a repository and in the user's own folder.
+pub const FILE_NAME: &str = "gadugi.toml";
+
+/// What the command line said, as far as it decides settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flags {
+    /// `--max-parallel`
+    pub max_parallel: Option<u32>,
+    /// `--timeout`: a bare number is hours.
+    pub timeout: Option<String>,
+    /// `--executor`
+    pub executor: Option<String>,
+    /// `--agent`
+    pub agent: Option<String>,
+    /// `--model`
+    pub model: Option<String>,
+    /// `--max-turns`
+    pub max_turns: Option<u32>,
+    /// `--budget`, in US dollars.
+    pub budget: Option<f64>,
+    /// `--task-budget`, in US dollars.
+    pub task_budget: Option<f64>,
+    /// `--base`
+    pub base: Option<String>,
+    /// `--verify`; an empty one means none.
+    pub verify: Option<String>,
+    /// `--no-review`
+    pub no_review: bool,
+    /// `--no-fallback`
+    pub no_fallback: bool,
+    /// `--keep`
+    pub keep: bool,
+    /// `--config`: this file in place of the repository's.
+    pub config_file: Option<PathBuf>,
+}
+
+/// What everything came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// What a run is told. `verify` is set where a command was named; see [`Self::verify`] for the rest.
+    pub settings: RunSettings,
+    /// How work is tested.
+    pub verify: VerifyChoice,
+    /// The commit that runs start from; none: `HEAD`.
+    pub base: Option<String>,
+    /// Whether tasks are taken one after another when the analysis fails.
+    pub fallback_to_sequential: bool,
+    /// The files for other programs.
+    pub monitoring: Monitoring,
+    /// What one task may use.
+    pub limits: Limits,
+    /// What stands between agents and the model API.
+    pub gateway: Gateway,
+    /// `[notify]`, as it stands in the file that wins.
+    pub notify: toml::Table,
+    /// `[[classify]]`: the repository's rules before the user's. The first that fits a prompt decides.
+    pub classify: Vec<(Kind, Vec<String>)>,
+    /// Each value and where it came from, in the order of the file's sections.
+    pub sources: Vec<Setting>,
+    /// What stops nothing and should be known.
+    pub warnings: Vec<Warning>,
+}
+
+/// How work is tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyChoice {
+    /// By this shell command.
+    Command(String),
+    /// Not at all: somebody said so, by an empty command.
+    Off,
+    /// Nobody said: [`crate::verify::guess`].
+    Guess,
+}
+
+/// The files for other programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Their folder, absolute.
+    pub dir: PathBuf,
+    /// How old they may get while nothing changes.
+    pub interval: Millis,
+}
+
+/// What one task may use; none: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Processors.
+    pub cpus: Option<f64>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// Disk in bytes.
+    pub disk: Option<u64>,
+}
+
+/// What stands between agents and the model API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// The model API.
+    pub upstream: Option<String>,
+    /// Further hosts that tasks may reach, `host:port`.
+    pub network: Vec<String>,
+    /// What everything through the gateway may cost, in millionths of a US dollar.
+    pub budget_microusd: Option<u64>,
+}
+
+/// One value, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key, dotted, as in the file.
+    pub key: String,
+    /// The value as a file would say it; none where there is none. Variables of agents are named and not shown.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Resolves the settings for the repository whose main worktree is `root`, with this process's environment.
+pub fn resolve(root: &Path, flags: &Flags) -> Result<Resolved, ConfigError> {
+    resolve_with(root, flags, &env::get)
+}
+
+/// As [`resolve`], with another environment.
+pub fn resolve_with(
+    root: &Path,
+    flags: &Flags,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Resolved, ConfigError> {
+    let mut layers = Layers::open(root, flags, variable)?;
+    let defaults = RunSettings::default();
+    let mut settings = run_section(&mut layers, flags, &defaults)?;
+    let base = layers.text(Key::run("base", "--base", env::BASE), flags.base.as_deref(), |f| &f.run.base)?;
+    let fallback = layers.switched_off(
+        Key::run("fallback_to_sequential", "--no-fallback", env::NO_FALLBACK),
+        flags.no_fallback,
+        |f| &f.run.fallback_to_sequential,
+    )?;
+    let limits = limits(&mut layers)?;
+    workspace_section(&mut layers, &defaults, &mut settings)?;
+    let dir =
+        layers.or(Key::file("monitoring.dir"), Folder(".gadugi/monitoring".into()), |f| &f.monitoring.dir)?;
+    let interval = Length(Millis::seconds(30));
+    let interval = layers.or(Key::file("monitoring.interval"), interval, |f| &f.monitoring.interval)?;
+    let gateway = gateway(&mut layers)?;
+    settings.agents = agents(&mut layers)?;
+    let strategy = StrategyChoice(defaults.merge);
+    settings.merge = layers.or(Key::file("merge.strategy"), strategy, |f| &f.merge.strategy)?.0;
+    let verify = verify(&mut layers, flags)?;
+    if let VerifyChoice::Command(command) = &verify {
+        settings.verify = Some(command.clone());
+    }
+    let classify = layers.files().flat_map(|file| &file.classify);
+    let classify = classify.map(|rule| (rule.kind.0, rule.any.0.clone())).collect();
+    let notify = layers.table("notify", |f| &f.notify);
+    let (sources, warnings) = layers.finish();
+    Ok(Resolved {
+        settings,
+        verify,
+        base,
+        fallback_to_sequential: fallback,
+        monitoring: Monitoring { dir: root.join(dir.0), interval: interval.0 },
+        limits,
+        gateway,
+        notify,
+        classify,
+        sources,
+        warnings,
+    })
+}
+
+fn run_section(
+    layers: &mut Layers<'_>,
+    flags: &Flags,
+    defaults: &RunSettings,
+) -> Result<RunSettings, ConfigError> {
+    let mut settings = defaults.clone();
+    let words = |number: Option<u32>| number.map(|number| number.to_string());
+    let money = |amount: Option<f64>| amount.map(|amount| amount.to_string());
+    let key = Key::run("max_parallel", "--max-parallel", env::MAX_PARALLEL);
+    settings.max_parallel =
+        layers.pick(key, words(flags.max_parallel).as_deref(), |f| &f.run.max_parallel)?.map(|v| v.0);
+    let key = Key::run("timeout", "--timeout", env::TIMEOUT);
+    let timeout = TaskTimeout(defaults.timeout);
+    settings.timeout = layers.pick_or(key, flags.timeout.as_deref(), timeout, |f| &f.run.timeout)?.0;
+    let key = Key::run("executor", "--executor", env::EXECUTOR);
+    let executor = ExecutorChoice(defaults.executor);
+    settings.executor = layers.pick_or(key, flags.executor.as_deref(), executor, |f| &f.run.executor)?.0;
+    let key = Key::run("agent", "--agent", env::AGENT);
+    let agent = AgentChoice(defaults.agent.clone());
+    settings.agent = layers.pick_or(key, flags.agent.as_deref(), agent, |f| &f.run.agent)?.0;
+    settings.model =
+        layers.text(Key::run("model", "--model", env::MODEL), flags.model.as_deref(), |f| &f.run.model)?;
+    let key = Key::run("max_turns", "--max-turns", env::MAX_TURNS);
+    let turns = Turns(defaults.max_turns);
+    settings.max_turns =
+        layers.pick_or(key, words(flags.max_turns).as_deref(), turns, |f| &f.run.max_turns)?.0;
+    let key = Key::run("budget", "--budget", env::BUDGET);
+    settings.budget_microusd =
+        layers.pick(key, money(flags.budget).as_deref(), |f| &f.run.budget)?.map(|v| v.0);
+    let key = Key::run("task_budget", "--task-budget", env::TASK_BUDGET);
+    settings.task_budget_microusd =
+        layers.pick(key, money(flags.task_budget).as_deref(), |f| &f.run.task_budget)?.map(|v| v.0);
+    let key = Key::run("review", "--no-review", env::NO_REVIEW);
+    settings.review = layers.switched_off(key, flags.no_review, |f| &f.run.review)?;
+    let key = Key::run("keep", "--keep", env::KEEP);
+    let keep = flags.keep.then_some("true");
+    settings.keep = layers.pick_or(key, keep, Switch(defaults.keep), |f| &f.run.keep)?.0;
+    settings.grace = layers.or(Key::file("run.grace"), Length(defaults.grace), |f| &f.run.grace)?.0;
+    settings.lease = layers.or(Key::file("run.lease"), Length(defaults.lease), |f| &f.run.lease)?.0;
+    Ok(settings)
+}
+
+fn limits(layers: &mut Layers<'_>) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        memory: layers.pick(Key::file("limits.memory"), None, |f| &f.limits.memory)?.map(|v| v.0),
+        cpus: layers.pick(Key::file("limits.cpus"), None, |f| &f.limits.cpus)?.map(|v| v.0),
+        pids: layers.pick(Key::file("limits.pids"), None, |f| &f.limits.pids)?.map(|v| v.0),
+        disk: layers.pick(Key::file("limits.disk"), None, |f| &f.limits.disk)?.map(|v| v.0),
+    })
+}
+
+fn workspace_section(
+    layers: &mut Layers<'_>,
+    defaults: &RunSettings,
+    settings: &mut RunSettings,
+) -> Result<(), ConfigError> {
+    let dir = Folder(defaults.worktree_dir.clone());
+    settings.worktree_dir = layers.or(Key::file("workspace.dir"), dir, |f| &f.workspace.dir)?.0;
+    let branch = BranchTemplate(defaults.branch_template.clone());
+    settings.branch_template = layers.or(Key::file("workspace.branch"), branch, |f| &f.workspace.branch)?.0;
+    settings.include =
+        layers.or(Key::file("workspace.include"), Texts::default(), |f| &f.workspace.include)?.0;
+    settings.setup =
+        layers.or(Key::file("workspace.setup"), ShellCommands::default(), |f| &f.workspace.setup)?.0;
+    let home = HomeChoice(defaults.home);
+    settings.home = layers.or(Key::file("workspace.home"), home, |f| &f.workspace.home)?.0;
+    settings.uv = layers.or(Key::file("workspace.uv"), UvChoice(defaults.uv), |f| &f.workspace.uv)?.0;
+    let deny = EnvDeny(DEFAULT_ENV_DENY.map(str::to_owned).to_vec());
+    settings.env_deny = layers.or(Key::file("workspace.env_deny"), deny, |f| &f.workspace.env_deny)?.0;
+    Ok(())
+}
+
+fn gateway(layers: &mut Layers<'_>) -> Result<Gateway, ConfigError> {
+    layers.warn_unused("gateway");
+    let network = HostPorts::default();
+    Ok(Gateway {
+        upstream: layers.text(Key::file("gateway.upstream"), None, |f| &f.gateway.upstream)?,
+        network: layers.or(Key::file("gateway.network"), network, |f| &f.gateway.network)?.0,
+        budget_microusd: layers.pick(Key::file("gateway.budget"), None, |f| &f.gateway.budget)?.map(|v| v.0),
+    })
+}
+
+/// The repository's settings of an agent win over the user's one by one, and so do single variables.
+fn agents(layers: &mut Layers<'_>) -> Result<BTreeMap<String, AgentSettings>, ConfigError> {
+    let mut names: Vec<String> = layers.files().flat_map(|file| file.agents.keys().cloned()).collect();
+    names.sort();
+    names.dedup();
+    let mut agents = BTreeMap::new();
+    for name in names {
+        if !AGENTS.contains(&name.as_str()) {
+            layers.warn_unknown_agent(&name);
+        }
+        let key = |part: &str| Key::file(format!("agents.{name}.{part}"));
+        let command = layers.pick_owned(key("command"), |f| f.agents.get(&name)?.command.clone());
+        let args = layers.pick_owned(key("args"), |f| f.agents.get(&name)?.args.clone());
+        let all: Vec<EnvMap> =
+            layers.files().filter_map(|file| file.agents.get(&name)?.env.clone()).collect();
+        let merged = all.into_iter().rev().flat_map(|env| env.0).collect();
+        layers.pick_owned(key("env"), |f| {
+            let said = f.agents.get(&name)?.env.is_some();
+            said.then(|| EnvMap(BTreeMap::clone(&merged)))
+        });
+        let settings = AgentSettings {
+            command: command.map(|program| program.0),
+            args: args.map(|Arguments(args)| args).unwrap_or_default(),
+            env: merged,
+        };
+        agents.insert(name, settings);
+    }
+    Ok(agents)
+}
+
+/// What tests a composed tree: flag and variable, then `[merge] verify`, then `[run] verify`.
+fn verify(layers: &mut Layers<'_>, flags: &Flags) -> Result<VerifyChoice, ConfigError> {
+    let key = Key::run("verify", "--verify", env::VERIFY);
+    let run = layers.pick(key, flags.verify.as_deref(), |f: &ConfigFile| &f.run.verify)?;
+    let asked = matches!(layers.last_source(), Some(Source::Flag(_) | Source::Variable(_)));
+    let merge = layers.pick(Key::file("merge.verify"), None, |f| &f.merge.verify)?;
+    let choice = if asked { run } else { merge.or(run) };
+    Ok(match choice {
+        None => VerifyChoice::Guess,
+        Some(command) if command.0.trim().is_empty() => VerifyChoice::Off,
+        Some(command) => VerifyChoice::Command(command.0),
+    })
+}
