@@ -1,0 +1,111 @@
+//! Claude Code's command line for one step.
+
+use std::collections::BTreeMap;
+
+use gadugi_core::SessionMode;
+
+use crate::claude::args;
+use crate::delegation::{CommandLine, DelegationRefused, LaunchOptions};
+use crate::{AgentKind, WORKFLOW_MANAGER, WorkflowManager};
+
+/// What a Claude Code must not inherit.
+///
+/// The first group is what Claude Code sets for the commands that it runs: gadugi may be one of them
+/// (`orchestrator-agent` starts it), and a Claude Code that takes itself for the child of another keeps no transcript,
+/// so that its session could never be resumed. The second turns off what the delegation rests on: agent definitions
+/// (`SIMPLE`, `SAFE_MODE`), the kept session (`SKIP_PROMPT_HISTORY`), the agent's own work (`COORDINATOR_MODE`).
+const ENV_REMOVED: &[&str] = &[
+    "AI_AGENT",
+    "CLAUDECODE",
+    "CLAUDE_CODE_AGENT",
+    "CLAUDE_CODE_CHILD_SESSION",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_EXECPATH",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SESSION_KIND",
+    "CLAUDE_CODE_SESSION_LOG",
+    "CLAUDE_CODE_SESSION_NAME",
+    "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_EFFORT",
+    "CLAUDE_JOB_DIR",
+    "CLAUDE_PROJECT_DIR",
+    "TRACEPARENT",
+    "CLAUDE_CODE_COORDINATOR_MODE",
+    "CLAUDE_CODE_MAX_TURNS",
+    "CLAUDE_CODE_SAFE_MODE",
+    "CLAUDE_CODE_SIMPLE",
+    "CLAUDE_CODE_SIMPLE_SYSTEM_PROMPT",
+    "CLAUDE_CODE_SKIP_PROMPT_HISTORY",
+];
+
+pub(crate) fn command_line(
+    options: &LaunchOptions<'_>,
+    definition: WorkflowManager,
+) -> Result<CommandLine, DelegationRefused> {
+    args::check(&options.settings.args)?;
+    check_env(options)?;
+    let mut line: Vec<String> = ["-p", "--agent", WORKFLOW_MANAGER.name].map(str::to_owned).into();
+    if definition == WorkflowManager::BuiltIn {
+        line.extend(["--agents".to_owned(), definition_json()]);
+    }
+    line.extend(["--dangerously-skip-permissions", "--verbose", "--max-turns"].map(str::to_owned));
+    line.push(options.max_turns.to_string());
+    line.extend(["--output-format", "stream-json"].map(str::to_owned));
+    let session = match options.mode {
+        SessionMode::Fresh => "--session-id",
+        SessionMode::Resume => "--resume",
+    };
+    line.extend([session.to_owned(), options.session.to_string()]);
+    if let Some(model) = options.model {
+        line.extend(["--model".to_owned(), model.to_owned()]);
+    }
+    if let Some(budget) = options.budget_microusd {
+        line.extend(["--max-budget-usd".to_owned(), usd(budget)]);
+    }
+    line.extend(options.settings.args.iter().cloned());
+    Ok(CommandLine {
+        program: options.settings.command.clone().unwrap_or_else(|| AgentKind::Claude.name().to_owned()),
+        args: line,
+        env: environment(options),
+        env_removed: ENV_REMOVED,
+    })
+}
+
+fn environment(options: &LaunchOptions<'_>) -> BTreeMap<String, String> {
+    // An agent that replaces its own program while seven others run it helps nobody.
+    let mut env = BTreeMap::from([("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned())]);
+    if options.as_root {
+        env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
+    }
+    env
+}
+
+/// What `--agents` takes: `{"workflow-manager": {"description", "prompt", "tools"}}`.
+fn definition_json() -> String {
+    let agent = serde_json::json!({
+        "description": WORKFLOW_MANAGER.description(),
+        "prompt": WORKFLOW_MANAGER.body(),
+        "tools": WORKFLOW_MANAGER.tools().collect::<Vec<_>>(),
+    });
+    serde_json::json!({ WORKFLOW_MANAGER.name: agent }).to_string()
+}
+
+/// Millionths as a decimal number without losing one.
+fn usd(micro: u64) -> String {
+    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+}
+
+fn check_env(options: &LaunchOptions<'_>) -> Result<(), DelegationRefused> {
+    for name in options.settings.env.keys() {
+        let because = if name == "IS_SANDBOX" {
+            "gadugi sets it where it is true"
+        } else if ENV_REMOVED.contains(&name.as_str()) {
+            "it would change what the agent is"
+        } else {
+            continue;
+        };
+        let agent = AgentKind::Claude.name();
+        return Err(DelegationRefused::Variable { agent, variable: name.clone(), because });
+    }
+    Ok(())
+}
