@@ -1,0 +1,201 @@
+//! Following one step: its lines as they come, then its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gadugi_core::{Millis, Process, StepExit, Timestamp};
+use gadugi_shim::STDOUT;
+use gadugi_sys::clock;
+use tokio::task::JoinHandle;
+
+use crate::error::ExecError;
+use crate::identity::ShimHandle;
+use crate::lines::LineReader;
+use crate::records::{self, Record};
+use crate::watch::DirWatch;
+use crate::{Line, Stopper, sweep};
+
+/// What is new of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepNews {
+    /// A line of its standard output; the last one may have had no newline.
+    Line(Line),
+    /// It is over, and every line has been given.
+    Ended(Ended),
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// How its main process ended.
+    pub exit: StepExit,
+    /// Whether it was being stopped by then.
+    pub stopped: bool,
+    /// From the start of its main process to its end; for [`StepExit::Lost`] a guess by the wall clock.
+    pub wall: Millis,
+    /// Processor time of all its processes that were waited for; 0 where unknown.
+    pub cpu: Millis,
+    /// The largest resident memory of one of its processes, KiB; 0 where unknown.
+    pub max_rss_kib: u64,
+    /// When its main process ended; for [`StepExit::Lost`] when that was found out.
+    pub ended_at: Timestamp,
+    /// Processes that could not be killed: another user's, or stuck in the kernel.
+    pub left_over: u32,
+    /// Whether the end of its output was given up: the disk was full, and it was to end.
+    pub output_lost: bool,
+}
+
+/// Follows one step from its first byte, however late it begins to. Dropping it does nothing to the step.
+#[derive(Debug)]
+pub struct StepFollower {
+    dir: PathBuf,
+    attempt: String,
+    process: Process,
+    started_at: Timestamp,
+    /// None where the shim was gone when the following began.
+    shim: Option<Arc<ShimHandle>>,
+    watch: DirWatch,
+    lines: Option<LineReader>,
+    /// The end, once it is known; lines may still be to come.
+    end: Option<Ended>,
+    sweeping: Option<JoinHandle<usize>>,
+    told: bool,
+}
+
+impl StepFollower {
+    pub(crate) fn new(
+        dir: &Path,
+        attempt: &str,
+        shim: Option<Arc<ShimHandle>>,
+        watch: DirWatch,
+    ) -> Result<Self, ExecError> {
+        let (process, started_at) = records::origin(dir)?;
+        // The file is there before anything is recorded; where it is not, somebody has removed it, and there are no lines.
+        let lines = LineReader::open(&dir.join(STDOUT)).ok();
+        Ok(Self {
+            dir: dir.to_owned(),
+            attempt: attempt.to_owned(),
+            process,
+            started_at,
+            shim,
+            watch,
+            lines,
+            end: None,
+            sweeping: None,
+            told: false,
+        })
+    }
+
+    /// The step's shim: the root of the tree of its processes. Pid 0 where it is gone and its record cannot be read.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// When the step was started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// The step's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What stops it.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(self.shim.clone())
+    }
+
+    /// What is new: every line in order, then exactly one [`StepNews::Ended`], then none for ever. Cancel-safe: a call
+    /// that is dropped before it returns takes nothing with it.
+    pub async fn next(&mut self) -> Option<StepNews> {
+        if self.told {
+            return None;
+        }
+        // A step that writes without end must not keep its thread from others.
+        tokio::task::consume_budget().await;
+        loop {
+            if let Some(line) = self.lines.as_mut().and_then(LineReader::take_line) {
+                return Some(StepNews::Line(line));
+            }
+            if self.read_on() {
+                continue;
+            }
+            if let Some(end) = &self.end {
+                // The end was known before the file was read to its own end: nothing can have come behind.
+                if let Some(rest) = self.lines.as_mut().and_then(LineReader::take_rest) {
+                    return Some(StepNews::Line(rest));
+                }
+                self.told = true;
+                return Some(StepNews::Ended(end.clone()));
+            }
+            if !self.look_for_end().await {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Whether there was something to read.
+    fn read_on(&mut self) -> bool {
+        match self.lines.as_mut().map(LineReader::fill) {
+            Some(Ok(length)) => length > 0,
+            Some(Err(_)) => {
+                // A file that cannot be read any more has no more lines; how the step ended is still found out.
+                self.lines = None;
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the end is known now. It is only told once the shim is gone, too.
+    async fn look_for_end(&mut self) -> bool {
+        // Asked in this order: a shim that ends between the two questions is seen by the next turn.
+        let over = self.shim.as_ref().is_none_or(|shim| shim.is_over());
+        if let Ok(Record::There(exit)) = records::exit(&self.dir) {
+            if let Some(shim) = &self.shim {
+                // Its record is the last thing that it does.
+                shim.ended().await;
+            }
+            self.end = Some(records::ended(exit));
+            return true;
+        }
+        if !over {
+            return false;
+        }
+        let attempt = &self.attempt;
+        let sweeping = self.sweeping.get_or_insert_with(|| {
+            let attempt = attempt.clone();
+            tokio::task::spawn_blocking(move || sweep(&attempt))
+        });
+        // Fails where the runtime is being shut down: then nobody is told anything.
+        let _ = sweeping.await;
+        self.sweeping = None;
+        self.end = Some(self.lost());
+        true
+    }
+
+    async fn wait(&mut self) {
+        match &self.shim {
+            Some(shim) => tokio::select! {
+                () = self.watch.changed() => {}
+                () = shim.ended() => {}
+            },
+            None => self.watch.changed().await,
+        }
+    }
+
+    fn lost(&self) -> Ended {
+        let ended_at = clock::now();
+        Ended {
+            exit: StepExit::Lost,
+            stopped: false,
+            wall: ended_at.since(self.started_at),
+            cpu: Millis(0),
+            max_rss_kib: 0,
+            ended_at,
+            left_over: 0,
+            output_lost: false,
+        }
+    }
+}

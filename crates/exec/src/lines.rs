@@ -1,0 +1,153 @@
+//! Lines out of a file that grows.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Bytes of a line that are kept, 8 MiB: more than any model's answer with its tool results. The rest is counted and
+/// skipped, so that one line of any length costs no more than this.
+pub const MAX_LINE: usize = 8 * 1024 * 1024;
+
+/// Bytes that are read at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// One line of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line without its newline, cut at [`MAX_LINE`]. Any bytes.
+    pub bytes: Vec<u8>,
+    /// Its whole length in bytes, without the newline.
+    pub whole_length: u64,
+    /// Where it begins in `stdout.jsonl`.
+    pub offset: u64,
+}
+
+/// Reads lines as they are finished.
+#[derive(Debug)]
+pub(crate) struct LineReader<R = File> {
+    source: R,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were handed out.
+    consumed: usize,
+    /// Bytes of the buffer that were searched for a newline.
+    searched: usize,
+    /// Bytes of the present line beyond what is kept.
+    skipped: u64,
+    /// Where the present line begins.
+    offset: u64,
+}
+
+impl LineReader {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self::new)
+    }
+}
+
+impl<R: Read> LineReader<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, buffer: Vec::new(), consumed: 0, searched: 0, skipped: 0, offset: 0 }
+    }
+
+    /// A finished line of what was read.
+    pub(crate) fn take_line(&mut self) -> Option<Line> {
+        let found = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
+        if let Some(length) = found {
+            let line = self.cut(self.searched + length);
+            self.offset += 1;
+            self.consumed += 1;
+            self.searched = self.consumed;
+            return Some(line);
+        }
+        self.buffer.drain(..self.consumed);
+        self.consumed = 0;
+        if self.buffer.len() > MAX_LINE {
+            self.skipped += (self.buffer.len() - MAX_LINE) as u64;
+            self.buffer.truncate(MAX_LINE);
+        }
+        self.searched = self.buffer.len();
+        if self.searched < CHUNK {
+            // After a long line: what 200 steps keep is 200 chunks, not 200 longest lines.
+            self.buffer.shrink_to(2 * CHUNK);
+        }
+        None
+    }
+
+    /// What stands behind the last newline, when nothing more will come.
+    pub(crate) fn take_rest(&mut self) -> Option<Line> {
+        let end = self.buffer.len();
+        (end > self.consumed).then(|| self.cut(end))
+    }
+
+    /// Reads on: the number of bytes, 0 at the present end. To be called when [`Self::take_line`] has nothing.
+    pub(crate) fn fill(&mut self) -> io::Result<usize> {
+        let before = self.buffer.len();
+        self.buffer.resize(before + CHUNK, 0);
+        let result = loop {
+            match self.source.read(&mut self.buffer[before..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.buffer.truncate(before + *result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    fn cut(&mut self, end: usize) -> Line {
+        let kept = end.min(self.consumed + MAX_LINE);
+        let whole_length = (end - self.consumed) as u64 + self.skipped;
+        let line =
+            Line { bytes: self.buffer[self.consumed..kept].to_vec(), whole_length, offset: self.offset };
+        self.consumed = end;
+        self.offset += whole_length;
+        self.skipped = 0;
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::{Line, LineReader, MAX_LINE};
+
+    fn all(source: impl Read) -> Vec<Line> {
+        let mut reader = LineReader::new(source);
+        let mut lines = Vec::new();
+        loop {
+            lines.extend(std::iter::from_fn(|| reader.take_line()));
+            assert!(reader.buffer.len() <= MAX_LINE + super::CHUNK, "memory is bounded");
+            if reader.fill().unwrap() == 0 {
+                lines.extend(reader.take_rest());
+                return lines;
+            }
+        }
+    }
+
+    #[test]
+    fn lines_come_in_order_with_their_offsets_and_the_torn_last_one_too() {
+        let lines = all(&b"one\n\n\xff\x00two\r\nrest"[..]);
+        let seen: Vec<_> = lines.iter().map(|line| (line.offset, &line.bytes[..])).collect();
+        assert_eq!(seen, [(0, &b"one"[..]), (4, b""), (5, b"\xff\x00two\r"), (12, b"rest")]);
+        assert!(all(&b""[..]).is_empty());
+        assert_eq!(all(&b"\n"[..]).len(), 1);
+    }
+
+    #[test]
+    fn a_line_beyond_the_bound_is_cut_and_counted() {
+        let long = MAX_LINE as u64 * 3 + 7;
+        let source =
+            std::io::repeat(b'x').take(long).chain(&b"\nnext\n"[..]).chain(std::io::repeat(b'y').take(long));
+        let lines = all(source);
+        let seen: Vec<_> =
+            lines.iter().map(|line| (line.offset, line.bytes.len(), line.whole_length)).collect();
+        assert_eq!(seen, [(0, MAX_LINE, long), (long + 1, 4, 4), (long + 6, MAX_LINE, long)]);
+    }
+
+    #[test]
+    fn a_line_at_the_bound_is_whole() {
+        for (length, whole) in [(MAX_LINE, true), (MAX_LINE + 1, false)] {
+            let lines = all(std::io::repeat(b'x').take(length as u64).chain(&b"\n"[..]));
+            assert_eq!(lines[0].bytes.len() as u64 == lines[0].whole_length, whole);
+        }
+    }
+}

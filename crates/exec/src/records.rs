@@ -1,0 +1,86 @@
+//! What a step's folder says.
+
+use std::io;
+use std::path::Path;
+
+use gadugi_core::{Millis, Process, StepExit, Timestamp};
+use gadugi_shim::{EXIT, Exit, ExitWord, Identity, STARTED, Started};
+use serde::de::DeserializeOwned;
+
+use crate::Ended;
+use crate::error::{ExecError, at};
+
+/// A record of the shim's.
+#[derive(Debug)]
+pub(crate) enum Record<T> {
+    /// Not written (yet).
+    Absent,
+    /// There, but not what the shim writes: a power cut, or somebody's hand.
+    Unreadable,
+    /// There.
+    There(T),
+}
+
+impl<T> Record<T> {
+    pub(crate) fn there(self) -> Option<T> {
+        if let Self::There(record) = self { Some(record) } else { None }
+    }
+}
+
+/// `started.json`.
+pub(crate) fn started(dir: &Path) -> Result<Record<Started>, ExecError> {
+    read(&dir.join(STARTED))
+}
+
+/// `exit.json`.
+pub(crate) fn exit(dir: &Path) -> Result<Record<Exit>, ExecError> {
+    read(&dir.join(EXIT))
+}
+
+/// Whether a shim has recorded anything.
+pub(crate) fn any(dir: &Path) -> bool {
+    dir.join(STARTED).exists() || dir.join(EXIT).exists()
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Record<T>, ExecError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Record::Unreadable, Record::There)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::Absent),
+        Err(error) => Err(at(path)(error)),
+    }
+}
+
+/// The shim's identity in our words.
+pub(crate) fn process(identity: &Identity) -> Process {
+    Process { pid: identity.pid, start_ticks: identity.start_ticks, boot: identity.boot.clone() }
+}
+
+/// The shim's record of the end in our words.
+pub(crate) fn ended(exit: Exit) -> Ended {
+    Ended {
+        exit: match exit.exit {
+            ExitWord::Code(code) => StepExit::Code(code),
+            ExitWord::Signal(signal) => StepExit::Signal(signal),
+            ExitWord::NotStarted(words) => StepExit::NotStarted(words),
+            ExitWord::LeaseLapsed => StepExit::LeaseLapsed,
+        },
+        stopped: exit.stopped,
+        wall: Millis(exit.wall_ms),
+        cpu: Millis(exit.rusage.user_ms + exit.rusage.system_ms),
+        max_rss_kib: exit.rusage.max_rss_kib,
+        ended_at: Timestamp(exit.ended_at.ms),
+        left_over: exit.left_over,
+        output_lost: exit.output_lost,
+    }
+}
+
+/// Who the step's shim is, or was, and when the step began. A process that never was where nothing legible says so.
+pub(crate) fn origin(dir: &Path) -> Result<(Process, Timestamp), ExecError> {
+    if let Some(started) = started(dir)?.there() {
+        return Ok((process(&started.shim), Timestamp(started.started_at.ms)));
+    }
+    if let Some(exit) = exit(dir)?.there() {
+        return Ok((process(&exit.shim), Timestamp(exit.started_at.ms)));
+    }
+    Ok((Process { pid: 0, start_ticks: 0, boot: String::new() }, Timestamp::default()))
+}

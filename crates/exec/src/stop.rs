@@ -1,0 +1,30 @@
+//! Stopping a step.
+
+use std::sync::Arc;
+
+use gadugi_core::StopForce;
+use rustix::process::Signal;
+
+use crate::identity::ShimHandle;
+
+/// Stops one step, and none that has its pid later.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    shim: Option<Arc<ShimHandle>>,
+}
+
+impl Stopper {
+    pub(crate) fn new(shim: Option<Arc<ShimHandle>>) -> Self {
+        Self { shim }
+    }
+
+    /// Asks the shim to stop the step's whole descent. Asking again with the same force changes nothing (an effect may
+    /// be repeated after a crash); `Now` after `Grace` kills at once. `false` where the shim is gone.
+    pub fn stop(&self, force: StopForce) -> bool {
+        let signal = match force {
+            StopForce::Grace => Signal::USR1,
+            StopForce::Now => Signal::QUIT,
+        };
+        self.shim.as_ref().is_some_and(|shim| shim.signal(signal))
+    }
+}

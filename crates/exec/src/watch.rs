@@ -1,0 +1,135 @@
+//! One inotify instance for all steps of an executor, and one task that wakes whoever follows a folder.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// Output that is appended; a record that gets its name; a lock that is let go. Not the lease: its renewal is ATTRIB.
+const INTEREST: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::CREATE)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
+/// Bytes that are read of the kernel's queue at a time: some 200 events.
+const BUFFER: usize = 8 * 1024;
+
+type Watched = Mutex<HashMap<i32, Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    /// Holds one value: that something happened. Ten thousand events are one.
+    wake: watch::Sender<()>,
+    /// Two followers of one folder share the kernel's watch of it.
+    users: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    fd: AsyncFd<OwnedFd>,
+    watched: Watched,
+}
+
+/// The instance and its task.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+/// One folder that is watched.
+#[derive(Debug)]
+pub(crate) struct DirWatch {
+    watcher: Arc<Watcher>,
+    descriptor: i32,
+    woken: watch::Receiver<()>,
+}
+
+impl Watcher {
+    pub(crate) fn new() -> io::Result<Self> {
+        let fd = AsyncFd::register(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)?;
+        let shared = Arc::new(Shared { fd, watched: Mutex::default() });
+        let task = tokio::spawn(wake_followers(shared.clone())).abort_handle();
+        Ok(Self { shared, task })
+    }
+
+    /// Watches a folder: whatever happens in it from now on is not missed.
+    pub(crate) fn watch(self: &Arc<Self>, dir: &Path) -> io::Result<DirWatch> {
+        let mut watched = lock(&self.shared.watched);
+        let descriptor = inotify::add_watch(self.shared.fd.get_ref(), dir, INTEREST)?;
+        let entry =
+            watched.entry(descriptor).or_insert_with(|| Entry { wake: watch::Sender::new(()), users: 0 });
+        entry.users += 1;
+        let woken = entry.wake.subscribe();
+        Ok(DirWatch { watcher: self.clone(), descriptor, woken })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl DirWatch {
+    /// Returns once something happened since the last return (or since the watch began). Cancel-safe.
+    pub(crate) async fn changed(&mut self) {
+        if self.woken.changed().await.is_err() {
+            // Cannot be: the sender lives in the map for as long as this watch does. If it could, waking is harmless.
+        }
+    }
+}
+
+impl Drop for DirWatch {
+    fn drop(&mut self) {
+        let mut watched = lock(&self.watcher.shared.watched);
+        let Some(entry) = watched.get_mut(&self.descriptor) else { return };
+        entry.users -= 1;
+        if entry.users == 0 {
+            watched.remove(&self.descriptor);
+            // Fails where the folder is gone, and the kernel's watch with it.
+            let _ = inotify::remove_watch(self.watcher.shared.fd.get_ref(), self.descriptor);
+        }
+    }
+}
+
+async fn wake_followers(shared: Arc<Shared>) {
+    let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
+    while let Ok(mut ready) = shared.fd.readable().await {
+        let (descriptors, overflow) = drain(shared.fd.get_ref(), &mut buffer);
+        ready.clear_ready();
+        drop(ready);
+        let watched = lock(&shared.watched);
+        if overflow {
+            watched.values().for_each(|entry| entry.wake.send_replace(()));
+        } else {
+            let entries = descriptors.iter().filter_map(|descriptor| watched.get(descriptor));
+            entries.for_each(|entry| entry.wake.send_replace(()));
+        }
+    }
+}
+
+/// Which watches have news, and whether the kernel's queue ran over.
+fn drain(fd: &OwnedFd, buffer: &mut [MaybeUninit<u8>]) -> (HashSet<i32>, bool) {
+    let (mut descriptors, mut overflow) = (HashSet::new(), false);
+    let mut reader = Reader::new(fd, buffer);
+    while let Ok(event) = reader.next() {
+        overflow |= event.events().contains(ReadFlags::QUEUE_OVERFLOW);
+        descriptors.insert(event.wd());
+    }
+    (descriptors, overflow)
+}
+
+fn lock(watched: &Watched) -> MutexGuard<'_, HashMap<i32, Entry>> {
+    // No code panics while it holds the map half changed.
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,95 @@
+//! Calls to the system that need `unsafe`, one each.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+use gadugi_shim::ResourceUsage;
+use rustix::process::Signal;
+
+/// Signals that the shim takes from a descriptor instead of by interruption.
+const TAKEN: [Signal; 5] = [Signal::CHILD, Signal::TERM, Signal::INT, Signal::QUIT, Signal::USR1];
+
+/// Ignored: a terminal that closes and a reader that leaves are nothing to the shim.
+const IGNORED: [Signal; 2] = [Signal::HUP, Signal::PIPE];
+
+/// Blocks the signals that the shim takes and gives the descriptor (non-blocking) they come from.
+pub(crate) fn take_signals() -> io::Result<OwnedFd> {
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initializes the set before any other use; all pointers are to live locals, and signalfd's
+    // result is owned by nobody else.
+    unsafe {
+        libc::sigemptyset(mask.as_mut_ptr());
+        let mut mask = mask.assume_init();
+        for signal in TAKEN {
+            libc::sigaddset(&raw mut mask, signal.as_raw());
+        }
+        for signal in IGNORED {
+            libc::signal(signal.as_raw(), libc::SIG_IGN);
+        }
+        // Inherited SIG_IGN for SIGCHLD would let the kernel reap children unseen.
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        if libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let fd = libc::signalfd(-1, &raw const mask, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
+}
+
+/// The signals that have come since the last call.
+pub(crate) fn read_signals(fd: &OwnedFd) -> Vec<i32> {
+    const RECORD: usize = size_of::<libc::signalfd_siginfo>();
+    let mut records = [0_u8; 8 * RECORD];
+    let mut signals = Vec::new();
+    while let Ok(length) = rustix::io::read(fd.as_fd(), &mut records) {
+        // A record begins with the signal's number, 32 bits.
+        let numbers = records[..length].chunks_exact(RECORD).filter_map(|record| record.first_chunk::<4>());
+        signals.extend(numbers.map(|number| i32::from_ne_bytes(*number)));
+        if length == 0 {
+            break;
+        }
+    }
+    signals
+}
+
+/// In the child, before exec: no signal blocked, every disposition the default one. Async-signal-safe.
+pub(crate) fn reset_signals() {
+    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is initialized by sigemptyset; numbers that cannot be changed are refused by the kernel.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Closes what the shim inherited beyond its three standard descriptors.
+pub(crate) fn close_inherited() {
+    // SAFETY: called first thing in main, before the shim owns any descriptor above 2. Through syscall(2), because
+    // the wrapper is younger than the C libraries that this is linked against. Kernels before 5.9 refuse it: then
+    // what is inherited stays open, which is only untidy.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
+    }
+}
+
+/// What all children that were waited for have used.
+pub(crate) fn children_usage() -> ResourceUsage {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage fills the structure, and all-zero is a valid value of it should the call fail.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let milliseconds = |time: libc::timeval| {
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1000 + u64::try_from(time.tv_usec).unwrap_or(0) / 1000
+    };
+    ResourceUsage {
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
+        user_ms: milliseconds(usage.ru_utime),
+        system_ms: milliseconds(usage.ru_stime),
+    }
+}

@@ -1,0 +1,59 @@
+//! Files that are there whole or not at all, with room taken beforehand: a full disk must not keep the shim from
+//! saying how a step ended.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+use serde::Serialize;
+
+/// Bytes that are taken for each: more than the longest record, whose one text of unknown length is cut to
+/// [`LONGEST_WORDS`].
+const ROOM: usize = 4096;
+
+/// Bytes of a system's message that are kept.
+pub(crate) const LONGEST_WORDS: usize = 1500;
+
+/// A file to be.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Reserved {
+    /// Takes room beside `path`.
+    pub(crate) fn new(path: PathBuf) -> io::Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.tmp"));
+        let mut file = private(&temporary, OpenOptions::new().write(true).truncate(true))?;
+        if fallocate(&file, FallocateFlags::empty(), 0, ROOM as u64).is_err() {
+            // File systems that cannot take room without writing; a full one fails here too.
+            file.write_all(&[b' '; ROOM])?;
+        }
+        Ok(Self { file, temporary, path })
+    }
+
+    /// Fills the room and gives the file its name.
+    pub(crate) fn publish(self, record: &impl Serialize) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(record)?;
+        bytes.push(b'\n');
+        self.file.write_all_at(&bytes, 0)?;
+        self.file.set_len(bytes.len() as u64)?;
+        std::fs::rename(&self.temporary, &self.path)
+    }
+
+    /// Gives the room back.
+    pub(crate) fn discard(self) {
+        // What stays behind is a file that nobody reads.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Opens or makes a file that only its owner can read and write.
+pub(crate) fn private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.create(true).mode(0o600).open(path)
+}

@@ -1,0 +1,270 @@
+//! The loop: from a running main process to an empty descent.
+//!
+//! ```text
+//! Running ──stop, lapse──▶ Asked (TERM, grace) ──grace over, asked again──▶ Killing (STOP + KILL, in rounds)
+//!    └──main process ended, others are left──▶ Asked (TERM, short grace)
+//! any ──waitpid: ECHILD──▶ over: the rest of the output is moved, then the end is told
+//! ```
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use gadugi_shim::{ExitWord, Moment};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
+
+use crate::descent::Descent;
+use crate::lease::Lease;
+use crate::moment;
+use crate::platform::read_signals;
+use crate::stream::{Stream, Turn};
+
+/// What a process gets between TERM and KILL that its main process left behind: it was meant to be over.
+const LEFT_BEHIND_GRACE: Duration = Duration::from_secs(2);
+
+/// Between two rounds of KILL, where no child's end wakes the loop before.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// After so long what does not die is left: another user's process, or one stuck in the kernel.
+const KILLING_BOUND: Duration = Duration::from_secs(60);
+
+/// Chunks that are moved when the descent is gone. A pipe holds 64 KiB, or a few MiB where its writer asked for more;
+/// whoever goes on writing beyond these 256 MiB is none of the descent.
+const MOST_MOVES: u32 = 4096;
+
+/// How the main process ended.
+#[derive(Debug)]
+pub(crate) struct MainEnd {
+    pub(crate) exit: ExitWord,
+    pub(crate) stopped: bool,
+    pub(crate) at: Moment,
+    pub(crate) wall: Duration,
+}
+
+/// What the loop comes to.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) main: MainEnd,
+    pub(crate) left_over: u32,
+    pub(crate) output_lost: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Running,
+    Asked { kill_at: Instant },
+    Killing { since: Instant, round_at: Instant },
+}
+
+/// A step under way.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) child: Pid,
+    pub(crate) started: Instant,
+    pub(crate) grace: Duration,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) signals: OwnedFd,
+    pub(crate) streams: [Stream; 2],
+    pub(crate) descent: Descent,
+}
+
+#[derive(Debug)]
+struct Progress {
+    stage: Stage,
+    /// Whether somebody (or the lapsed lease) wants the end.
+    stopping: bool,
+    lapsed: bool,
+    main: Option<MainEnd>,
+    childless: bool,
+}
+
+impl Supervisor {
+    /// Runs until nothing is left to do but to tell the end.
+    pub(crate) fn run(mut self) -> Over {
+        let mut progress =
+            Progress { stage: Stage::Running, stopping: false, lapsed: false, main: None, childless: false };
+        let mut left_over = 0;
+        loop {
+            self.reap(&mut progress);
+            if progress.childless {
+                break;
+            }
+            let now = Instant::now();
+            if let Stage::Killing { since, .. } = progress.stage
+                && now.duration_since(since) >= KILLING_BOUND
+            {
+                left_over = self.descent.count();
+                break;
+            }
+            self.advance(&mut progress, now);
+            self.wait(self.deadline(&progress));
+            self.take_signals(&mut progress);
+            let now = Instant::now();
+            for stream in &mut self.streams {
+                stream.turn(now);
+            }
+        }
+        let output_lost = !self.move_rest(&mut progress);
+        let main = progress.main.take().unwrap_or_else(|| self.main_end(ExitWord::Signal(9), &progress));
+        Over { main, left_over, output_lost }
+    }
+
+    fn reap(&self, progress: &mut Progress) {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.child => {
+                    progress.main = Some(self.main_end(exit_word(status), progress));
+                }
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return,
+                Err(_) => {
+                    progress.childless = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn main_end(&self, exit: ExitWord, progress: &Progress) -> MainEnd {
+        MainEnd {
+            exit: if progress.lapsed { ExitWord::LeaseLapsed } else { exit },
+            stopped: progress.stopping,
+            at: moment::now(),
+            wall: self.started.elapsed(),
+        }
+    }
+
+    fn advance(&mut self, progress: &mut Progress, now: Instant) {
+        if !progress.stopping
+            && progress.main.is_none()
+            && self.lease.as_mut().is_some_and(|lease| lease.lapsed(now))
+        {
+            progress.lapsed = true;
+            self.ask(progress, now);
+        }
+        match progress.stage {
+            Stage::Running if progress.main.is_some() => {
+                self.descent.terminate();
+                progress.stage = Stage::Asked { kill_at: now + LEFT_BEHIND_GRACE.min(self.grace) };
+            }
+            Stage::Asked { kill_at } => {
+                let end = now + LEFT_BEHIND_GRACE;
+                // Once the main process has made use of its grace, the rest need not use all of it.
+                let kill_at = if progress.main.is_some() { kill_at.min(end) } else { kill_at };
+                progress.stage = Stage::Asked { kill_at };
+                if now >= kill_at {
+                    self.kill(progress, now);
+                }
+            }
+            Stage::Killing { round_at, .. } if now >= round_at => self.kill(progress, now),
+            Stage::Running | Stage::Killing { .. } => {}
+        }
+    }
+
+    fn take_signals(&self, progress: &mut Progress) {
+        for number in read_signals(&self.signals) {
+            let now = Instant::now();
+            match Signal::from_named_raw(number) {
+                // Asked by somebody who may ask again: that changes nothing.
+                Some(Signal::USR1) if progress.stopping => {}
+                Some(Signal::USR1 | Signal::TERM) if !progress.stopping => self.ask(progress, now),
+                Some(Signal::TERM | Signal::INT | Signal::QUIT) => {
+                    progress.stopping = true;
+                    self.kill(progress, now);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ask(&self, progress: &mut Progress, now: Instant) {
+        progress.stopping = true;
+        if matches!(progress.stage, Stage::Running) {
+            self.descent.terminate();
+            progress.stage = Stage::Asked { kill_at: now + self.grace };
+        }
+    }
+
+    fn kill(&self, progress: &mut Progress, now: Instant) {
+        self.descent.kill();
+        let since = if let Stage::Killing { since, .. } = progress.stage { since } else { now };
+        progress.stage = Stage::Killing { since, round_at: now + ROUND };
+    }
+
+    fn deadline(&self, progress: &Progress) -> Option<Instant> {
+        let stage = match progress.stage {
+            Stage::Running => None,
+            Stage::Asked { kill_at } => Some(kill_at),
+            Stage::Killing { round_at, .. } => Some(round_at),
+        };
+        let lease = self.lease.as_ref().filter(|_| !progress.stopping).map(Lease::look_at);
+        let retries = self.streams.iter().filter_map(Stream::retry_at).min();
+        [stage, lease, retries].into_iter().flatten().min()
+    }
+
+    /// Waits for a signal, output, or the deadline.
+    fn wait(&self, deadline: Option<Instant>) {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)];
+        let pipes = self.streams.iter().filter_map(Stream::readable);
+        fds.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
+        poll_until(&mut fds, deadline);
+    }
+
+    /// Moves what is still in the pipes; nobody below the shim writes to them any more. Where there is no room it waits
+    /// for room, unless the step is to end: then its grace is all that is waited. Whether all was moved.
+    fn move_rest(&mut self, progress: &mut Progress) -> bool {
+        let mut give_up_at = progress.stopping.then(|| Instant::now() + self.grace);
+        let mut moves = 0;
+        loop {
+            let now = Instant::now();
+            let turns = self.streams.each_mut().map(|stream| stream.turn(now));
+            if turns.contains(&Turn::Moved) {
+                moves += 1;
+                if moves > MOST_MOVES {
+                    return true;
+                }
+                continue;
+            }
+            if !turns.contains(&Turn::Held) {
+                return true;
+            }
+            if self.lease.as_mut().is_some_and(|lease| lease.lapsed(now))
+                || give_up_at.is_some_and(|at| now >= at)
+            {
+                return false;
+            }
+            let look_at = self.lease.as_ref().map(Lease::look_at);
+            let retries = self.streams.iter().filter_map(Stream::retry_at).min();
+            // The pipes are not waited for: their last writers are gone, and those that are closed would always be ready.
+            let deadline = [look_at, retries, give_up_at].into_iter().flatten().min();
+            poll_until(&mut [PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)], deadline);
+            for number in read_signals(&self.signals) {
+                match Signal::from_named_raw(number) {
+                    Some(Signal::TERM | Signal::USR1) if give_up_at.is_none() => {
+                        give_up_at = Some(Instant::now() + self.grace);
+                    }
+                    Some(Signal::TERM | Signal::INT | Signal::QUIT) => give_up_at = Some(now),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) {
+    let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    let timeout = timeout.map(|length| Timespec {
+        tv_sec: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(length.subsec_nanos()),
+    });
+    // An interruption is one more turn of the loop.
+    let _ = poll(fds, timeout.as_ref());
+}
+
+fn exit_word(status: WaitStatus) -> ExitWord {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => ExitWord::Code(code),
+        (None, signal) => ExitWord::Signal(signal.unwrap_or(0)),
+    }
+}
