@@ -31,7 +31,10 @@ impl ShimHandle {
     }
 
     fn new(fd: OwnedFd) -> io::Result<Self> {
-        AsyncFd::register_with_interest(fd, Interest::READABLE).map(|fd| Self { fd })
+        // SAFETY: the descriptor is an `OwnedFd`, which is open and the same for as long as the `AsyncFd` holds it; it is
+        // never taken out.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
+        Ok(Self { fd })
     }
 
     /// Returns once the process has ended. Cancel-safe; any number may wait.

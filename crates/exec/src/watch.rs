@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -56,7 +57,10 @@ pub(crate) struct DirWatch {
 
 impl Watcher {
     pub(crate) fn new() -> io::Result<Self> {
-        let fd = AsyncFd::register(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)?;
+        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        // SAFETY: the descriptor is an `OwnedFd`, which is open and the same for as long as the `AsyncFd` holds it; it is
+        // never taken out.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
         let shared = Arc::new(Shared { fd, watched: Mutex::default() });
         let task = tokio::spawn(wake_followers(shared.clone())).abort_handle();
         Ok(Self { shared, task })
