@@ -1,1 +1,42 @@
-//! (to be written)
+//! Gadugi's only caller of git: where work is done, and how it comes together.
+//!
+//! A [`Repository`] is found from any folder inside it. It makes a worktree for each attempt
+//! ([`Repository::add_worktree`]), commits what a finished agent left ([`Repository::collect`]), merges in memory
+//! ([`Repository::compose`]), moves the integration branch ([`Repository::advance`]) and at last brings it to the
+//! user's branch ([`Repository::land`]). Every call of git goes through one private door (`git.rs`) that fixes what
+//! git sees: its configuration comes by `GIT_CONFIG_COUNT` and is never written, and no hook, signature, prompt,
+//! pager or external diff of the user's runs. All of it is synchronous; call it where blocking is allowed.
+//!
+//! The user's checkout, index, branches, stash and configuration are touched by [`Repository::land`] alone. What
+//! gadugi writes beside them: the branches that it is asked for, `refs/gadugi/…`, and the administration of its own
+//! worktrees. Every function that changes something can be repeated after a crash at any point.
+//!
+//! **Never in here:** what a run or a task is, when something is done, how to say it to people; deleting anything
+//! that holds work; a network connection of gadugi's own.
+
+mod advance;
+mod collect;
+mod compose;
+mod diff;
+mod door;
+mod error;
+mod identity;
+mod land;
+mod objects;
+mod refs;
+mod repository;
+mod salvage;
+mod snapshot;
+mod status;
+mod worktree;
+
+pub use collect::{Collection, Stray};
+pub use diff::{DiffStat, FileStat};
+pub use error::Error;
+pub use land::{LandRefusal, Landed, LandedHow};
+pub use refs::BranchRemoval;
+pub use repository::{Head, Repository};
+pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};
+
+/// What can go wrong, in every function that has no refusals of its own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

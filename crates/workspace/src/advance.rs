@@ -1,0 +1,53 @@
+//! The integration branch: opened once, moved from where it is known to be.
+
+use gadugi_core::{AdvanceFailure, CommitId};
+
+use crate::refs::{Expect, branch_ref};
+use crate::repository::Repository;
+use crate::{Error, Result};
+
+impl Repository {
+    /// Makes the branch at `base` unless it is there, and gives its tip: what is there already (it may have moved on
+    /// before a crash) is taken up where it stands. Fails with [`Error::BranchInUse`] where a branch of that name does
+    /// not descend from `base`.
+    pub fn open_integration(&self, branch: &str, base: &CommitId) -> Result<CommitId> {
+        self.check_branch_name(branch)?;
+        let opened = self.move_ref(
+            &self.main,
+            &branch_ref(branch),
+            base,
+            Expect::Absent,
+            "gadugi: integration opened",
+        )?;
+        if opened {
+            return Ok(base.clone());
+        }
+        let in_use = |by: &str| Error::BranchInUse { branch: branch.to_owned(), by: by.to_owned() };
+        match self.branch_tip(branch)? {
+            Some(tip) if self.is_ancestor(base, &tip)? => Ok(tip),
+            Some(_) => Err(in_use("it holds something else")),
+            None => Err(in_use("another branch's name is a part of it")),
+        }
+    }
+
+    /// Moves the branch from `from` to `to`, and only from there. Where it is at `to` already, that is well.
+    ///
+    /// It moves the ref and nothing else, also where a worktree of the user's has the branch checked out: that worktree
+    /// keeps its files and index (they are the user's) and shows the difference in its `git status`.
+    pub fn advance(&self, branch: &str, from: &CommitId, to: &CommitId) -> Result<(), AdvanceFailure> {
+        let failed = |error: Error| AdvanceFailure::Failed(error.to_string());
+        let moved = self
+            .move_ref(&self.main, &branch_ref(branch), to, Expect::At(from), "gadugi: merged")
+            .map_err(failed)?;
+        if moved {
+            return Ok(());
+        }
+        match self.branch_tip(branch).map_err(failed)? {
+            Some(actual) if actual == *from => {
+                Err(AdvanceFailure::Failed(format!("{branch} cannot be moved")))
+            }
+            Some(actual) => Err(AdvanceFailure::Moved(actual)),
+            None => Err(AdvanceFailure::Failed(format!("there is no branch {branch}"))),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Gadugi's worktrees: each is registered with git under a lock, filled outside it, and marked as ready only then.
+//!
+//! A file `gadugi` in the worktree's folder of administration (`.git/worktrees/<id>/`, which no agent needs to write
+//! to) says that the worktree is gadugi's, for which branch, and how far it has come. A crash at any point leaves a
+//! marker that says what to do about it: before `ready` nobody has worked in it, and it is made anew or filled again;
+//! at `removing` it was found to hold nothing, and its removal goes on.
+
+mod add;
+mod detached;
+mod include;
+mod list;
+mod outside;
+mod remove;
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use gadugi_core::CommitId;
+
+use crate::door::Place;
+use crate::repository::{Repository, worktree_place};
+use crate::{Error, Result};
+
+pub use list::{Repair, WorktreeInfo};
+pub use remove::{KeptReason, Removal};
+
+/// What git says of a worktree that `prune` must not take.
+const LOCK_REASON: &str = "gadugi: its task needs it";
+
+/// Which worktree is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorktreeRequest {
+    /// Where: an absolute path. The folder that holds it gets a `.gitignore` of `*` where it lies inside the main
+    /// worktree.
+    pub path: PathBuf,
+    /// The branch, made at `base` unless it is there from an earlier try.
+    pub branch: String,
+    /// Where the branch begins.
+    pub base: CommitId,
+    /// Patterns, as in a `.gitignore`, of ignored files to copy from the main worktree, beside those of its
+    /// `.worktreeinclude`.
+    pub include: Vec<String>,
+}
+
+/// A worktree that is ready to be worked in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    /// Where it is, without symlinks.
+    pub path: PathBuf,
+    /// Its branch; none: detached.
+    pub branch: Option<String>,
+    /// Where its `HEAD` is.
+    pub commit: CommitId,
+    /// Files that the patterns name but that git does not ignore: not copied, since they would be committed with the
+    /// task's work. Always empty where the worktree was there already.
+    pub not_included: Vec<String>,
+}
+
+/// How far one of gadugi's worktrees has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Registered; its files are not all there.
+    Preparing,
+    /// Somebody may have worked in it.
+    Ready,
+    /// It held nothing and is being removed.
+    Removing,
+}
+
+/// One linked worktree and its folder of administration.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    /// `<common>/worktrees/<id>`.
+    pub(crate) git_dir: PathBuf,
+    top: PathBuf,
+    /// For calls: names the git directory, so that the worktree's own `.git` file is not followed. Where the worktree's
+    /// folder is gone, calls that need no files still work.
+    pub(crate) place: Place,
+}
+
+/// What the marker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Marker {
+    stage: Stage,
+    /// Empty: detached.
+    branch: String,
+}
+
+impl Tree {
+    pub(crate) fn path(&self) -> &Path {
+        &self.top
+    }
+
+    fn marker_path(&self) -> PathBuf {
+        self.git_dir.join("gadugi")
+    }
+
+    /// None: not gadugi's, or git made it for gadugi and the marker did not come to be written.
+    fn marker(&self) -> Option<Marker> {
+        let text = fs::read_to_string(self.marker_path()).ok()?;
+        let mut lines = text.lines();
+        let stage = match lines.next()? {
+            "preparing" => Stage::Preparing,
+            "ready" => Stage::Ready,
+            "removing" => Stage::Removing,
+            _ => return None,
+        };
+        Some(Marker { stage, branch: lines.next().unwrap_or_default().to_owned() })
+    }
+
+    fn mark(&self, stage: Stage, branch: &str) -> Result<()> {
+        let word = match stage {
+            Stage::Preparing => "preparing",
+            Stage::Ready => "ready",
+            Stage::Removing => "removing",
+        };
+        let path = self.marker_path();
+        gadugi_sys::files::write_atomic(&path, format!("{word}\n{branch}\n").as_bytes())
+            .map_err(Error::io(&path))
+    }
+
+    /// What `git worktree lock` was told.
+    fn lock_reason(&self) -> Option<String> {
+        fs::read_to_string(self.git_dir.join("locked")).ok().map(|text| text.trim().to_owned())
+    }
+
+    /// Whether gadugi made it. Between git's registering it and the marker, the lock's reason tells.
+    fn ours(&self) -> bool {
+        self.marker().is_some() || self.lock_reason().as_deref() == Some(LOCK_REASON)
+    }
+
+    /// Whether the worktree's `.git` is still the file that git wrote.
+    fn pointer_intact(&self) -> bool {
+        let Ok(bytes) = fs::read(self.path().join(".git")) else { return false };
+        let Some(target) = bytes.strip_prefix(b"gitdir: ") else { return false };
+        let target = path_of(target.strip_suffix(b"\n").unwrap_or(target));
+        same_place(&self.path().join(target), &self.git_dir)
+    }
+}
+
+impl Repository {
+    /// The linked worktree that is registered for this path.
+    pub(crate) fn tree_at(&self, path: &Path) -> Result<Option<Tree>> {
+        let wanted = canonical(path);
+        Ok(self.trees()?.into_iter().find(|tree| tree.path() == wanted))
+    }
+
+    /// All linked worktrees, also those that are not there at the moment.
+    pub(crate) fn trees(&self) -> Result<Vec<Tree>> {
+        let folder = self.common_dir().join("worktrees");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::Io { path: folder, source: error }),
+        };
+        let mut trees = Vec::new();
+        for entry in entries {
+            let git_dir = entry.map_err(Error::io(&folder))?.path();
+            // Without that file it is another process's half-made or half-removed one.
+            let Ok(pointer) = fs::read(git_dir.join("gitdir")) else { continue };
+            let pointer = git_dir.join(path_of(pointer.strip_suffix(b"\n").unwrap_or(&pointer)));
+            let top = canonical(pointer.parent().unwrap_or(&pointer));
+            let place = if top.is_dir() {
+                worktree_place(&top, &git_dir)
+            } else {
+                Place { cwd: git_dir.clone(), git_dir: Some(git_dir.clone()), work_tree: None }
+            };
+            trees.push(Tree { git_dir, top, place });
+        }
+        Ok(trees)
+    }
+
+    /// One of gadugi's own worktrees, there and intact.
+    pub(crate) fn own_tree(&self, path: &Path) -> Result<Tree> {
+        let missing = || Error::WorktreeMissing { path: path.to_owned() };
+        let tree = self.tree_at(path)?.filter(Tree::ours).ok_or_else(missing)?;
+        if !tree.path().is_dir() {
+            return Err(missing());
+        }
+        if tree.pointer_intact() { Ok(tree) } else { Err(Error::PointerChanged { path: path.to_owned() }) }
+    }
+
+    /// The worktrees, the main one included, that have this branch checked out and are there.
+    pub(crate) fn places_on(&self, branch: &str) -> Result<Vec<Place>> {
+        let wanted = format!("ref: {}", crate::refs::branch_ref(branch));
+        let linked = self.trees()?.into_iter().filter(|tree| tree.top.is_dir()).map(|tree| tree.place);
+        Ok(std::iter::once(self.main.clone())
+            .chain(linked)
+            .filter(|place| {
+                let head = place.git_dir.as_ref().and_then(|dir| fs::read_to_string(dir.join("HEAD")).ok());
+                head.is_some_and(|head| head.trim_end() == wanted)
+            })
+            .collect())
+    }
+}
+
+/// Lets so many checkouts run at once: beyond the page cache four in parallel are slower than one after another, and
+/// each has workers of its own.
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Turnstile {
+    pub(crate) fn for_this_machine() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { free: Mutex::new((cores / 2).clamp(2, 4)), freed: Condvar::new() }
+    }
+
+    /// Waits for a turn; dropped, it is the next one's.
+    fn enter(&self) -> Turn<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Turn { turnstile: self }
+    }
+}
+
+struct Turn<'a> {
+    turnstile: &'a Turnstile,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.turnstile.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.turnstile.freed.notify_one();
+    }
+}
+
+/// The path without symlinks and dots, as far as it exists.
+fn canonical(path: &Path) -> PathBuf {
+    if let Ok(path) = fs::canonicalize(path) {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn same_place(one: &Path, other: &Path) -> bool {
+    canonical(one) == canonical(other)
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()))
+}

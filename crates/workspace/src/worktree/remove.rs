@@ -1,0 +1,124 @@
+//! Putting worktrees away. Whatever holds something stays.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use gadugi_core::CommitId;
+
+use super::{Marker, Stage, Tree};
+use crate::repository::Repository;
+use crate::status::{Entry, operation};
+use crate::{Error, Result};
+
+/// What became of a worktree that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone, or was not there.
+    Removed,
+    /// It is as it was.
+    Kept {
+        /// Why.
+        reason: KeptReason,
+    },
+}
+
+/// What keeps a worktree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptReason {
+    /// So many paths are uncommitted (ignored ones do not count).
+    Uncommitted(usize),
+    /// It holds commits that are merged nowhere.
+    Unmerged,
+    /// It is in the middle of a merge, rebase, …
+    MidOperation(&'static str),
+    /// Gadugi did not make it for this.
+    NotOurs,
+    /// Its `.git` is not git's any more.
+    PointerChanged,
+    /// It could not be looked at or removed.
+    Failed(String),
+}
+
+impl fmt::Display for KeptReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uncommitted(1) => write!(f, "1 uncommitted file"),
+            Self::Uncommitted(files) => write!(f, "{files} uncommitted files"),
+            Self::Unmerged => write!(f, "commits that are not merged"),
+            Self::MidOperation(operation) => write!(f, "in the middle of a {operation}"),
+            Self::NotOurs => write!(f, "not made by gadugi"),
+            Self::PointerChanged => write!(f, "another repository lies there"),
+            Self::Failed(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+impl Repository {
+    /// Removes the worktree of an attempt whose work `merged_into` holds. Its branch stays. A worktree that holds
+    /// anything else is kept, and so is one that cannot be looked at. The attempt's processes must be over.
+    pub fn remove_worktree(&self, path: &Path, branch: &str, merged_into: &CommitId) -> Result<Removal> {
+        let _lock = self.worktree_lock()?;
+        self.remove_registered(path, |tree, marker| {
+            if marker.branch != branch {
+                return Ok(Some(KeptReason::NotOurs));
+            }
+            if let Some(operation) = operation(&tree.git_dir) {
+                return Ok(Some(KeptReason::MidOperation(operation)));
+            }
+            let (head, _) = self.head_of(&tree.place)?;
+            let held = head.into_iter().chain(self.branch_tip(branch)?);
+            for commit in held {
+                if !self.is_merged(&commit, merged_into)? {
+                    return Ok(Some(KeptReason::Unmerged));
+                }
+            }
+            // A folder that is gone holds nothing uncommitted.
+            if tree.path().exists() {
+                Ok(uncommitted(&self.status_of(&tree.place)?, marker))
+            } else {
+                Ok(None)
+            }
+        })
+    }
+
+    /// With the lock held: removes what is registered for this path unless `keeps` finds a reason not to.
+    pub(super) fn remove_registered(
+        &self,
+        path: &Path,
+        keeps: impl FnOnce(&Tree, &Marker) -> Result<Option<KeptReason>>,
+    ) -> Result<Removal> {
+        let kept = |reason| Ok(Removal::Kept { reason });
+        let Some(tree) = self.tree_at(path)? else {
+            // `remove_dir` takes empty folders only: what a removal that was broken off may have left.
+            let empty = !path.exists() || fs::remove_dir(path).is_ok();
+            return if empty { Ok(Removal::Removed) } else { kept(KeptReason::NotOurs) };
+        };
+        let Some(marker) = tree.marker() else { return kept(KeptReason::NotOurs) };
+        if tree.path().exists() && !tree.pointer_intact() && marker.stage != Stage::Removing {
+            return kept(KeptReason::PointerChanged);
+        }
+        match keeps(&tree, &marker) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return kept(reason),
+            Err(error) => return kept(KeptReason::Failed(error.to_string())),
+        }
+        tree.mark(Stage::Removing, &marker.branch)?;
+        if tree.path().exists() {
+            fs::remove_dir_all(tree.path()).map_err(Error::io(tree.path()))?;
+        }
+        // What `git worktree remove` does last. Git itself would refuse over submodules, or ask the user's
+        // configuration what counts as clean.
+        fs::remove_dir_all(&tree.git_dir).map_err(Error::io(&tree.git_dir))?;
+        Ok(Removal::Removed)
+    }
+}
+
+/// While it is being removed, files that are gone are gadugi's own doing.
+fn uncommitted(status: &[Entry], marker: &Marker) -> Option<KeptReason> {
+    let counts = |entry: &&Entry| marker.stage != Stage::Removing || !entry.deleted();
+    match status.iter().filter(counts).count() {
+        0 => None,
+        files => Some(KeptReason::Uncommitted(files)),
+    }
+}
