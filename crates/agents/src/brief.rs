@@ -92,7 +92,7 @@ fn task_section(text: &mut String, brief: &TaskBrief) {
             let _ = writeln!(text, "- Gadugi will test your work with: {}", line(command));
         }
         None => {
-            text.push_str("- Gadugi knows no command to test your work with: test it as the project does.\n")
+            text.push_str("- Gadugi knows no command to test your work with: test it as the project does.\n");
         }
     }
 }

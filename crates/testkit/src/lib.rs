@@ -1,1 +1,9 @@
-//! (to be written)
+//! What tests, benches and the demo need in place of the world: a scripted model API that real Claude Code talks to,
+//! and where that Claude Code is.
+//!
+//! **Never in here:** anything that the `gadugi` binary is built from, a credential, a network beyond loopback, a double of
+//! something that can be had for real.
+
+pub mod claude;
+pub mod model_api;
+pub mod simulator;

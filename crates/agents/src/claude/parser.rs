@@ -65,7 +65,7 @@ impl Parser {
             ("assistant", _) => self.assistant(parsed),
             ("user", _) => tool_results(&parsed),
             ("rate_limit_event", _) => self.rate_limit(parsed.rate_limit_info.unwrap_or_default()),
-            ("result", _) => self.result(serde_json::from_slice(line).unwrap_or_default(), parsed.subtype),
+            ("result", _) => self.result(&serde_json::from_slice(line).unwrap_or_default(), parsed.subtype),
             // Deltas of messages that come whole a moment later.
             ("stream_event", _) => Vec::new(),
             _ => vec![AgentEvent::Unknown],
@@ -195,7 +195,7 @@ impl Parser {
         vec![AgentEvent::RateLimit { status: info.status, limit: info.limit_type, resets_at }]
     }
 
-    fn result(&mut self, line: ResultLine, subtype: String) -> Vec<AgentEvent> {
+    fn result(&mut self, line: &ResultLine, subtype: String) -> Vec<AgentEvent> {
         self.total = line.usage_total(&self.messages);
         let turns = u32::try_from(line.num_turns).unwrap_or(u32::MAX);
         let text = line.text();

@@ -1,0 +1,227 @@
+//! A scripted Messages API on loopback, for real Claude Code.
+//!
+//! What the "model" does stands in the conversation itself, so that the server keeps nothing and any number of agents
+//! can talk to one: the first user text that holds a fenced block marked `model` is the script, one assistant turn a
+//! line, JSON:
+//!
+//! ````text
+//! ```model
+//! {"tool": "Bash", "input": {"command": "echo hello > greeting.txt"}}
+//! [{"text": "GADUGI-PHASE: 5"}, {"tool": "Write", "input": {"file_path": "$CWD/a.txt", "content": "a\n"}}]
+//! {"text": "all done"}
+//! ```
+//! ````
+//!
+//! A line is a block or a list of blocks. Where a turn calls a tool, the client runs it and asks again: the next line
+//! answers. A turn of text alone ends the client's turn; if the conversation is taken up again later, the following line
+//! answers. Behind the last line comes the text `done`. `$CWD` is the client's working directory, as the system prompt
+//! names it. Requests without a script (titles, summaries) get a short text. Every answer has the usage
+//! [`USAGE_PER_TURN`].
+//!
+//! `wire.rs` renders an [`Answer`] as a stream of events or as one object; `script.rs` finds it. What stands between the
+//! two (a fault in place of an answer) belongs into `answer`.
+
+mod script;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+use gadugi_core::Usage;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+pub use script::{Answer, Block};
+
+/// What every answer says that it used. The client makes money of it by its own price list.
+pub const USAGE_PER_TURN: Usage = Usage {
+    input_tokens: 1000,
+    output_tokens: 50,
+    cache_read_tokens: 200,
+    cache_write_tokens: 30,
+    cost_microusd: 0,
+};
+
+/// Requests that the log keeps, the latest: a body has some 100 KiB, so 50 MB at most or so.
+const KEPT_REQUESTS: usize = 512;
+
+/// One request, for assertions.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `POST`.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// `x-api-key`, or what stands behind `Bearer` in `authorization`.
+    pub key: Option<String>,
+    /// The body where it is JSON, else null.
+    pub body: Value,
+}
+
+impl Request {
+    /// The system prompt as one text.
+    pub fn system(&self) -> String {
+        script::text_of(&self.body["system"])
+    }
+
+    /// The texts of all user messages, in order.
+    pub fn user_texts(&self) -> Vec<String> {
+        script::user_texts(&self.body)
+    }
+
+    /// The model that was asked for.
+    pub fn model(&self) -> &str {
+        self.body["model"].as_str().unwrap_or_default()
+    }
+}
+
+/// A running server. Dropped, it is gone.
+#[derive(Debug)]
+pub struct ModelApi {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    log: Mutex<Vec<Request>>,
+    answers: AtomicU64,
+}
+
+impl ModelApi {
+    /// Starts a server on a free port of loopback.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(0)
+    }
+
+    /// Starts a server on that port of loopback (0: a free one). It runs in a thread of its own, so that tests with and
+    /// without a runtime can use it.
+    ///
+    /// # Errors
+    /// Where the port cannot be had.
+    pub fn start_on(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let router = router(Arc::clone(&shared));
+        let thread = std::thread::Builder::new().name("model-api".into()).spawn(move || {
+            runtime.block_on(serve(listener, router, stopped));
+        })?;
+        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// For `ANTHROPIC_BASE_URL`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The latest requests (at most 512), the earliest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.log().clone()
+    }
+
+    /// Those of them that asked the model with a script.
+    pub fn scripted_requests(&self) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests
+            .retain(|request| request.path.starts_with("/v1/messages?") || request.path == "/v1/messages");
+        requests.retain(|request| script::has_script(&request.body));
+        requests
+    }
+}
+
+impl Drop for ModelApi {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn log(&self) -> std::sync::MutexGuard<'_, Vec<Request>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    tokio::select! {
+        // Not gracefully: a client may hold its connection for as long as it likes.
+        _ = stopped => {}
+        _ = axum::serve(listener, router) => {}
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    // Conversations grow long; the API's own limit is 32 MB.
+    Router::new().fallback(answer).layer(DefaultBodyLimit::max(32 << 20)).with_state(shared)
+}
+
+/// Everything that a client asks: logged, then answered.
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    note(&shared, &method, &uri, &headers, &body);
+    match (method.as_str(), uri.path()) {
+        ("POST", "/v1/messages") => {
+            let number = shared.answers.fetch_add(1, Ordering::Relaxed);
+            let answer = script::answer(&body);
+            let id = format!("msg_scripted_{number:06}");
+            if body["stream"].as_bool() == Some(true) {
+                wire::stream(&id, &body, &answer)
+            } else {
+                wire::whole(&id, &body, &answer)
+            }
+        }
+        ("POST", "/v1/messages/count_tokens") => wire::json(StatusCode::OK, &json!({ "input_tokens": 1000 })),
+        ("GET", "/v1/models") => wire::json(
+            StatusCode::OK,
+            &json!({"data": [], "has_more": false, "first_id": null, "last_id": null}),
+        ),
+        ("HEAD" | "GET", "/") => Response::new(Body::empty()),
+        _ => wire::json(
+            StatusCode::NOT_FOUND,
+            &json!({"type": "error", "error": {"type": "not_found_error", "message": "not scripted"}}),
+        ),
+    }
+}
+
+fn note(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Value) {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = || header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let mut log = shared.log();
+    if log.len() == KEPT_REQUESTS {
+        log.remove(0);
+    }
+    log.push(Request {
+        method: method.to_string(),
+        path: uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string),
+        key: header("x-api-key").or_else(bearer).map(str::to_owned),
+        body: body.clone(),
+    });
+}
