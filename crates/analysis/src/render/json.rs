@@ -1,0 +1,65 @@
+//! The plan as JSON: `gadugi plan --json`.
+
+use gadugi_core::{PathClaim, Plan, PlannedTask};
+use serde_json::{Value, json};
+
+use super::{parallelizable_tasks, speed_improvement};
+
+/// Version of the shape. It grows by fields without a new number.
+const SCHEMA: u32 = 1;
+
+/// The plan by the contract's section 7, on so many slots. Beside what is named there: the prompts that were skipped,
+/// the warnings, and why the plan is sequential (`null` where it is not).
+pub fn plan_json(plan: &Plan, slots: usize) -> Value {
+    let stages = plan.stages();
+    let parallel_seconds = plan.parallel_seconds(slots);
+    json!({
+        "schema": SCHEMA,
+        "base": plan.base,
+        "tasks": plan.tasks.iter().map(task).collect::<Vec<_>>(),
+        "edges": plan.edges,
+        "stages": stages,
+        "critical_path": plan.critical_path(),
+        "sequential_seconds": plan.sequential_seconds(),
+        "parallel_seconds": parallel_seconds,
+        "speed_improvement": rounded(speed_improvement(plan, parallel_seconds)),
+        "parallelizable_tasks": parallelizable_tasks(plan, &stages),
+        "slots": slots,
+        "skipped": plan.skipped,
+        "warnings": plan.warnings,
+        "sequential_because": plan.sequential_because,
+    })
+}
+
+fn task(task: &PlannedTask) -> Value {
+    let claims = |claims: &[PathClaim]| -> Vec<Value> {
+        claims
+            .iter()
+            .map(|claim| json!({"path": claim.path, "confidence": claim.confidence, "evidence": claim.evidence}))
+            .collect()
+    };
+    let estimate = &task.estimate;
+    json!({
+        "id": task.id,
+        "name": task.name,
+        "prompt": task.prompt.path,
+        "kind": task.kind,
+        "complexity": task.complexity,
+        "writes": claims(&task.writes),
+        "reads": claims(&task.reads),
+        "depends_on": task.depends_on,
+        "estimate": {
+            "seconds": estimate.seconds,
+            "cpu": estimate.cpu,
+            "memory_mb": estimate.memory_mb,
+            "disk_mb": estimate.disk_mb,
+            "source": estimate.source,
+        },
+        "priority": task.priority,
+    })
+}
+
+/// To the hundredth: the estimates bear no more.
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

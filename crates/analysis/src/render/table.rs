@@ -1,0 +1,125 @@
+//! The plan as a table for a terminal.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use gadugi_core::{Edge, EdgeReason, Millis, Plan, PlannedTask, TaskId, format_duration};
+
+use super::{parallelizable_tasks, speed_improvement};
+use crate::text::one_line;
+
+/// Columns below which the table does not go: narrower, it says nothing.
+const NARROWEST: usize = 72;
+const KIND: usize = 13;
+const COMPLEXITY: usize = 10;
+const ESTIMATE: usize = 8;
+const LONGEST_ID: usize = 28;
+
+/// The plan by stages, what each task writes and waits for, and what all of it takes on so many slots. Lines have at
+/// most `width` characters, which counts as 72 where it is less; sentences at the end are not broken.
+pub fn table(plan: &Plan, slots: usize, width: usize) -> String {
+    let mut out = String::new();
+    let stages = plan.stages();
+    let base: String = plan.base.as_str().chars().take(12).collect();
+    let _ = writeln!(
+        out,
+        "Plan: {}, {}, base {base}",
+        counted(plan.tasks.len(), "task"),
+        counted(stages.len(), "stage")
+    );
+    if !plan.tasks.is_empty() {
+        rows(&mut out, plan, &stages, width.max(NARROWEST));
+        totals(&mut out, plan, &stages, slots);
+    }
+    if let Some(because) = &plan.sequential_because {
+        let _ = writeln!(out, "The tasks are taken one after another: {}", one_line(because, 300));
+    }
+    for skipped in &plan.skipped {
+        let _ =
+            writeln!(out, "skipped: {} ({})", one_line(&skipped.path, 200), one_line(&skipped.because, 100));
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "warning: {}", one_line(warning, 300));
+    }
+    out
+}
+
+fn rows(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], width: usize) {
+    let tasks: HashMap<&TaskId, &PlannedTask> = plan.tasks.iter().map(|task| (&task.id, task)).collect();
+    let mut waits: HashMap<&TaskId, Vec<&Edge>> = HashMap::new();
+    for edge in &plan.edges {
+        waits.entry(&edge.to).or_default().push(edge);
+    }
+    let id = plan.tasks.iter().map(|task| task.id.as_str().len()).max().unwrap_or(0).clamp(4, LONGEST_ID) + 2;
+    let rest = width.saturating_sub(2 + id + KIND + 1 + COMPLEXITY + ESTIMATE);
+    let writes = (rest / 2).max(8);
+    let waiting = rest.saturating_sub(writes).max(8);
+    let mut line = |cells: [&str; 6]| {
+        let text = format!(
+            "  {:id$}{:<kind$}{:<COMPLEXITY$}{:<ESTIMATE$}{:writes$}{}",
+            cell(cells[0], id),
+            cells[1],
+            cells[2],
+            cells[3],
+            cell(cells[4], writes),
+            one_line(cells[5], waiting.saturating_sub(1)),
+            kind = KIND + 1,
+        );
+        let _ = writeln!(out, "{}", text.trim_end());
+    };
+    for (number, stage) in stages.iter().enumerate() {
+        let head = format!("stage {}", number + 1);
+        line(["", "", "", "", "", ""]);
+        line([&head, "kind", "size", "est.", "writes", "waits for"]);
+        for task in stage.iter().filter_map(|id| tasks.get(id)) {
+            let waits = waits.get(&task.id).map_or(String::new(), |edges| waits_for(edges));
+            let estimate = format_duration(Millis((task.estimate.seconds * 1000.0) as u64));
+            let written: Vec<&str> = task.writes.iter().map(|claim| claim.path.as_str()).collect();
+            let written = if written.is_empty() { "?".to_owned() } else { written.join(", ") };
+            line([task.id.as_str(), task.kind.word(), task.complexity.word(), &estimate, &written, &waits]);
+        }
+    }
+}
+
+/// A cell that leaves a gap to the next.
+fn cell(text: &str, width: usize) -> String {
+    one_line(text, width.saturating_sub(2))
+}
+
+fn waits_for(edges: &[&Edge]) -> String {
+    let one = |edge: &&Edge| match edge.reason {
+        EdgeReason::Declared => edge.from.to_string(),
+        EdgeReason::SameFile | EdgeReason::Import => {
+            format!("{} ({}: {})", edge.from, edge.reason.word(), edge.evidence)
+        }
+    };
+    edges.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn totals(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], slots: usize) {
+    let time = |seconds: f64| format_duration(Millis((seconds * 1000.0) as u64));
+    let parallel = plan.parallel_seconds(slots);
+    let path = plan.critical_path();
+    let path: Vec<&str> = path.iter().map(TaskId::as_str).collect();
+    let _ = writeln!(out);
+    let _ = writeln!(out, "Longest chain: {}", one_line(&path.join(" -> "), 300));
+    let _ = writeln!(
+        out,
+        "Estimated {} one after another, {} on {} ({:.1} times as fast); {} can run beside others.",
+        time(plan.sequential_seconds()),
+        time(parallel),
+        counted(slots.max(1), "slot"),
+        speed_improvement(plan, parallel),
+        counted(parallelizable_tasks(plan, stages), "task"),
+    );
+    if plan.tasks.iter().any(|task| task.estimate.source == "table") {
+        let _ = writeln!(
+            out,
+            "Estimates come from a table of starting values, not from measurements of this repository."
+        );
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
