@@ -154,6 +154,8 @@ impl TaskState {
         self.base = Some(base.clone());
         self.session = Some(session.clone());
         self.steps = 0;
+        self.began_at = Some(at);
+        self.last_exit = None;
         self.status = TaskStatus::Active(Box::new(Attempt {
             number: id.attempt,
             started_at: at,
@@ -207,6 +209,7 @@ impl TaskState {
                 attempt.end_step(step, end)?;
                 if !verifies {
                     self.time.0 += end.wall.0;
+                    self.last_exit = Some(end.exit.clone());
                 }
                 if let Some(agent) = &end.agent {
                     self.usage.add(&agent.usage);
@@ -278,6 +281,7 @@ impl Attempt {
         if matches!(end.exit, StepExit::Lost | StepExit::LeaseLapsed) {
             self.losses += 1;
         }
+        self.forget_stop();
         match (kind, &mut self.stage) {
             (StepKind::Setup, stage) => {
                 self.spent.0 += end.wall.0;
@@ -316,13 +320,18 @@ impl Attempt {
                 Event::MergePutBack { .. },
                 Stage::Merging { work, at: MergeStage::Composing | MergeStage::Composed { .. }, .. },
             ) => {
-                // An interruption ends here; a cancellation still stands.
-                self.stopping = self.stopping.filter(|cause| *cause == StopCause::Cancel);
-                self.stage = Stage::Queued { work: work.clone() };
+                let work = work.clone();
+                self.stage = Stage::Queued { work };
+                self.forget_stop();
             }
             _ => return None,
         }
         Some(())
+    }
+
+    /// An interruption and a timeout end with the step that they were for, however that ended; a cancellation stands.
+    fn forget_stop(&mut self) {
+        self.stopping = self.stopping.filter(|cause| *cause == StopCause::Cancel);
     }
 
     /// Whether the integration branch is on its way to that commit for this attempt.

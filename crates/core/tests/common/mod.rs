@@ -1,0 +1,208 @@
+//! Stories of one run, told to the core event by event.
+#![expect(dead_code, reason = "each test binary uses its own part")]
+
+use gadugi_core::{
+    AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
+    Input, Kind, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState, SessionId,
+    SessionMode, StepEnd, StepExit, StepId, StepKind, State, TaskId, TaskState, Timestamp, Usage, Millis, decide,
+};
+
+pub(crate) fn run_id() -> RunId {
+    RunId::new("orchestration-20260101-000000-abcd")
+}
+
+pub(crate) fn commit(text: &str) -> CommitId {
+    CommitId::new(text)
+}
+
+pub(crate) fn task(id: &str) -> TaskId {
+    TaskId::new(id)
+}
+
+pub(crate) fn attempt(id: &str, number: u32) -> AttemptId {
+    AttemptId { run: run_id(), task: task(id), attempt: number }
+}
+
+pub(crate) fn step(id: &str, number: u32, step: u32) -> StepId {
+    StepId { attempt: attempt(id, number), step }
+}
+
+pub(crate) fn process() -> Process {
+    Process { pid: 4711, start_ticks: 12, boot: "0b5c".into() }
+}
+
+pub(crate) fn planned(id: &str) -> PlannedTask {
+    PlannedTask {
+        id: task(id),
+        name: format!("Task {id}"),
+        prompt: PromptRef { path: format!("prompts/{id}.md"), bytes: 10 },
+        kind: Kind::Feature,
+        complexity: Complexity::Low,
+        writes: vec![],
+        reads: vec![],
+        depends_on: vec![],
+        estimate: Estimate { seconds: 60.0, cpu: 1.0, memory_mb: 300, disk_mb: 10, source: "table".into() },
+        priority: 0,
+        timeout: None,
+        agent: None,
+        model: None,
+        budget_microusd: None,
+        verify: None,
+        done_when: vec![],
+        executor: None,
+        network: vec![],
+    }
+}
+
+/// A plan of those tasks with declared edges.
+pub(crate) fn plan(ids: &[&str], edges: &[(&str, &str)]) -> Plan {
+    Plan {
+        base: commit("base"),
+        tasks: ids.iter().map(|id| planned(id)).collect(),
+        edges: edges.iter().map(|(from, to)| edge(from, to, EdgeReason::Declared)).collect(),
+        sequential_because: None,
+        skipped: vec![],
+        warnings: vec![],
+    }
+}
+
+pub(crate) fn edge(from: &str, to: &str, reason: EdgeReason) -> Edge {
+    Edge { from: task(from), to: task(to), reason, evidence: String::new() }
+}
+
+pub(crate) fn settings() -> RunSettings {
+    RunSettings {
+        max_parallel: Some(4),
+        verify: Some("make check".into()),
+        setup: vec!["npm ci".into()],
+        ..RunSettings::default()
+    }
+}
+
+pub(crate) fn ended(exit: StepExit) -> StepEnd {
+    StepEnd { exit, stopped: false, wall: Millis(1000), max_rss_kib: 10, agent: None, tail: String::new() }
+}
+
+pub(crate) fn spoken(class: EndClass, no_change: Option<&str>) -> StepEnd {
+    let exit = StepExit::Code(i32::from(class != EndClass::Done));
+    let usage = Usage { output_tokens: 5, cost_microusd: 1000, ..Usage::default() };
+    let agent = AgentEnd {
+        class,
+        detail: "said".into(),
+        usage,
+        turns: 2,
+        no_change: no_change.map(str::to_owned),
+        claimed_phases: vec![4, 7],
+    };
+    StepEnd { agent: Some(agent), ..ended(exit) }
+}
+
+pub(crate) fn done() -> StepEnd {
+    spoken(EndClass::Done, None)
+}
+
+pub(crate) fn stopped() -> StepEnd {
+    StepEnd { stopped: true, ..ended(StepExit::Signal(15)) }
+}
+
+/// What is known, and the clock.
+#[derive(Clone)]
+pub(crate) struct Story {
+    pub(crate) state: State,
+    pub(crate) now: Timestamp,
+}
+
+impl Story {
+    /// A run that was accepted.
+    pub(crate) fn of(plan: Plan, settings: RunSettings) -> Self {
+        let mut story = Self { state: State::default(), now: Timestamp(1_000_000) };
+        story.fact(Event::RunStarted { run: run_id(), plan, settings: Box::new(settings) });
+        story
+    }
+
+    pub(crate) fn fact(&mut self, event: Event) {
+        self.now = self.now + Millis(10);
+        if let Err(error) = self.state.apply(self.now, &event) {
+            panic!("{error}: {event:?}");
+        }
+    }
+
+    /// What follows from an input, taken in; then whatever can be done next.
+    pub(crate) fn hears(&mut self, input: Input) -> Decision {
+        let mut all = self.once(input);
+        loop {
+            let next = self.once(Input::Tick);
+            if next.is_empty() {
+                return all;
+            }
+            all.events.extend(next.events);
+            all.effects.extend(next.effects);
+        }
+    }
+
+    /// What follows from an input, taken in.
+    pub(crate) fn once(&mut self, input: Input) -> Decision {
+        let decision = decide(&self.state, self.now, input);
+        for event in &decision.events {
+            self.fact(event.clone());
+        }
+        decision
+    }
+
+    pub(crate) fn report(&mut self, report: Report) -> Decision {
+        self.hears(Input::Report(report))
+    }
+
+    pub(crate) fn command(&mut self, command: gadugi_core::Command) -> Decision {
+        self.hears(Input::Command(command))
+    }
+
+    pub(crate) fn run(&self) -> &RunState {
+        &self.state.runs[&run_id()]
+    }
+
+    pub(crate) fn task(&self, id: &str) -> &TaskState {
+        self.run().task(&task(id)).expect("a task of the plan")
+    }
+
+    pub(crate) fn opened(&mut self) -> Decision {
+        self.report(Report::IntegrationOpened { run: run_id(), result: Ok(commit("base")) })
+    }
+
+    pub(crate) fn prepared(&mut self, id: &str) -> Decision {
+        let result = Ok((format!("/w/{id}"), format!("feature/{id}")));
+        let number = self.task(id).attempts;
+        self.report(Report::WorkspacePrepared { attempt: attempt(id, number), result })
+    }
+
+    fn current(&self, id: &str) -> StepId {
+        let state = self.task(id);
+        step(id, state.attempts, state.steps)
+    }
+
+    pub(crate) fn started(&mut self, id: &str) -> Decision {
+        let step = self.current(id);
+        self.report(Report::StepStarted { step, process: process() })
+    }
+
+    pub(crate) fn ends(&mut self, id: &str, end: StepEnd) -> Decision {
+        let step = self.current(id);
+        self.report(Report::StepEnded { step, end })
+    }
+}
+
+pub(crate) fn words(decision: &Decision) -> Vec<&'static str> {
+    decision.events.iter().map(Event::word).collect()
+}
+
+pub(crate) fn launched(decision: &Decision) -> Vec<StepKind> {
+    let kind = |effect: &Effect| match effect {
+        Effect::LaunchStep { kind, .. } => Some(kind.clone()),
+        _ => None,
+    };
+    decision.effects.iter().filter_map(kind).collect()
+}
+
+pub(crate) fn fresh(session: &SessionId) -> StepKind {
+    StepKind::Agent { session: session.clone(), mode: SessionMode::Fresh }
+}

@@ -1,0 +1,41 @@
+//! Stories that once went wrong, most of them found by the simulator (`gadugi_testkit::simulator`).
+
+mod common;
+
+use common::*;
+use gadugi_core::{Collected, Command, Report};
+
+fn collected(id: &str, number: u32) -> Report {
+    let work = Collected { commit: commit("work"), changed: vec!["a.rs".into()], committed_rest: false };
+    Report::WorkCollected { attempt: attempt(id, number), result: Ok(work) }
+}
+
+/// A story whose only task's agent runs.
+fn agent_runs() -> Story {
+    let mut story = Story::of(plan(&["a"], &[]), gadugi_core::RunSettings { setup: vec![], ..settings() });
+    story.opened();
+    story.prepared("a");
+    story.started("a");
+    assert_eq!(story.task("a").word(), "running");
+    story
+}
+
+#[test]
+fn an_agent_that_was_done_before_the_interruption_reached_it_is_merged_after_the_resume() {
+    let mut story = agent_runs();
+    story.command(Command::Interrupt { run: run_id(), now: false });
+    story.ends("a", done());
+    story.report(collected("a", 1));
+    assert_eq!(story.task("a").word(), "queued");
+    let resumed = story.command(Command::Resume { run: run_id() });
+    assert_eq!(words(&resumed), ["run-resumed", "merge-started"]);
+}
+
+#[test]
+fn an_agent_that_was_done_when_its_time_was_over_is_merged() {
+    let mut story = agent_runs();
+    story.now = story.now + story.run().settings.timeout;
+    assert_eq!(words(&story.hears(gadugi_core::Input::Tick)), ["stop-requested"]);
+    story.ends("a", done());
+    assert!(words(&story.report(collected("a", 1))).contains(&"merge-started"));
+}
