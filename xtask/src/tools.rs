@@ -239,7 +239,9 @@ mod tests {
     fn the_lockfile_of_claude_code_holds_its_version_and_no_addresses() {
         let lock = fs::read_to_string(claude_pinned().join("package-lock.json")).unwrap();
         let manifest = fs::read_to_string(claude_pinned().join("package.json")).unwrap();
+        let testkit = fs::read_to_string(names::root().join("crates/testkit/src/claude.rs")).unwrap();
         assert!(lock.contains("\"version\": \"2.1.197\"") && manifest.contains("\"2.1.197\""));
+        assert!(testkit.contains("VERSION: &str = \"2.1.197\""), "testkit looks for another version");
         assert!(!lock.contains("\"resolved\"") && !lock.contains("://"), "addresses in the lockfile");
     }
 }
