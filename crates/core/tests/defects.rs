@@ -39,3 +39,11 @@ fn an_agent_that_was_done_when_its_time_was_over_is_merged() {
     story.ends("a", done());
     assert!(words(&story.report(collected("a", 1))).contains(&"merge-started"));
 }
+
+#[test]
+fn a_branch_that_opens_when_all_is_cancelled_already_is_no_news() {
+    let mut story = Story::of(plan(&["a"], &[]), settings());
+    story.command(Command::Cancel { run: run_id(), target: gadugi_core::CancelTarget::All });
+    assert_eq!(story.run().status.word(), "ending");
+    assert!(story.opened().is_empty());
+}

@@ -49,7 +49,10 @@ fn integration_opened(
     run: &RunId,
     result: Result<CommitId, String>,
 ) -> Option<()> {
-    let run = state.runs.get(run).filter(|run| run.tip.is_none() && !run.is_finished())?;
+    let run = state.runs.get(run).filter(|run| run.tip.is_none())?;
+    if !matches!(run.status, RunStatus::Active | RunStatus::Paused { .. }) {
+        return None;
+    }
     match result {
         Ok(commit) => out.fact(Event::IntegrationOpened { run: run.id.clone(), commit }),
         Err(reason) => {
