@@ -13,6 +13,8 @@ pub mod monitoring;
 mod runs;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
 pub use runs::RunSummary;

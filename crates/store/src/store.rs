@@ -179,8 +179,7 @@ impl Store {
             Ok(events + lines > 0)
         })?;
         if known {
-            let freed = self.connection.execute_batch("PRAGMA incremental_vacuum");
-            freed.map_err(|error| self.sorted(&error))?;
+            self.give_back().map_err(|error| self.sorted(&error))?;
         }
         Ok(known)
     }
@@ -244,6 +243,14 @@ impl Store {
                 .collect::<Result<_, _>>()
         };
         read().map_err(|error: rusqlite::Error| self.sorted(&error))
+    }
+
+    /// Gives free pages back to the disk. Each step of that statement frees one page.
+    fn give_back(&self) -> Result<(), rusqlite::Error> {
+        let mut statement = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 
     fn sorted(&self, error: &rusqlite::Error) -> StoreError {

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn at_most_once_a_second_and_at_least_once_per_interval() {
         let mut pace = Pace::new(Millis::seconds(30));
-        let at = |millis| Timestamp(1_000_000 + millis);
+        let at = |millis: i64| Timestamp(1_000_000 + millis);
         assert_eq!(pace.due(at(0), false), Due::Now);
         pace.wrote(at(0));
         for (millis, changed, due) in [

@@ -1,0 +1,5 @@
+//! The log against real files: all or nothing, nothing destroyed, one projection.
+
+mod damage;
+mod log;
+mod sample;
