@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use gadugi_core::{Collected, Command, Report};
+use gadugi_core::{Collected, Command, Report, SessionMode, StepExit, StepKind};
 
 fn collected(id: &str, number: u32) -> Report {
     let work = Collected { commit: commit("work"), changed: vec!["a.rs".into()], committed_rest: false };
@@ -46,4 +46,29 @@ fn a_branch_that_opens_when_all_is_cancelled_already_is_no_news() {
     story.command(Command::Cancel { run: run_id(), target: gadugi_core::CancelTarget::All });
     assert_eq!(story.run().status.word(), "ending");
     assert!(story.opened().is_empty());
+}
+
+#[test]
+fn an_agent_lost_before_anybody_saw_it_gets_a_conversation_of_its_own() {
+    let mut story = Story::of(plan(&["a"], &[]), gadugi_core::RunSettings { setup: vec![], ..settings() });
+    story.opened();
+    story.prepared("a");
+    let first = story.task("a").session.clone().expect("a session");
+    let again = launched(&story.ends("a", ended(StepExit::Lost)));
+    let second = story.task("a").session.clone().expect("a session");
+    assert_ne!(first, second);
+    assert_eq!(again, [fresh(&second)]);
+    story.started("a");
+    let resumed = launched(&story.ends("a", ended(StepExit::Lost)));
+    assert_eq!(resumed, [StepKind::Agent { session: second, mode: SessionMode::Resume }]);
+}
+
+#[test]
+fn an_agent_whose_end_is_the_first_that_is_heard_of_it_is_resumed() {
+    let mut story = Story::of(plan(&["a"], &[]), gadugi_core::RunSettings { setup: vec![], ..settings() });
+    story.opened();
+    story.prepared("a");
+    let session = story.task("a").session.clone().expect("a session");
+    let resumed = launched(&story.ends("a", ended(StepExit::LeaseLapsed)));
+    assert_eq!(resumed, [StepKind::Agent { session, mode: SessionMode::Resume }]);
 }

@@ -2,7 +2,7 @@
 
 use super::{Decision, MAX_LOSSES, active, report::accept};
 use crate::{
-    Attempt, CommitId, Effect, Event, MergeStage, Outcome, RunState, RunStatus, SessionId, SessionMode,
+    Attempt, AttemptId, CommitId, Effect, Event, MergeStage, Outcome, RunState, RunStatus, SessionId, SessionMode,
     SkipReason, Stage, State, StepKind, StopCause, StopForce, TaskStatus, Timestamp, state::Need,
 };
 
@@ -66,7 +66,7 @@ fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt) {
         {
             out.cancel(run, at);
         }
-        Stage::Ready if !run.is_interrupted() => out.intend(&id, attempt, next_step(run, attempt)),
+        Stage::Ready if !run.is_interrupted() => out.intend(&id, attempt, next_step(run, &id, attempt)),
         Stage::Merging { at: MergeStage::Composed { .. }, .. } if run.is_interrupted() => {
             out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into() });
         }
@@ -78,12 +78,19 @@ fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt) {
     }
 }
 
-fn next_step(run: &RunState, attempt: &Attempt) -> StepKind {
+fn next_step(run: &RunState, id: &AttemptId, attempt: &Attempt) -> StepKind {
     if !attempt.set_up && !run.settings.setup.is_empty() {
         return StepKind::Setup;
     }
-    let mode = if attempt.spoken { SessionMode::Resume } else { SessionMode::Fresh };
-    StepKind::Agent { session: attempt.session.clone(), mode }
+    if attempt.spoken {
+        return StepKind::Agent { session: attempt.session.clone(), mode: SessionMode::Resume };
+    }
+    // Nobody saw a step that was lost: its conversation may have begun, and one id begins one only.
+    let session = match attempt.losses {
+        0 => attempt.session.clone(),
+        _ => SessionId::derive(id, &attempt.base, attempt.sessions + 1),
+    };
+    StepKind::Agent { session, mode: SessionMode::Fresh }
 }
 
 fn skip_dependents(out: &mut Decision, run: &RunState) {
@@ -149,7 +156,8 @@ fn dispatch(out: &mut Decision, run: &RunState, slots: &mut Slots) {
             out.finish(run, at, Outcome::Lost, None, detail);
             continue;
         }
-        out.intend(&run.attempt_id(at, attempt.number), attempt, next_step(run, attempt));
+        let id = run.attempt_id(at, attempt.number);
+        out.intend(&id, attempt, next_step(run, &id, attempt));
         free -= 1;
     }
     if free > 0 {

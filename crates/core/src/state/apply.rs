@@ -291,6 +291,7 @@ impl Attempt {
             (StepKind::Agent { .. }, stage) => {
                 self.spent.0 += end.wall.0;
                 self.no_change = end.agent.as_ref().and_then(|agent| agent.no_change.clone());
+                self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::Lost);
                 *stage = if end.agent_done() { Stage::Collecting } else { Stage::Ready };
             }
             (StepKind::Verify { commit }, Stage::Merging { at, .. }) => *at = MergeStage::Composed { commit },
