@@ -72,3 +72,17 @@ fn an_agent_whose_end_is_the_first_that_is_heard_of_it_is_resumed() {
     let resumed = launched(&story.ends("a", ended(StepExit::LeaseLapsed)));
     assert_eq!(resumed, [StepKind::Agent { session, mode: SessionMode::Resume }]);
 }
+
+#[test]
+fn an_interrupted_run_leaves_its_slots_to_others() {
+    let one = gadugi_core::RunSettings { max_parallel: Some(1), ..settings() };
+    let mut story = Story::of(plan(&["a"], &[]), one.clone());
+    story.opened();
+    story.command(Command::Interrupt { run: run_id(), now: false });
+    let prepared = story.prepared("a");
+    assert_eq!(words(&prepared), ["workspace-prepared", "phases-recorded", "attempt-suspended"]);
+    let other = gadugi_core::RunId::new("other");
+    story.command(Command::StartRun { run: other.clone(), plan: plan(&["b"], &[]), settings: Box::new(one) });
+    let opened = story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) });
+    assert_eq!(words(&opened), ["integration-opened", "attempt-started"]);
+}

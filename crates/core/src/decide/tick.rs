@@ -66,7 +66,11 @@ fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt) {
         {
             out.cancel(run, at);
         }
-        Stage::Ready if !run.is_interrupted() => out.intend(&id, attempt, next_step(run, &id, attempt)),
+        Stage::Ready if run.is_interrupted() => {
+            // It gives its slot back: nobody knows when the run goes on, and other runs want to.
+            out.fact(Event::AttemptSuspended { attempt: id, because: "interrupted".into() });
+        }
+        Stage::Ready => out.intend(&id, attempt, next_step(run, &id, attempt)),
         Stage::Merging { at: MergeStage::Composed { .. }, .. } if run.is_interrupted() => {
             out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into() });
         }
@@ -117,8 +121,9 @@ impl Slots {
         let machine = state.capacity.map_or(0, |slots| slots as usize);
         let live = || state.runs.values().filter(|run| !run.is_finished());
         let named = live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize;
-        let held: usize = live().map(held).sum();
-        Self { machine, free: machine.max(named).saturating_sub(held) }
+        let taken = |run| active(run).filter(|(_, attempt)| attempt.holds_slot()).count();
+        let taken: usize = live().map(taken).sum();
+        Self { machine, free: machine.max(named).saturating_sub(taken) }
     }
 
     fn for_run(&self, run: &RunState) -> usize {
@@ -131,7 +136,7 @@ impl Slots {
     }
 }
 
-/// Slots that a run holds. Where tasks are taken one after another, a task holds its slot until it is over.
+/// What counts against a run's own limit. Where tasks are taken one after another, a task holds its slot until it is over.
 fn held(run: &RunState) -> usize {
     let one_by_one = run.plan.sequential_because.is_some();
     active(run).filter(|(_, attempt)| attempt.holds_slot() || one_by_one && !is_suspended(attempt)).count()
