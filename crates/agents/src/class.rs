@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn results_by_class() {
-        let limit = |at| EndClass::UsageLimit { resets_at: at };
+        let limit = |at: Option<i64>| EndClass::UsageLimit { resets_at: at.map(Timestamp) };
         let table = [
             (0, "success", false, None, "all done", EndClass::Done),
             (1, "success", false, None, "all done", EndClass::Crashed),

@@ -238,7 +238,7 @@ mod tests {
     fn a_script_is_the_first_marked_block() {
         let prompt = "# T\n\n```sh\nsay no\n```\n\n````script\n# words\nsay a b\n```\nphase 5\n````\n```script\nsay c\n```";
         let error = Script::of_prompt(prompt, "t").unwrap_err();
-        assert_eq!(error, ScriptError { line: 3, what: "there is no action ````".into() });
+        assert_eq!(error, ScriptError { line: 3, what: "there is no action `````".into() });
         let prompt = prompt.replace("```\nphase", "phase");
         assert_eq!(actions(&prompt, FRESH), [Action::Say("a b".into()), Action::Phase(5)]);
     }

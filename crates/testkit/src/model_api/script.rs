@@ -149,15 +149,17 @@ fn fill_in(value: &mut Value, cwd: &str) {
     }
 }
 
-/// Where the client works: its system prompt has a line `… working directory: PATH`.
+/// Where the client works: Claude Code's own system prompt has a line `… working directory: PATH`; an agent's body that
+/// replaces it has none, but gadugi's header has `- Workspace: PATH (…)`.
 fn working_directory(request: &Value) -> Option<String> {
     let texts = std::iter::once(text_of(&request["system"])).chain(user_texts(request));
     texts.into_iter().find_map(|text| {
         text.lines().find_map(|line| {
             let (label, path) = line.split_once(": ")?;
-            let path = path.trim();
-            (label.to_lowercase().ends_with("working directory") && path.starts_with('/'))
-                .then(|| path.to_owned())
+            let path = path.split(" (").next()?.trim();
+            let label = label.to_lowercase();
+            let names = label.ends_with("working directory") || label == "- workspace";
+            (names && path.starts_with('/')).then(|| path.to_owned())
         })
     })
 }
