@@ -86,3 +86,14 @@ fn an_interrupted_run_leaves_its_slots_to_others() {
     let opened = story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) });
     assert_eq!(words(&opened), ["integration-opened", "attempt-started"]);
 }
+
+#[test]
+fn a_task_is_not_skipped_twice_when_its_dependency_fails_and_the_budget_is_spent() {
+    let settings = gadugi_core::RunSettings { setup: vec![], budget_microusd: Some(1), ..settings() };
+    let mut story = Story::of(plan(&["a", "b"], &[("a", "b")]), settings);
+    story.opened();
+    story.prepared("a");
+    story.started("a");
+    story.ends("a", spoken(gadugi_core::EndClass::Crashed, None));
+    assert_eq!(story.task("b").word(), "skipped");
+}

@@ -22,8 +22,9 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp) {
             deadline(out, run, at, attempt, now);
             go_on(out, run, at, attempt);
         }
-        skip_dependents(out, run);
-        if run.status == RunStatus::Active && run.tip.is_some() {
+        // What is skipped now is still waiting in `state`: nothing else is decided of waiting tasks until the next tick.
+        let skipped = skip_dependents(out, run);
+        if !skipped && run.status == RunStatus::Active && run.tip.is_some() {
             dispatch(out, run, &mut slots);
         }
         if !run.is_interrupted() {
@@ -97,7 +98,9 @@ fn next_step(run: &RunState, id: &AttemptId, attempt: &Attempt) -> StepKind {
     StepKind::Agent { session, mode: SessionMode::Fresh }
 }
 
-fn skip_dependents(out: &mut Decision, run: &RunState) {
+/// Whether there were any.
+fn skip_dependents(out: &mut Decision, run: &RunState) -> bool {
+    let before = out.events.len();
     for (at, _) in run.tasks.iter().enumerate().filter(|(_, task)| task.status == TaskStatus::Waiting) {
         let broken = run.before(at).iter().find(|(from, need)| {
             *need == Need::Success
@@ -107,6 +110,7 @@ fn skip_dependents(out: &mut Decision, run: &RunState) {
             out.skip(run, at, SkipReason::Dependency(run.plan.tasks[*from].id.clone()));
         }
     }
+    out.events.len() > before
 }
 
 /// How many more attempts may run at once, over all runs.
