@@ -1,0 +1,6 @@
+//! The analysis on real files: one test binary, so that it is linked once.
+
+mod common;
+mod defects;
+mod inputs;
+mod properties;
