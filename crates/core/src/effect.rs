@@ -86,3 +86,19 @@ pub enum Effect {
         run: RunId,
     },
 }
+
+impl Effect {
+    /// The run it belongs to.
+    pub fn run(&self) -> &RunId {
+        match self {
+            Self::OpenIntegration { run, .. }
+            | Self::Compose { run, .. }
+            | Self::Advance { run, .. }
+            | Self::TidyRun { run } => run,
+            Self::PrepareWorkspace { attempt, .. } | Self::CollectWork { attempt, .. } => &attempt.run,
+            Self::LaunchStep { step, .. } | Self::AdoptStep { step, .. } | Self::StopStep { step, .. } => {
+                &step.attempt.run
+            }
+        }
+    }
+}

@@ -90,6 +90,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The run that it is about, where it is about one.
+    pub fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::StartRun { run, .. }
+            | Self::Cancel { run, .. }
+            | Self::Pause { run }
+            | Self::Interrupt { run, .. }
+            | Self::Resume { run }
+            | Self::Retry { run, .. }
+            | Self::RecordLanding { run, .. } => Some(run),
+            Self::Restart | Self::SetCapacity { .. } => None,
+        }
+    }
+}
+
 /// What an effect came to. Reports may come twice, late or for something long over: those are ignored.
 #[derive(Clone, Debug)]
 pub enum Report {

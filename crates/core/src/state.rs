@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     AttemptId, CommitId, EdgeReason, Millis, Outcome, PauseCause, Phase, PhaseStatus, Plan, PlannedTask,
-    Process, RunId, RunSettings, SessionId, StepId, StepKind, StopCause, TaskId, Timestamp, Usage, Verdict,
+    Process, RunId, RunSettings, SessionId, StepExit, StepId, StepKind, StopCause, TaskId, Timestamp, Usage, Verdict,
 };
 
 pub use apply::IllegalTransition;
@@ -110,6 +110,10 @@ pub struct TaskState {
     pub merged: bool,
     /// What the user said to it on a retry.
     pub note: Option<String>,
+    /// When its latest attempt began.
+    pub began_at: Option<Timestamp>,
+    /// How the latest of its setup and agent steps ended.
+    pub last_exit: Option<StepExit>,
 }
 
 /// How a task stands.
@@ -284,6 +288,11 @@ impl RunState {
         !opening && !matches!(self.status, RunStatus::Ending) && self.tasks.iter().all(TaskState::at_rest)
     }
 
+    /// Whether nothing more will happen until somebody wishes something: it is over, or paused with nothing under way.
+    pub fn rests(&self) -> bool {
+        self.is_finished() || (matches!(self.status, RunStatus::Paused { .. }) && self.at_rest())
+    }
+
     /// The command that tests the composed tree with that task's work: the task's own, else the run's.
     pub fn verify(&self, at: usize) -> Option<&str> {
         self.plan.tasks[at].verify.as_deref().or(self.settings.verify.as_deref())
@@ -344,6 +353,8 @@ impl Default for TaskState {
             changed: Vec::new(),
             merged: false,
             note: None,
+            began_at: None,
+            last_exit: None,
         }
     }
 }

@@ -1,10 +1,40 @@
 //! The detached process: elected by a lock, listening on a socket, leaving when nobody needs it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use gadugi_core::{Millis, StepId};
+use gadugi_exec::{LocalExecutor, Sampler};
+use gadugi_store::Store;
+use gadugi_sys::lock::FileLock;
+use gadugi_sys::{files, process};
+use gadugi_workspace::Repository;
 use thiserror::Error;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
+use crate::capacity;
+use crate::client::Announcement;
+use crate::connection::{self, Inside};
+use crate::driver::{Asked, Driver, failure};
 use crate::layout::Layout;
+use crate::monitor::Monitor;
+use crate::world::{Heard, World};
+
+/// Reports that wait for the loop. Every running step has at most one under way at a time, and so has every other
+/// effect: 1,024 are more than can be, and a sender that finds it full waits.
+const HEARD: usize = 1024;
+
+/// Questions that wait for the loop; a connection has one at a time.
+const ASKED: usize = 64;
+
+/// How often figures of running steps are taken.
+const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 
 /// What an engine needs to know when it starts.
 #[derive(Clone, Debug)]
@@ -15,8 +45,8 @@ pub struct DaemonOptions {
     pub program: PathBuf,
     /// Where the monitoring files go.
     pub monitoring_dir: PathBuf,
-    /// How often they are written at least, in milliseconds.
-    pub monitoring_interval_ms: u64,
+    /// How often they are written at least.
+    pub monitoring_interval: Millis,
 }
 
 /// Why an engine could not live.
@@ -28,13 +58,227 @@ pub enum DaemonError {
         /// What was being done.
         doing: String,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The log could not be used.
+    #[error(transparent)]
+    Store(#[from] gadugi_store::StoreError),
+    /// The repository could not be used.
+    #[error(transparent)]
+    Repository(#[from] gadugi_workspace::Error),
+    /// Steps cannot be started here.
+    #[error(transparent)]
+    Executor(#[from] gadugi_exec::ExecError),
+}
+
+impl DaemonError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } | Self::Store(_) => "store",
+            Self::Repository(_) => "git",
+            Self::Executor(_) => "executor",
+        }
+    }
+}
+
+fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
+    let doing = doing.into();
+    move |source| DaemonError::Io { doing, source }
 }
 
 /// Lives as the engine of one repository until nobody needs it. Says on standard output whether it came up, then
 /// closes that. Returns at once where another engine lives.
-pub fn serve(options: DaemonOptions) -> Result<(), DaemonError> {
-    drop(options);
+pub fn serve(options: &DaemonOptions) -> Result<(), DaemonError> {
+    // A session of its own: what ends the terminal does not end the engine. It fails where this process leads a
+    // session already, and then that is what is wanted.
+    let _ = rustix::process::setsid();
+    let lived = elected(options);
+    if let Err(error) = &lived {
+        tracing::error!(%error, "the engine ends");
+        announce(&Announcement::Failed(failure(error.code(), error.to_string())));
+    }
+    lived
+}
+
+fn elected(options: &DaemonOptions) -> Result<(), DaemonError> {
+    let layout = &options.layout;
+    let state = layout.state_dir();
+    files::create_ignored_dir(&state).map_err(io_error(state.display().to_string()))?;
+    let lock =
+        FileLock::try_acquire(&layout.lock()).map_err(io_error(layout.lock().display().to_string()))?;
+    let Some(mut lock) = lock else {
+        announce(&Announcement::Busy);
+        return Ok(());
+    };
+    start_log(&layout.log());
+    sign(&mut lock).map_err(io_error(layout.lock().display().to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // Git and prompts: what blocks is short, and 16 at once are more than the disk likes.
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .map_err(io_error("starting threads"))?;
+    let lived = runtime.block_on(live(options));
+    // The socket goes before the lock: who finds no socket finds the lock free.
+    let _ = fs::remove_file(layout.socket());
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(lock);
+    lived
+}
+
+/// Who holds the lock: pid and start time.
+fn sign(lock: &mut FileLock) -> io::Result<()> {
+    let file = lock.file();
+    file.set_len(0)?;
+    if let Some(this) = process::this() {
+        writeln!(file, "{}", serde_json::to_string(&this)?)?;
+    }
     Ok(())
+}
+
+/// The one thing that an engine prints. Whoever started it may be gone: that is no reason not to live.
+fn announce(announcement: &Announcement) {
+    let mut line = serde_json::to_string(announcement).unwrap_or_default();
+    line.push('\n');
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    drop(out);
+    // The starter waits for the end of this stream or a line; nothing else is ever said there.
+    if let Ok(null) = fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+fn start_log(path: &Path) {
+    /// A log larger than this is begun anew, the old one kept beside it.
+    const LARGEST: u64 = 8 << 20;
+    if fs::metadata(path).is_ok_and(|log| log.len() > LARGEST) {
+        let _ = fs::rename(path, path.with_extension("log.old"));
+    }
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let Ok(file) = file else { return };
+    let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    let level = gadugi_sys::env::get(gadugi_sys::env::LOG).unwrap_or_else(|| "info".into());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::sync::Mutex::new(file))
+        .with_ansi(false)
+        .try_init();
+}
+
+async fn live(options: &DaemonOptions) -> Result<(), DaemonError> {
+    let layout = options.layout.clone();
+    let repository = Repository::discover(layout.root())?;
+    let executor = LocalExecutor::new(&layout.state_dir())?;
+    let store = Store::open(&layout.database())?;
+    let (heard_in, heard) = mpsc::channel::<Heard>(HEARD);
+    let (asked_in, asked) = mpsc::channel::<Asked>(ASKED);
+    let monitor = Monitor::new(layout.root(), &options.monitoring_dir, options.monitoring_interval);
+    let world = Arc::new(World::new(layout.clone(), options.program.clone(), repository, executor, heard_in));
+    let driver = Driver::new(store, Arc::clone(&world), monitor)?;
+    let listener = listen(&layout.socket())?;
+    announce(&Announcement::Ready);
+    tracing::info!(pid = std::process::id(), "the engine lives");
+    let inside = Inside { world, asked: asked_in };
+    let helpers = [
+        tokio::spawn(accept(inside.clone(), listener)),
+        tokio::spawn(renew_leases(inside.clone())),
+        tokio::spawn(take_figures(inside.clone())),
+        tokio::spawn(hear_signals(inside)),
+    ];
+    let lived = driver.run(heard, asked, capacity::measure()).await;
+    helpers.iter().for_each(tokio::task::JoinHandle::abort);
+    tracing::info!("the engine leaves");
+    Ok(lived?)
+}
+
+fn listen(path: &Path) -> Result<UnixListener, DaemonError> {
+    // The lock is ours, so a socket that lies there is a dead engine's.
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(io_error(path.display().to_string())(error));
+    }
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(io_error(dir.display().to_string()))?;
+    }
+    // Nobody else may connect, not even between making the socket and closing it to others.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    rustix::process::umask(before);
+    listener.map_err(io_error(path.display().to_string()))
+}
+
+async fn accept(inside: Inside, listener: UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(connection::serve(inside.clone(), stream))),
+            Err(error) => {
+                // Out of descriptors, most likely: clients wait in the kernel's queue meanwhile.
+                tracing::warn!(%error, "a client could not be let in");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Steps end when their leases are not renewed for ten minutes; renewing costs one system call for each.
+async fn renew_leases(inside: Inside) {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        for dir in inside.world.running_dirs() {
+            if let Err(error) = inside.world.executor.renew_lease(&dir) {
+                tracing::warn!(dir = %dir.display(), %error, "a lease could not be renewed");
+            }
+        }
+    }
+}
+
+/// What every running step uses, for the monitoring files and whoever looks.
+async fn take_figures(inside: Inside) {
+    let mut tick = tokio::time::interval(SAMPLE_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sampler = Sampler::new();
+    loop {
+        tick.tick().await;
+        let (steps, roots): (Vec<StepId>, Vec<_>) = inside.world.running().into_iter().unzip();
+        if steps.is_empty() {
+            continue;
+        }
+        let looked = tokio::task::spawn_blocking(move || {
+            let figures = sampler.sample(&roots);
+            (sampler, figures)
+        });
+        let Ok((back, figures)) = looked.await else { return };
+        sampler = back;
+        let figures = steps.into_iter().zip(figures).filter_map(|(step, figures)| Some((step, figures?)));
+        if inside.asked.send(Asked::Figures(figures.collect())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// SIGTERM and SIGINT: everything is interrupted, so that it can be taken up again, and the engine leaves. SIGHUP is
+/// the terminal's end, which is not ours.
+async fn hear_signals(inside: Inside) {
+    let signals =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!("signals cannot be heard");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => continue,
+        }
+        if inside.asked.send(Asked::Terminate).await.is_err() {
+            return;
+        }
+    }
 }

@@ -7,9 +7,19 @@
 //! **Never in here:** rules about what may follow what (that is the core), words for people, command lines of
 //! agents, git.
 
+mod capacity;
 pub mod client;
+mod connection;
 mod daemon;
+mod driver;
+mod effects;
+mod follow;
+mod launch;
 pub mod layout;
+mod monitor;
 pub mod protocol;
+mod services;
+mod view;
+mod world;
 
 pub use daemon::{DaemonError, DaemonOptions, serve};

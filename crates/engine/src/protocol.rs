@@ -254,6 +254,8 @@ pub struct RunView {
     pub base: CommitId,
     /// Branches of the user's that hold its work.
     pub landed_into: Vec<String>,
+    /// The folder of all worktrees, absolute.
+    pub worktree_dir: PathBuf,
     /// Whether the prompts' analysis failed and tasks are taken one after another, and why.
     pub sequential_because: Option<String>,
     /// Tasks that may run at once.

@@ -91,6 +91,18 @@ impl StepFollower {
         &self.process
     }
 
+    /// The agent or check itself, below the shim; none where it is over or never was.
+    pub fn main_process(&self) -> Option<Process> {
+        let started = records::started(&self.dir).ok()?.there()?;
+        gadugi_sys::process::identify(started.child_pid)
+    }
+
+    /// What the shim was asked to run, for people; empty where its record is gone.
+    pub fn command(&self) -> String {
+        let argv = records::spec(&self.dir).map(|spec| spec.argv).unwrap_or_default();
+        argv.iter().map(|word| word.0.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
     /// When the step was started.
     pub fn started_at(&self) -> Timestamp {
         self.started_at

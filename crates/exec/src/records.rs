@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use gadugi_core::{Millis, Process, StepExit, Timestamp};
-use gadugi_shim::{EXIT, Exit, ExitWord, Identity, STARTED, Started};
+use gadugi_shim::{EXIT, Exit, ExitWord, Identity, SPEC, STARTED, Spec, Started};
 use serde::de::DeserializeOwned;
 
 use crate::Ended;
@@ -35,6 +35,11 @@ pub(crate) fn started(dir: &Path) -> Result<Record<Started>, ExecError> {
 /// `exit.json`.
 pub(crate) fn exit(dir: &Path) -> Result<Record<Exit>, ExecError> {
     read(&dir.join(EXIT))
+}
+
+/// `spec.json`, where it can be read.
+pub(crate) fn spec(dir: &Path) -> Option<Spec> {
+    read(&dir.join(SPEC)).ok()?.there()
 }
 
 /// Whether a shim has recorded anything.

@@ -1,0 +1,198 @@
+//! One client: its requests, one after another, and what follows from them.
+
+use std::sync::Arc;
+
+use gadugi_core::{Command, Refusal, Reply as CoreReply, RunId};
+use gadugi_store::Store;
+use gadugi_sys::{clock, files};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{Asked, Followed, failure};
+use crate::protocol::{Failure, Frame, Reply, Request, Submission, VERSION};
+use crate::services;
+use crate::view::event_json;
+use crate::world::World;
+
+/// The longest request: a thousand prompts of the largest size that is allowed (10 MB) would be ten times this; plans
+/// are far smaller in practice, and a client's mistake must not fill the engine's memory.
+const LONGEST: u64 = 1 << 30;
+
+/// Events that are read from the log at a time while a client catches up: some 400 kB.
+const PAGE: usize = 1000;
+
+/// What a connection needs of its engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Inside {
+    pub(crate) world: Arc<World>,
+    pub(crate) asked: mpsc::Sender<Asked>,
+}
+
+/// Serves one client until it goes.
+pub(crate) async fn serve(inside: Inside, stream: UnixStream) {
+    if inside.asked.send(Asked::ClientCame).await.is_err() {
+        return;
+    }
+    // A client that breaks off is not worth more than a line: whatever it asked for stands.
+    if let Err(error) = converse(&inside, stream).await {
+        tracing::debug!(%error, "a client broke off");
+    }
+    let _ = inside.asked.send(Asked::ClientGone).await;
+}
+
+async fn converse(inside: &Inside, stream: UnixStream) -> std::io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut reader).take(LONGEST).read_until(b'\n', &mut line).await?;
+        if read == 0 || line.last() != Some(&b'\n') {
+            return Ok(());
+        }
+        let request = serde_json::from_slice(&line);
+        drop(line);
+        match request {
+            Ok(Request::Follow { run, after }) => return follow(inside, &mut writer, run, after).await,
+            Ok(request) => {
+                let reply = answer(inside, request).await.unwrap_or_else(Reply::Failed);
+                write(&mut writer, &reply).await?;
+            }
+            Err(error) => {
+                write(&mut writer, &Reply::Failed(failure("bad-request", error.to_string()))).await?;
+            }
+        }
+    }
+}
+
+async fn write(writer: &mut OwnedWriteHalf, message: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
+    match request {
+        Request::Hello => Ok(Reply::Hello { version: VERSION, pid: std::process::id() }),
+        Request::Submit(submission) => submit(inside, *submission).await,
+        Request::Status { run } => Ok(Reply::Run(ask(inside, |to| Asked::Status(run, to)).await?)),
+        Request::Runs => Ok(Reply::Runs { runs: ask(inside, Asked::Runs).await? }),
+        Request::Cancel { run, target } => {
+            command(inside, run.clone(), Command::Cancel { run, target }).await
+        }
+        Request::Pause { run } => command(inside, run.clone(), Command::Pause { run }).await,
+        Request::Interrupt { run, now } => {
+            command(inside, run.clone(), Command::Interrupt { run, now }).await
+        }
+        Request::Resume { run, environment } => {
+            inside.world.set_environment(&run, environment);
+            command(inside, run.clone(), Command::Resume { run }).await
+        }
+        Request::Retry { run, task, with, environment } => {
+            inside.world.set_environment(&run, environment);
+            command(inside, run.clone(), Command::Retry { run, task, with }).await
+        }
+        Request::Export { run } => Ok(Reply::Export { run: ask(inside, |to| Asked::Export(run, to)).await? }),
+        Request::Land { run, task, into } => services::land(inside, run, task, into).await,
+        Request::Clean { older_than_hours } => services::clean(inside, older_than_hours).await,
+        Request::Worktrees { repair } => services::worktrees(inside, repair).await,
+        Request::Leave => {
+            let _ = inside.asked.send(Asked::Terminate).await;
+            Ok(Reply::Leaving)
+        }
+        Request::Follow { .. } => Err(failure("bad-request", "a run is followed on a connection of its own")),
+    }
+}
+
+/// Asks the loop, and waits for its answer.
+pub(crate) async fn ask<T>(
+    inside: &Inside,
+    question: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Asked,
+) -> Result<T, Failure> {
+    let (to, answer) = oneshot::channel();
+    let leaving = || failure("leaving", "the engine is leaving");
+    inside.asked.send(question(to)).await.map_err(|_| leaving())?;
+    answer.await.map_err(|_| leaving())?
+}
+
+pub(crate) async fn command(inside: &Inside, run: RunId, command: Command) -> Result<Reply, Failure> {
+    match ask(inside, |to| Asked::Command(command, to)).await? {
+        CoreReply::Accepted { tasks } => Ok(Reply::Accepted { run, tasks }),
+        CoreReply::Refused(refusal) => Err(refused(&refusal)),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let code = match refusal {
+        Refusal::UnknownRun(_) => "unknown-run",
+        Refusal::RunExists(_) => "run-exists",
+        Refusal::UnknownTask { .. } => "unknown-task",
+        Refusal::RunOver(_) => "run-over",
+        Refusal::NotPaused(_) => "not-paused",
+        Refusal::NotRetryable(_) => "not-retryable",
+        Refusal::BadPlan(_) => "bad-plan",
+    };
+    failure(code, refusal.to_string())
+}
+
+/// Keeps the prompts' words, then begins the run.
+async fn submit(inside: &Inside, submission: Submission) -> Result<Reply, Failure> {
+    let Submission { plan, settings, prompts, environment } = submission;
+    let id = run_id();
+    let layout = inside.world.layout.clone();
+    let run = id.clone();
+    let tasks: Vec<_> = plan.tasks.iter().map(|task| task.id.clone()).collect();
+    let kept = tokio::task::spawn_blocking(move || {
+        let dir = layout.run_dir(&run).join("prompts");
+        std::fs::create_dir_all(&dir)?;
+        for task in tasks {
+            let words = prompts.get(&task).map_or("", String::as_str);
+            files::write_atomic(&layout.prompt(&run, &task), words.as_bytes())?;
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    let kept = kept.await.map_err(|error| failure("store", error.to_string()))?;
+    kept.map_err(|error| failure("store", format!("the prompts could not be kept: {error}")))?;
+    inside.world.set_environment(&id, environment);
+    let start = Command::StartRun { run: id.clone(), plan, settings: Box::new(settings) };
+    command(inside, id, start).await
+}
+
+fn run_id() -> RunId {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    RunId::new(format!("orchestration-{}-{}", clock::run_stamp(clock::now()), &random[..4]))
+}
+
+/// First what the log holds after the client's number, then what comes, none missing and none twice.
+async fn follow(inside: &Inside, writer: &mut OwnedWriteHalf, run: RunId, after: u64) -> std::io::Result<()> {
+    let id = run.clone();
+    let followed = match ask(inside, |to| Asked::Follow(id, to)).await {
+        Ok(followed) => followed,
+        Err(failure) => return write(writer, &Frame::Failed(failure)).await,
+    };
+    let Followed { up_to, mut frames, report } = followed;
+    let mut at = after;
+    while at < up_to {
+        let (path, run) = (inside.world.layout.database(), run.clone());
+        let page =
+            tokio::task::spawn_blocking(move || Store::open(&path)?.events_after(Some(&run), at, PAGE))
+                .await?;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return write(writer, &Frame::Failed(failure("store", error.to_string()))).await,
+        };
+        let Some(last) = page.last() else { break };
+        at = last.seq;
+        for stored in page.iter().filter(|stored| stored.seq <= up_to) {
+            let over = matches!(stored.event, gadugi_core::Event::RunFinished { .. });
+            let event = event_json(stored, over.then_some(&report));
+            write(writer, &Frame::Event { event }).await?;
+        }
+    }
+    while let Some(frame) = frames.recv().await {
+        write(writer, &frame).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! The loop. It alone owns the state and the store.
+//!
+//! Each turn: drain what waits; for each input `decide` and `apply`; ask `decide` what can be done next until it has
+//! nothing more to say; store all the facts of the turn as one; and then, and only then, answer whoever asked, publish,
+//! and start the effects. Nothing here waits for an effect or for a client.
+
+mod followers;
+mod query;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gadugi_core::{
+    Command, Decision, Effect, Event, Input, Reply, RunId, RunState, State, StepId, TaskState, Timestamp,
+    decide, next_wake,
+};
+use gadugi_exec::Figures;
+use gadugi_store::{Store, StoreError, StoredEvent};
+use gadugi_sys::clock;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::effects;
+use crate::monitor::Monitor;
+use crate::protocol::{Failure, RunLine, RunView};
+use crate::view::{Live, run_view};
+use crate::world::{Heard, Seen, World};
+
+pub(crate) use followers::Followed;
+use followers::Followers;
+
+/// Inputs taken into one turn at most, and so into one transaction: enough to share the cost of one fsync among
+/// everything that a few hundred running steps report at once, few enough to answer a client within some 10 ms.
+const TURN: usize = 256;
+
+/// How long after a full disk storing is tried again.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the monitoring files may be written at most (contract section 6).
+const MONITOR_EVERY: Duration = Duration::from_secs(1);
+
+/// What connections ask of the loop.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A wish, with who waits for the answer.
+    Command(Command, oneshot::Sender<Result<Reply, Failure>>),
+    /// How a run stands; none: the latest.
+    Status(Option<String>, oneshot::Sender<Result<Box<RunView>, Failure>>),
+    /// All runs.
+    Runs(oneshot::Sender<Result<Vec<RunLine>, Failure>>),
+    /// What happens to a run from here on.
+    Follow(RunId, oneshot::Sender<Result<Followed, Failure>>),
+    /// A run's plan, settings, events and report as JSON.
+    Export(RunId, oneshot::Sender<Result<serde_json::Value, Failure>>),
+    /// A run's records are wanted no longer.
+    Forget(RunId, oneshot::Sender<Result<(), Failure>>),
+    /// Figures of running steps.
+    Figures(Vec<(StepId, Figures)>),
+    /// A client came.
+    ClientCame,
+    /// A client went.
+    ClientGone,
+    /// Everything is to be interrupted, and the engine to leave: a signal.
+    Terminate,
+}
+
+/// The loop and what it owns.
+pub(crate) struct Driver {
+    state: State,
+    store: Store,
+    world: Arc<World>,
+    live: Live,
+    followers: Followers,
+    monitor: Monitor,
+    clients: usize,
+    terminating: bool,
+    /// The last number in the log.
+    seq: u64,
+}
+
+/// The facts and effects of one turn, and the answers that wait for them to be durable.
+#[derive(Default)]
+struct Turn {
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+    answers: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Driver {
+    /// Reads the log. Runs that are over are read when somebody asks for them; a run whose log cannot be understood
+    /// is left alone and said, and stops no other.
+    pub(crate) fn new(store: Store, world: Arc<World>, monitor: Monitor) -> Result<Self, StoreError> {
+        let seq = store.last_seq()?;
+        let mut driver = Self {
+            state: State::default(),
+            store,
+            world,
+            live: Live::default(),
+            followers: Followers::default(),
+            monitor,
+            clients: 0,
+            terminating: false,
+            seq,
+        };
+        let mut wanted: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
+        wanted.extend(driver.store.latest_run()?);
+        for run in wanted {
+            if let Err(failure) = driver.load(&run) {
+                tracing::error!(run = %run, "{}", failure.message);
+            }
+        }
+        Ok(driver)
+    }
+
+    /// Takes up what was left, and goes on until nobody needs this engine.
+    pub(crate) async fn run(
+        mut self,
+        mut heard: mpsc::Receiver<Heard>,
+        mut asked: mpsc::Receiver<Asked>,
+        slots: (u32, String),
+    ) -> Result<(), StoreError> {
+        let mut turn = Turn::default();
+        self.consider(&mut turn, Input::Command(Command::SetCapacity { slots: slots.0, reason: slots.1 }));
+        self.consider(&mut turn, Input::Command(Command::Restart));
+        self.finish(turn).await?;
+        let mut monitor_tick = tokio::time::interval(MONITOR_EVERY);
+        monitor_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Someone started this engine and is about to connect; if nobody does, it leaves.
+        let mut grace = Some(Box::pin(tokio::time::sleep(Duration::from_secs(10))));
+        loop {
+            let mut turn = Turn::default();
+            tokio::select! {
+                biased;
+                Some(message) = asked.recv() => {
+                    grace = None;
+                    self.take_asked(&mut turn, message);
+                }
+                Some(message) = heard.recv() => self.take_heard(&mut turn, message),
+                () = sleep_until(next_wake(&self.state)) => {}
+                _ = monitor_tick.tick() => self.monitor.write_if_due(&self.state, &self.live, clock::now()),
+                () = maybe(&mut grace) => grace = None,
+            }
+            for _ in 0..TURN {
+                match (asked.try_recv(), heard.try_recv()) {
+                    (Err(_), Err(_)) => break,
+                    (from_client, from_effect) => {
+                        from_client.into_iter().for_each(|message| self.take_asked(&mut turn, message));
+                        from_effect.into_iter().for_each(|message| self.take_heard(&mut turn, message));
+                    }
+                }
+            }
+            self.finish(turn).await?;
+            if grace.is_none() && self.may_leave() && asked.is_empty() {
+                break;
+            }
+        }
+        asked.close();
+        self.monitor.write_last(&self.state, &self.live, clock::now());
+        Ok(())
+    }
+
+    /// Whether nothing is under way and nobody is connected.
+    fn may_leave(&self) -> bool {
+        (self.clients == 0 || self.terminating) && self.state.runs.values().all(RunState::rests)
+    }
+
+    fn take_heard(&mut self, turn: &mut Turn, heard: Heard) {
+        match heard {
+            Heard::Report(report) => drop(self.consider(turn, Input::Report(report))),
+            Heard::Seen(step, seen) => self.note_seen(step, seen),
+        }
+    }
+
+    fn take_asked(&mut self, turn: &mut Turn, asked: Asked) {
+        match asked {
+            Asked::Command(command, answer) => self.take_command(turn, command, answer),
+            Asked::Status(run, answer) => respond(turn, answer, self.status(run.as_deref())),
+            Asked::Runs(answer) => respond(turn, answer, self.runs()),
+            Asked::Follow(run, answer) => {
+                let followed = self.follow(&run);
+                respond(turn, answer, followed);
+            }
+            Asked::Export(run, answer) => respond(turn, answer, self.export(&run)),
+            Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
+            Asked::Figures(figures) => self.note_figures(figures),
+            Asked::ClientCame => self.clients += 1,
+            Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
+            Asked::Terminate => {
+                self.terminating = true;
+                let runs: Vec<RunId> = self.state.runs.keys().cloned().collect();
+                for run in runs {
+                    self.consider(turn, Input::Command(Command::Interrupt { run, now: false }));
+                }
+            }
+        }
+    }
+
+    fn take_command(
+        &mut self,
+        turn: &mut Turn,
+        command: Command,
+        answer: oneshot::Sender<Result<Reply, Failure>>,
+    ) {
+        if let Some(run) = command.run()
+            && let Err(failure) = self.ensure(run)
+            && !matches!(command, Command::StartRun { .. })
+        {
+            return respond(turn, answer, Err(failure));
+        }
+        let reply = self.consider(turn, Input::Command(command));
+        respond(turn, answer, reply.ok_or_else(|| failure("bad-request", "no command")));
+    }
+
+    /// Decides one input and takes in what follows from it.
+    fn consider(&mut self, turn: &mut Turn, input: Input) -> Option<Reply> {
+        let now = clock::now();
+        let Decision { events, effects, reply } = decide(&self.state, now, input);
+        for event in &events {
+            if let Err(illegal) = self.state.apply(now, event) {
+                // A defect of the core. What was applied stands; what would follow from the rest does not.
+                tracing::error!(%illegal, "an event that cannot follow was dropped");
+                return reply;
+            }
+            turn.events.push(event.clone());
+        }
+        turn.effects.extend(effects);
+        reply
+    }
+
+    /// Ends a turn: what can be done next, the log, the answers, the followers, the effects.
+    async fn finish(&mut self, mut turn: Turn) -> Result<(), StoreError> {
+        loop {
+            let before = turn.events.len() + turn.effects.len();
+            self.consider(&mut turn, Input::Tick);
+            if turn.events.len() + turn.effects.len() == before {
+                break;
+            }
+        }
+        let at = clock::now();
+        let numbers = self.store_patiently(at, &turn.events).await?;
+        turn.answers.into_iter().for_each(|answer| answer());
+        let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
+        for (seq, event) in numbers.into_iter().zip(turn.events) {
+            self.seq = seq;
+            self.publish(&StoredEvent { seq, at, event });
+        }
+        touched.iter().for_each(|run| self.tell_rest(run));
+        for effect in turn.effects {
+            if let Some(run) = self.state.runs.get(effect.run()) {
+                effects::start(&self.world, run, effect);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores, and where the disk is full waits until there is room: nothing new begins meanwhile, because nothing is
+    /// begun before it is stored.
+    async fn store_patiently(&mut self, at: Timestamp, events: &[Event]) -> Result<Vec<u64>, StoreError> {
+        loop {
+            match self.store.append(at, events) {
+                Err(error @ (StoreError::Full | StoreError::Locked)) => {
+                    tracing::warn!(%error, "the log cannot be written; the engine waits for room");
+                    tokio::time::sleep(ROOM_AGAIN).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn publish(&mut self, stored: &StoredEvent) {
+        self.forget_step(&stored.event);
+        self.monitor.touch();
+        if let Some(run) = stored.event.run().and_then(|run| self.state.runs.get(run)) {
+            self.followers.event(run, stored);
+        }
+    }
+
+    /// Once everything about it has gone out: the end of what its followers get.
+    fn tell_rest(&mut self, run: &RunId) {
+        let Some(run) = self.state.runs.get(run).filter(|run| run.rests()) else { return };
+        let view = self.view(run);
+        self.monitor.write_last(&self.state, &self.live, clock::now());
+        self.followers.rest(&view);
+    }
+
+    /// What is known of a step beyond its state goes with its end; an attempt's ports with the attempt's work.
+    fn forget_step(&mut self, event: &Event) {
+        match event {
+            Event::StepEnded { step, .. } => {
+                self.live.forget(step);
+            }
+            Event::TaskFinished { run, task, .. } => {
+                let run = self.state.runs.get(run);
+                if let Some((run, at)) = run.and_then(|run| Some((run, run.position(task)?))) {
+                    self.world.release_ports(&run.attempt_id(at, run.tasks[at].attempts));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_seen(&mut self, step: StepId, seen: Seen) {
+        if let Some(before) = self.running_task(&step).map(|task| task.usage) {
+            self.followers.activity(&step, &seen, &before);
+            self.live.beat(&step, clock::now());
+            self.live.seen.insert(step, seen);
+        }
+    }
+
+    fn note_figures(&mut self, figures: Vec<(StepId, Figures)>) {
+        let now = clock::now();
+        for (step, figures) in figures {
+            if self.running_task(&step).is_some() {
+                self.live.beat(&step, now);
+                self.live.figures.insert(step, figures);
+            }
+        }
+    }
+
+    /// The task whose current step that is: what is heard of a step after its end is not kept.
+    fn running_task(&self, step: &StepId) -> Option<&TaskState> {
+        let task = self.state.runs.get(&step.attempt.run)?.task(&step.attempt.task)?;
+        let attempt = task.active().filter(|attempt| attempt.number == step.attempt.attempt)?;
+        attempt.step().filter(|current| current.number == step.step).map(|_| task)
+    }
+
+    fn view(&self, run: &RunState) -> RunView {
+        let slots = self.state.capacity.unwrap_or(1);
+        run_view(run, &self.live, &self.world.layout, slots, self.seq, clock::now())
+    }
+}
+
+/// The answer goes out once the turn's facts are durable. Nobody waiting for it any more is no failure.
+fn respond<T: Send + 'static>(turn: &mut Turn, to: oneshot::Sender<T>, answer: T) {
+    turn.answers.push(Box::new(move || drop(to.send(answer))));
+}
+
+pub(crate) fn failure(code: &str, message: impl Into<String>) -> Failure {
+    Failure { code: code.to_owned(), message: message.into(), hint: None }
+}
+
+async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => tokio::time::sleep(Duration::from_millis(at.since(clock::now()).0)).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn maybe(sleep: &mut Option<std::pin::Pin<Box<tokio::time::Sleep>>>) {
+    match sleep {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
+    }
+}

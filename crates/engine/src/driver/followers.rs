@@ -1,0 +1,80 @@
+//! Clients that follow runs.
+
+use std::collections::HashMap;
+
+use gadugi_core::{Event, RunId, RunState, StepId, Usage};
+use gadugi_store::StoredEvent;
+use gadugi_sys::clock;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::protocol::{Activity, Frame, RunView};
+use crate::view::{event_json, total};
+use crate::world::Seen;
+
+/// Frames that wait for one client. A task gives some 20 events in its life and four activities a second: 4,096 are
+/// what 200 tasks give in five seconds. Who lags further is cut off, and catches up from its last number.
+const WAITING: usize = 4096;
+
+/// What a new follower gets.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// What was stored before it came, up to this number, is read from the log.
+    pub(crate) up_to: u64,
+    /// What happens from here on.
+    pub(crate) frames: mpsc::Receiver<Frame>,
+    /// How the run stood, to close the history of one that is over.
+    pub(crate) report: gadugi_core::RunReport,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Followers {
+    by_run: HashMap<RunId, Vec<mpsc::Sender<Frame>>>,
+}
+
+impl Followers {
+    pub(super) fn add(&mut self, run: &RunId) -> mpsc::Receiver<Frame> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        self.by_run.entry(run.clone()).or_default().push(sender);
+        receiver
+    }
+
+    pub(super) fn event(&mut self, run: &RunState, stored: &StoredEvent) {
+        if !self.by_run.contains_key(&run.id) {
+            return;
+        }
+        let report = matches!(stored.event, Event::RunFinished { .. }).then(|| run.report(clock::now()));
+        self.send(&run.id, &Frame::Event { event: event_json(stored, report.as_ref()) });
+    }
+
+    pub(super) fn activity(&mut self, step: &StepId, seen: &Seen, before: &Usage) {
+        let activity = Activity {
+            task: step.attempt.task.clone(),
+            phase: seen.phase.map(gadugi_core::Phase::number),
+            action: seen.action.clone(),
+            usage: total(before, &seen.usage),
+        };
+        self.send(&step.attempt.run, &Frame::Activity(activity));
+    }
+
+    /// The run rests or is over: its followers are told, and are followers no longer.
+    pub(super) fn rest(&mut self, view: &RunView) {
+        self.send(&view.run, &last_frame(view));
+        self.by_run.remove(&view.run);
+    }
+
+    fn send(&mut self, run: &RunId, frame: &Frame) {
+        if let Some(followers) = self.by_run.get_mut(run) {
+            followers.retain(|follower| match follower.try_send(frame.clone()) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
+            });
+        }
+    }
+}
+
+/// What closes the stream of a run that rests or is over.
+pub(super) fn last_frame(view: &RunView) -> Frame {
+    let view = Box::new(view.clone());
+    if view.finished_at.is_some() { Frame::Finished { view } } else { Frame::AtRest { view } }
+}

@@ -1,0 +1,120 @@
+//! What people ask of the loop without wanting anything changed, and the records of old runs.
+
+use gadugi_core::RunId;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::followers::last_frame;
+use super::{Driver, Followed, failure};
+use crate::protocol::{Failure, RunLine, RunView};
+use crate::view::{event_json, report_json};
+use gadugi_sys::clock;
+
+impl Driver {
+    /// Brings a run's state into memory from the log.
+    pub(super) fn load(&mut self, run: &RunId) -> Result<(), Failure> {
+        let rows = self.store.rows(run).map_err(|error| failure("store", error.to_string()))?;
+        if rows.is_empty() {
+            return Err(failure("unknown-run", format!("there is no run {run}")));
+        }
+        let mut state = gadugi_core::State::default();
+        for row in rows {
+            let damaged =
+                |detail: String| failure("store", format!("the record of {run} is damaged: {detail}"));
+            let stored = row.map_err(|bad| damaged(format!("event {}: {}", bad.seq, bad.detail)))?;
+            state.apply(stored.at, &stored.event).map_err(|illegal| damaged(illegal.to_string()))?;
+        }
+        self.state.runs.extend(state.runs);
+        Ok(())
+    }
+
+    /// Makes sure that a run's state is in memory.
+    pub(super) fn ensure(&mut self, run: &RunId) -> Result<(), Failure> {
+        if self.state.runs.contains_key(run) { Ok(()) } else { self.load(run) }
+    }
+
+    /// The run that a person means: the latest, or the one whose id begins so (with or without `orchestration-`).
+    fn find(&mut self, wanted: Option<&str>) -> Result<RunId, Failure> {
+        let runs = self.store.runs().map_err(|error| failure("store", error.to_string()))?;
+        let Some(wanted) = wanted else {
+            let latest = self.store.latest_run().map_err(|error| failure("store", error.to_string()))?;
+            return latest.ok_or_else(|| failure("no-runs", "nothing has been run here yet"));
+        };
+        let full = format!("orchestration-{wanted}");
+        let begins = |run: &RunId| run.as_str().starts_with(wanted) || run.as_str().starts_with(&full);
+        let found: Vec<&RunId> = runs.iter().map(|run| &run.run).filter(|run| begins(run)).collect();
+        match found[..] {
+            [run] => Ok(run.clone()),
+            [] => Err(failure("unknown-run", format!("there is no run {wanted}"))),
+            _ if found.iter().any(|run| run.as_str() == wanted) => Ok(RunId::new(wanted)),
+            _ => Err(failure("unknown-run", format!("{wanted} could be any of {} runs", found.len()))),
+        }
+    }
+
+    pub(super) fn status(&mut self, wanted: Option<&str>) -> Result<Box<RunView>, Failure> {
+        let run = self.find(wanted)?;
+        self.ensure(&run)?;
+        Ok(Box::new(self.view(&self.state.runs[&run])))
+    }
+
+    pub(super) fn runs(&self) -> Result<Vec<RunLine>, Failure> {
+        let mut runs: Vec<RunLine> = self
+            .store
+            .runs()
+            .map_err(|error| failure("store", error.to_string()))?
+            .into_iter()
+            .map(|run| RunLine {
+                run: run.run,
+                started_at: run.started_at,
+                finished_at: run.finished_at,
+                tasks: run.tasks as u64,
+            })
+            .collect();
+        runs.sort_by(|a, b| (b.started_at, &b.run).cmp(&(a.started_at, &a.run)));
+        Ok(runs)
+    }
+
+    /// Registers a follower. What is stored already it reads from the log; what comes later it is sent. A run that rests
+    /// has nothing to send but its end.
+    pub(super) fn follow(&mut self, run: &RunId) -> Result<Followed, Failure> {
+        self.ensure(run)?;
+        let state = &self.state.runs[run];
+        let frames = if state.rests() {
+            let (sender, frames) = mpsc::channel(1);
+            // The channel is new and empty: there is room.
+            let _ = sender.try_send(last_frame(&self.view(state)));
+            frames
+        } else {
+            self.followers.add(run)
+        };
+        Ok(Followed { up_to: self.seq, frames, report: self.state.runs[run].report(clock::now()) })
+    }
+
+    pub(super) fn export(&mut self, run: &RunId) -> Result<Value, Failure> {
+        self.ensure(run)?;
+        let state = &self.state.runs[run];
+        let report = state.report(clock::now());
+        let events = self.store.events(run).map_err(|error| failure("store", error.to_string()))?;
+        let events: Vec<Value> = events.iter().map(|stored| event_json(stored, None)).collect();
+        Ok(json!({
+            "schema": 1,
+            "run": run,
+            "plan": &*state.plan,
+            "settings": &*state.settings,
+            "state": self.view(state),
+            "report": report_json(&report),
+            "events": events,
+        }))
+    }
+
+    pub(super) fn forget(&mut self, run: &RunId) -> Result<(), Failure> {
+        self.ensure(run)?;
+        if !self.state.runs[run].is_finished() {
+            return Err(failure("run-over", format!("{run} is not over")));
+        }
+        self.store.delete_run(run).map_err(|error| failure("store", error.to_string()))?;
+        self.state.runs.remove(run);
+        self.monitor.forget(run);
+        Ok(())
+    }
+}

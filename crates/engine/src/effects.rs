@@ -1,0 +1,288 @@
+//! Carrying out what was decided. Each effect runs beside the loop and comes back as a report; each looks first at
+//! what is there, so that it may be asked for again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gadugi_agents::AgentKind;
+use gadugi_core::{
+    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, StepExit,
+    StepId, StepKind, StopForce, TaskId,
+};
+use gadugi_exec::Adoption;
+use gadugi_workspace::{Removal, Repository, WorktreeRequest};
+
+use crate::follow::follow;
+use crate::launch::{launch, not_started};
+use crate::world::{AttemptContext, RunContext, World, branch_name};
+
+/// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
+pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
+    let world = Arc::clone(world);
+    let context = RunContext { plan: Arc::clone(&run.plan), settings: Arc::clone(&run.settings) };
+    match effect {
+        Effect::OpenIntegration { run, branch, base } => spawn(async move {
+            let result = git(&world, move |git| git.open_integration(&branch, &base)).await;
+            world.report(Report::IntegrationOpened { run, result }).await;
+        }),
+        Effect::PrepareWorkspace { attempt, base } => spawn(async move {
+            let result = prepare(&world, &context, &attempt, base).await;
+            world.report(Report::WorkspacePrepared { attempt, result }).await;
+        }),
+        Effect::LaunchStep { step, kind } => {
+            let attempt = attempt_context(run, &step.attempt);
+            spawn(async move { launch_step(&world, &context, attempt, step, kind).await });
+        }
+        Effect::AdoptStep { step, kind } => {
+            let agent = agent_of(&context, &step.attempt.task, &kind);
+            spawn(async move { adopt_step(&world, step, agent).await });
+        }
+        Effect::StopStep { step, force } => stop_step(&world, &step, force),
+        Effect::CollectWork { attempt, base } => {
+            let found = attempt_context(run, &attempt);
+            spawn(async move {
+                let result = collect(&world, &context, &attempt, found, base).await;
+                world.report(Report::WorkCollected { attempt, result }).await;
+            });
+        }
+        Effect::Compose { run, task, work, onto } => spawn(async move {
+            let result = compose(&world, &context, &run, &task, work.clone(), onto.clone()).await;
+            world.report(Report::Composed { run, task, work, onto, result }).await;
+        }),
+        Effect::Advance { run: id, task, from, to } => {
+            let branch = run.branch();
+            spawn(async move {
+                let target = to.clone();
+                let moved = blocking(&world, move |git| git.advance(&branch, &from, &target)).await;
+                let result = moved.unwrap_or_else(|panic| Err(AdvanceFailure::Failed(panic)));
+                world.report(Report::Advanced { run: id, task, to, result }).await;
+            });
+        }
+        Effect::TidyRun { run: id } => {
+            let workspaces = workspaces_to_tidy(run);
+            spawn(async move {
+                let kept = tidy(&world, &context, &id, workspaces).await;
+                world.report(Report::Tidied { run: id, kept }).await;
+            });
+        }
+    }
+}
+
+fn spawn(effect: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(effect);
+}
+
+/// Git blocks: it runs where blocking is allowed. An error is a panic's words.
+async fn blocking<T: Send + 'static>(
+    world: &Arc<World>,
+    work: impl FnOnce(&Repository) -> T + Send + 'static,
+) -> Result<T, String> {
+    let world = Arc::clone(world);
+    tokio::task::spawn_blocking(move || work(&world.repository)).await.map_err(|error| error.to_string())
+}
+
+async fn git<T: Send + 'static>(
+    world: &Arc<World>,
+    work: impl FnOnce(&Repository) -> gadugi_workspace::Result<T> + Send + 'static,
+) -> Result<T, String> {
+    blocking(world, move |git| work(git).map_err(|error| error.to_string())).await?
+}
+
+async fn prepare(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    base: CommitId,
+) -> Result<(String, String), String> {
+    let path = world.workspace_path(attempt, &run.settings);
+    let branch = branch_name(attempt, &run.settings);
+    let request = WorktreeRequest { path, branch, base, include: run.settings.include.clone() };
+    let made = git(world, move |git| git.add_worktree(&request)).await?;
+    let path = made.path.into_os_string().into_string();
+    let path = path.map_err(|path| format!("{} is not UTF-8", path.to_string_lossy()))?;
+    Ok((path, made.branch.unwrap_or_default()))
+}
+
+/// What the state knows of the attempt that is under way.
+fn attempt_context(run: &RunState, attempt: &AttemptId) -> Option<AttemptContext> {
+    let task = run.task(&attempt.task)?;
+    let (workspace, branch) = task.workspace.clone()?;
+    let others = run.plan.tasks.iter().zip(&run.tasks).filter(|(planned, other)| {
+        planned.id != attempt.task && other.active().is_some_and(gadugi_core::Attempt::holds_slot)
+    });
+    Some(AttemptContext {
+        workspace: PathBuf::from(workspace),
+        branch,
+        base: task.base.clone()?,
+        used: task.usage,
+        note: task.note.clone(),
+        siblings: others.map(|(planned, _)| planned.id.clone()).collect(),
+    })
+}
+
+/// The adapter that understands the step's output.
+fn agent_of(run: &RunContext, task: &TaskId, kind: &StepKind) -> Option<AgentKind> {
+    match kind {
+        StepKind::Setup | StepKind::Verify { .. } => None,
+        StepKind::Agent { .. } => {
+            let named = run.plan.task(task).and_then(|task| task.agent.as_deref());
+            AgentKind::from_name(named.unwrap_or(&run.settings.agent)).ok()
+        }
+    }
+}
+
+async fn launch_step(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: Option<AttemptContext>,
+    step: StepId,
+    kind: StepKind,
+) {
+    let launched = match (&kind, attempt) {
+        (_, None) => Err("its workspace is not on record".to_owned()),
+        (StepKind::Verify { commit }, Some(attempt)) => match check_out(world, run, &step, commit).await {
+            Ok(()) => launch(world, run, &attempt, &step, &kind).await,
+            Err(error) => Err(error),
+        },
+        (StepKind::Setup | StepKind::Agent { .. }, Some(attempt)) => {
+            launch(world, run, &attempt, &step, &kind).await
+        }
+    };
+    match launched {
+        Ok(follower) => follow(world, &step, follower, agent_of(run, &step.attempt.task, &kind)).await,
+        Err(why) => world.report(Report::StepEnded { step, end: not_started(why) }).await,
+    }
+}
+
+async fn check_out(
+    world: &Arc<World>,
+    run: &RunContext,
+    step: &StepId,
+    commit: &CommitId,
+) -> Result<(), String> {
+    let path = world.composed_path(&step.attempt.run, &run.settings);
+    let (commit, include) = (commit.clone(), run.settings.include.clone());
+    git(world, move |git| git.checkout_detached(&path, &commit, &include)).await.map(drop)
+}
+
+/// After a restart: what runs is followed, what ended is taken in, and of what is gone that is said. Nothing starts.
+async fn adopt_step(world: &Arc<World>, step: StepId, agent: Option<AgentKind>) {
+    let dir = world.layout.step_dir(&step);
+    match world.executor.adopt(&dir, &step.attempt.to_string()).await {
+        Ok(Adoption::Running(follower) | Adoption::Ended(follower)) => {
+            follow(world, &step, follower, agent).await;
+        }
+        gone => {
+            if let Err(error) = gone {
+                tracing::error!(%step, %error, "a step could not be adopted");
+            }
+            let end = gadugi_core::StepEnd { exit: StepExit::Lost, ..not_started(String::new()) };
+            world.report(Report::StepEnded { step, end }).await;
+        }
+    }
+}
+
+fn stop_step(world: &World, step: &StepId, force: StopForce) {
+    // A step without a stopper has ended already, and its report is on the way.
+    if let Some(stopper) = world.stopper(step) {
+        stopper.stop(force);
+    }
+}
+
+async fn collect(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    found: Option<AttemptContext>,
+    base: CommitId,
+) -> Result<Collected, String> {
+    let AttemptContext { workspace, branch, .. } = found.ok_or("its workspace is not on record")?;
+    let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
+    let collection = git(world, move |git| git.collect(&workspace, &branch, &base, &message)).await?;
+    if let Some(stray) = collection.stray {
+        tracing::info!(%attempt, ?stray, "its agent left the branch; the work was put back on it");
+    }
+    Ok(collection.work)
+}
+
+async fn compose(
+    world: &Arc<World>,
+    run: &RunContext,
+    id: &RunId,
+    task: &TaskId,
+    work: CommitId,
+    onto: CommitId,
+) -> Composition {
+    let attempt = AttemptId { run: id.clone(), task: task.clone(), attempt: 1 };
+    let message = commit_message(run, &attempt, "merged by gadugi");
+    let strategy = run.settings.merge;
+    let composed = blocking(world, move |git| git.compose(&onto, &work, &message, strategy, None)).await;
+    composed.unwrap_or_else(Composition::Failed)
+}
+
+/// `parser-errors: Errors with line numbers`, and below it where it comes from.
+fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
+    let title = run.plan.task(&attempt.task).map_or("", |task| task.name.as_str());
+    let title = gadugi_agents::one_line(title, 100);
+    format!("{}: {title}\n\nTask {} of {}, {what}.\n", attempt.task, attempt.task, attempt.run)
+}
+
+/// A workspace of the run, and the commit that must hold its work before it may go.
+struct Leftover {
+    path: PathBuf,
+    branch: String,
+    merged: bool,
+    detail: String,
+}
+
+fn workspaces_to_tidy(run: &RunState) -> Vec<Leftover> {
+    let of = |task: &gadugi_core::TaskState| {
+        let (path, branch) = task.workspace.clone()?;
+        let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
+        Some(Leftover { path: path.into(), branch, merged, detail: task.word() })
+    };
+    run.tasks.iter().filter_map(of).collect()
+}
+
+/// Puts away what is merged and clean. What holds anything is kept and named.
+async fn tidy(
+    world: &Arc<World>,
+    run: &RunContext,
+    id: &RunId,
+    workspaces: Vec<Leftover>,
+) -> Vec<(String, String)> {
+    let mut kept = Vec::new();
+    let mut removals = Vec::new();
+    for leftover in workspaces {
+        let path = leftover.path.to_string_lossy().into_owned();
+        if !leftover.merged {
+            kept.push((path, format!("its task {}", leftover.detail)));
+        } else if !run.settings.keep {
+            // Concurrent, but for the short part of each that git must do alone.
+            let (world, branch) = (Arc::clone(world), format!("gadugi/{id}"));
+            let removal = tokio::spawn(async move {
+                git(&world, move |git| {
+                    let tip = git.resolve(&branch)?;
+                    git.remove_worktree(&leftover.path, &leftover.branch, &tip)
+                })
+                .await
+            });
+            removals.push((path, removal));
+        }
+    }
+    for (path, removal) in removals {
+        match removal.await.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(Removal::Removed) => {}
+            Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
+            Err(error) => kept.push((path, error)),
+        }
+    }
+    let composed = world.composed_path(id, &run.settings);
+    if composed.is_dir() {
+        let removed = git(world, move |git| git.remove_detached(&composed)).await;
+        if let Err(error) = removed {
+            kept.push((world.composed_path(id, &run.settings).to_string_lossy().into_owned(), error));
+        }
+    }
+    kept
+}

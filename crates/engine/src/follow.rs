@@ -1,0 +1,126 @@
+//! Following one step from its start to its end: its lines become what is shown, its end becomes a report.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gadugi_agents::{AgentEvent, AgentKind, StreamReader};
+use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Usage};
+use gadugi_exec::{Ended, StepFollower, StepNews};
+use tokio::time::Instant;
+
+use crate::launch::tail;
+use crate::world::{Heard, Seen, World};
+
+/// What a step does is shown at most this often: four times a second, for a person's eye.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// Follows a step that has started until it is over. `agent` is the adapter that understands its output; none for
+/// checks.
+pub(crate) async fn follow(
+    world: &World,
+    step: &StepId,
+    mut follower: StepFollower,
+    agent: Option<AgentKind>,
+) {
+    world.began(step, follower.stopper(), follower.process().clone());
+    world.report(Report::StepStarted { step: step.clone(), process: follower.process().clone() }).await;
+    let mut watched = Watched::new(world, step, agent.map(StreamReader::new));
+    watched.seen.process = follower.main_process();
+    watched.seen.command = follower.command();
+    watched.show().await;
+    let ended = loop {
+        tokio::select! {
+            news = follower.next() => match news {
+                Some(StepNews::Line(line)) => watched.line(&line.bytes).await,
+                Some(StepNews::Ended(ended)) => break ended,
+                None => return,
+            },
+            () = tokio::time::sleep_until(watched.next_show), if watched.unshown => watched.show().await,
+        }
+    };
+    let end = watched.end(ended, &world.layout.step_dir(step));
+    world.ended(step);
+    world.report(Report::StepEnded { step: step.clone(), end }).await;
+}
+
+struct Watched<'a> {
+    world: &'a World,
+    step: &'a StepId,
+    reader: Option<StreamReader>,
+    seen: Seen,
+    unshown: bool,
+    next_show: Instant,
+}
+
+impl<'a> Watched<'a> {
+    fn new(world: &'a World, step: &'a StepId, reader: Option<StreamReader>) -> Self {
+        Self { world, step, reader, seen: Seen::default(), unshown: false, next_show: Instant::now() }
+    }
+
+    async fn line(&mut self, line: &[u8]) {
+        let Some(reader) = &mut self.reader else {
+            // A check writes for people: its latest line is what it is doing.
+            return self.action(&String::from_utf8_lossy(line)).await;
+        };
+        for event in reader.line(line) {
+            match event {
+                AgentEvent::Phase(phase) => self.phase(phase).await,
+                AgentEvent::Usage(usage) => self.usage(usage),
+                AgentEvent::ToolUse { summary, .. } => self.action(&summary).await,
+                AgentEvent::Text(text) => self.action(&text).await,
+                AgentEvent::Retry { attempt, max, error, .. } => {
+                    self.action(&format!("retry {attempt} of {max}: {error}")).await;
+                }
+                AgentEvent::RateLimit { status, .. } if status == "rejected" => {
+                    self.action("the account's limit is reached").await;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn phase(&mut self, phase: Phase) {
+        if self.seen.phase < Some(phase) {
+            self.seen.phase = Some(phase);
+            self.unshown = true;
+            self.world.report(Report::PhaseReached { step: self.step.clone(), phase }).await;
+        }
+    }
+
+    fn usage(&mut self, usage: Usage) {
+        self.seen.usage = usage;
+        self.unshown = true;
+    }
+
+    async fn action(&mut self, text: &str) {
+        const SHOWN: usize = 160;
+        let action = gadugi_agents::one_line(text, SHOWN);
+        if action.is_empty() {
+            return;
+        }
+        self.seen.action = action;
+        self.unshown = true;
+        if Instant::now() >= self.next_show {
+            self.show().await;
+        }
+    }
+
+    async fn show(&mut self) {
+        self.unshown = false;
+        self.next_show = Instant::now() + SHOW_EVERY;
+        self.world.tell(Heard::Seen(self.step.clone(), self.seen.clone())).await;
+    }
+
+    fn end(self, ended: Ended, dir: &Path) -> StepEnd {
+        let tail = tail(dir);
+        let agent = self.reader.filter(|_| !matches!(ended.exit, StepExit::NotStarted(_)));
+        StepEnd {
+            agent: agent.map(|reader| reader.finish(&ended.exit, ended.stopped, &tail, ended.ended_at)),
+            exit: ended.exit,
+            stopped: ended.stopped,
+            wall: ended.wall,
+            max_rss_kib: ended.max_rss_kib,
+            tail,
+        }
+    }
+}

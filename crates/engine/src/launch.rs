@@ -1,0 +1,249 @@
+//! The one place from which steps are started.
+//!
+//! An agent's step is ordered from an [`gadugi_agents::AgentLaunch`], which only a delegation to the WorkflowManager can
+//! make; a check's from a [`gadugi_agents::CheckLaunch`], which refuses agents. Nothing else in gadugi calls
+//! `LocalExecutor::launch`, and a rule of `cargo xtask tidy` watches that.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use gadugi_agents::{
+    AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, WorkflowManager, check_launch,
+};
+use gadugi_core::{HomePolicy, Millis, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
+use gadugi_exec::{Limits, StepFollower, StepOrder};
+
+use crate::world::{AttemptContext, RunContext, World};
+
+/// Starts the step, or says why it cannot be started.
+pub(crate) async fn launch(
+    world: &World,
+    run: &RunContext,
+    attempt: &AttemptContext,
+    step: &StepId,
+    kind: &StepKind,
+) -> Result<StepFollower, String> {
+    let order = order(world, run, attempt, step, kind)?;
+    world.executor.launch(&order).await.map_err(|error| error.to_string())
+}
+
+fn order(
+    world: &World,
+    run: &RunContext,
+    attempt: &AttemptContext,
+    step: &StepId,
+    kind: &StepKind,
+) -> Result<StepOrder, String> {
+    let task = run.plan.task(&step.attempt.task).ok_or("the plan has no such task")?;
+    let dir = world.layout.step_dir(step);
+    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let cwd = match kind {
+        StepKind::Verify { .. } => world.composed_path(&step.attempt.run, &run.settings),
+        StepKind::Setup | StepKind::Agent { .. } => attempt.workspace.clone(),
+    };
+    if !cwd.is_dir() {
+        return Err(format!("{} is gone", cwd.display()));
+    }
+    let mut env = Environment::new(world, run, step, &cwd)?;
+    let checks = |command: &str| {
+        check_launch(command, &run.settings.agents)
+            .map(|launch| launch.argv().iter().map(OsString::from).collect::<Vec<_>>())
+            .map_err(|refused| refused.to_string())
+    };
+    let (argv, stdin) = match kind {
+        StepKind::Setup => (checks(&setup_script(&run.settings.setup))?, None),
+        StepKind::Verify { .. } => {
+            let command = task.verify.as_deref().or(run.settings.verify.as_deref());
+            (checks(command.ok_or("there is no verify command")?)?, None)
+        }
+        StepKind::Agent { session, mode } => {
+            let launch = delegate(world, run, attempt, step, task, (session, *mode))?;
+            env.remove(launch.env_removed());
+            env.set_all(launch.env().iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            let stdin = dir.join("stdin.md");
+            write_private(&stdin, launch.stdin().as_bytes())?;
+            (launch.argv().into_iter().map(OsString::from).collect(), Some(stdin))
+        }
+    };
+    Ok(StepOrder {
+        dir,
+        argv,
+        env: env.variables,
+        cwd,
+        stdin,
+        attempt: step.attempt.to_string(),
+        grace: run.settings.grace,
+        lease: run.settings.lease,
+        limits: Limits::default(),
+    })
+}
+
+fn delegate(
+    world: &World,
+    run: &RunContext,
+    attempt: &AttemptContext,
+    step: &StepId,
+    task: &PlannedTask,
+    (session, mode): (&SessionId, SessionMode),
+) -> Result<gadugi_agents::AgentLaunch, String> {
+    let path = world.layout.prompt(&step.attempt.run, &task.id);
+    let prompt = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let planned =
+        |id: &gadugi_core::TaskId| run.plan.task(id).map(|task| task.writes.clone()).unwrap_or_default();
+    let brief = TaskBrief {
+        run: step.attempt.run.clone(),
+        task: task.id.clone(),
+        title: task.name.clone(),
+        attempt: step.attempt.attempt,
+        branch: attempt.branch.clone(),
+        base: attempt.base.clone(),
+        workspace: attempt.workspace.to_string_lossy().into_owned(),
+        siblings: attempt
+            .siblings
+            .iter()
+            .map(|id| Sibling {
+                task: id.clone(),
+                writes: planned(id).into_iter().map(|claim| claim.path).collect(),
+            })
+            .collect(),
+        depends_on: run
+            .plan
+            .edges
+            .iter()
+            .filter(|edge| edge.to == task.id)
+            .map(|edge| edge.from.clone())
+            .collect(),
+        verify: task.verify.clone().or_else(|| run.settings.verify.clone()),
+        prompt,
+        note: attempt.note.clone(),
+        resumed: mode == SessionMode::Resume,
+    };
+    let definition = std::fs::read_to_string(attempt.workspace.join(WorkflowManager::PATH)).ok();
+    let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
+    let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
+    let budget = task.budget_microusd.or(run.settings.task_budget_microusd);
+    let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
+    Delegation::new(&brief, WorkflowManager::from_file(definition.as_deref()))
+        .launch(&LaunchOptions {
+            kind,
+            settings: &settings,
+            session,
+            mode,
+            model: task.model.as_deref().or(run.settings.model.as_deref()),
+            max_turns: run.settings.max_turns,
+            budget_microusd: budget.map(|budget| budget.saturating_sub(attempt.used.cost_microusd)),
+            uv: run.settings.uv == UvPolicy::On,
+            as_root: rustix::process::geteuid().is_root(),
+            own_program: &world.program,
+        })
+        .map_err(|refused| refused.to_string())
+}
+
+/// All setup commands as one script that ends with the first that fails.
+fn setup_script(commands: &[String]) -> String {
+    format!("set -e\n{}\n", commands.join("\n"))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    gadugi_sys::files::write_atomic(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What a step sees (contract section 5).
+struct Environment {
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Environment {
+    fn new(world: &World, run: &RunContext, step: &StepId, cwd: &Path) -> Result<Self, String> {
+        let denied = &run.settings.env_deny;
+        let given = world.environment(&step.attempt.run);
+        let variables = given.iter().filter(|(name, _)| !is_denied(&name.to_string_lossy(), denied)).cloned();
+        let mut env = Self { variables: variables.collect() };
+        let port = world.port_base(&step.attempt).to_string();
+        env.set_all([
+            ("ORCHESTRATOR_TASK_ID", step.attempt.task.as_str()),
+            ("GADUGI_RUN_ID", step.attempt.run.as_str()),
+            ("GADUGI_ATTEMPT", &step.attempt.to_string()),
+            ("GADUGI_PORT_BASE", &port),
+        ]);
+        env.set("ORCHESTRATOR_WORKTREE", cwd.as_os_str());
+        if run.settings.home == HomePolicy::Own {
+            let home = world.layout.attempt_dir(&step.attempt).join("home");
+            std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+            env.set("HOME", home.as_os_str());
+        }
+        Ok(env)
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.remove(&[name]);
+        self.variables.push((name.into(), value.into()));
+    }
+
+    fn set_all<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        for (name, value) in variables {
+            self.set(name, value);
+        }
+    }
+
+    fn remove(&mut self, names: &[&str]) {
+        self.variables.retain(|(name, _)| !names.iter().any(|other| name == other));
+    }
+}
+
+/// Whether the user's configuration keeps a variable from steps. A `*` at a pattern's end stands for any rest. What
+/// points git at another repository is never passed on: a step's git is to find its own workspace.
+fn is_denied(name: &str, patterns: &[String]) -> bool {
+    const ALWAYS: [&str; 6] = [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    ];
+    ALWAYS.contains(&name)
+        || patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == pattern,
+        })
+}
+
+/// Where the tail of a step's output is taken from, and how much of it people are shown.
+pub(crate) fn tail(dir: &Path) -> String {
+    const SHOWN: usize = 2000;
+    gadugi_exec::tail(dir, SHOWN)
+}
+
+/// A step that never ran.
+pub(crate) fn not_started(why: String) -> gadugi_core::StepEnd {
+    gadugi_core::StepEnd {
+        exit: gadugi_core::StepExit::NotStarted(why),
+        stopped: false,
+        wall: Millis(0),
+        max_rss_kib: 0,
+        agent: None,
+        tail: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denied_variables_do_not_reach_a_step() {
+        let deny = ["GITHUB_TOKEN".to_owned(), "AWS_*".to_owned()];
+        for name in ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_", "GIT_DIR"] {
+            assert!(is_denied(name, &deny), "{name}");
+        }
+        for name in ["GITHUB_TOKEN_2", "AWS", "PATH", "GIT_AUTHOR_NAME"] {
+            assert!(!is_denied(name, &deny), "{name}");
+        }
+    }
+
+    #[test]
+    fn setup_ends_with_the_first_failure() {
+        assert_eq!(setup_script(&["npm ci".into(), "make".into()]), "set -e\nnpm ci\nmake\n");
+    }
+}

@@ -1,0 +1,222 @@
+//! The state, turned by hand into what goes over the wire.
+
+use std::collections::HashMap;
+
+use gadugi_core::{
+    PauseCause, PhaseRecord, RunReport, RunState, RunStatus, StepId, TaskReport, TaskState, TaskStatus,
+    Timestamp, Usage,
+};
+use gadugi_exec::Figures;
+use gadugi_store::StoredEvent;
+use gadugi_sys::clock::rfc3339;
+use serde_json::{Map, Value, json};
+
+use crate::layout::Layout;
+use crate::protocol::{RunView, TaskView};
+use crate::world::Seen;
+
+/// What is known of running steps beyond the state.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) seen: HashMap<StepId, Seen>,
+    pub(crate) figures: HashMap<StepId, Figures>,
+    heartbeats: HashMap<StepId, Timestamp>,
+}
+
+impl Live {
+    /// A step was seen to live.
+    pub(crate) fn beat(&mut self, step: &StepId, at: Timestamp) {
+        self.heartbeats.insert(step.clone(), at);
+    }
+
+    /// When a step was last seen to live: it wrote, or its processes were there.
+    pub(crate) fn heartbeat(&self, step: &StepId) -> Option<Timestamp> {
+        self.heartbeats.get(step).copied()
+    }
+
+    /// The step is over.
+    pub(crate) fn forget(&mut self, step: &StepId) {
+        self.seen.remove(step);
+        self.figures.remove(step);
+        self.heartbeats.remove(step);
+    }
+}
+
+/// A run as people and programs see it.
+pub(crate) fn run_view(
+    run: &RunState,
+    live: &Live,
+    layout: &Layout,
+    slots: u32,
+    seq: u64,
+    now: Timestamp,
+) -> RunView {
+    let report = run.report(now);
+    let (paused_because, finished_at) = match &run.status {
+        RunStatus::Paused { cause, .. } => (Some(pause_word(*cause).to_owned()), None),
+        RunStatus::Finished { at, .. } => (None, Some(*at)),
+        RunStatus::Active | RunStatus::Ending => (None, None),
+    };
+    RunView {
+        run: run.id.clone(),
+        status: run.status.word().to_owned(),
+        paused_because,
+        started_at: run.started_at,
+        finished_at,
+        wall_ms: report.wall.0,
+        task_ms: report.task_time.0,
+        speedup: report.speedup(),
+        branch: report.branch,
+        tip: report.commit,
+        base: run.plan.base.clone(),
+        landed_into: run.landed.iter().map(|(branch, _)| branch.clone()).collect(),
+        worktree_dir: layout.root().join(&run.settings.worktree_dir),
+        sequential_because: run.plan.sequential_because.clone(),
+        slots: run.settings.max_parallel.unwrap_or(slots),
+        seq,
+        usage: report.usage,
+        tasks: (0..run.tasks.len()).map(|at| task_view(run, at, live, layout, now)).collect(),
+        kept: report.kept,
+    }
+}
+
+fn pause_word(cause: PauseCause) -> &'static str {
+    match cause {
+        PauseCause::Asked => "asked",
+        PauseCause::Interrupted => "interrupted",
+        PauseCause::EngineLost => "engine-lost",
+    }
+}
+
+fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Timestamp) -> TaskView {
+    let (task, planned) = (&run.tasks[at], &run.plan.tasks[at]);
+    let attempt = (task.attempts > 0).then(|| run.attempt_id(at, task.attempts));
+    let step = task.active().and_then(gadugi_core::Attempt::step);
+    let step_id = step.zip(attempt.clone()).map(|(step, attempt)| step.id(attempt));
+    let seen = step_id.as_ref().and_then(|id| live.seen.get(id)).cloned().unwrap_or_default();
+    let figures = step_id.as_ref().and_then(|id| live.figures.get(id)).copied().unwrap_or_default();
+    let running = step.and_then(|step| step.running.as_ref());
+    let (verdict, detail, finished_at) = ended(task);
+    TaskView {
+        id: planned.id.clone(),
+        name: planned.name.clone(),
+        prompt: planned.prompt.path.clone(),
+        state: task.word(),
+        over: task.outcome().is_some(),
+        verdict,
+        detail,
+        waits_for: waits_for(run, at),
+        attempts: task.attempts,
+        steps: task.steps,
+        step_kind: step.map(|step| step.kind.word().to_owned()),
+        phase: task
+            .active()
+            .and_then(|attempt| attempt.phase)
+            .max(seen.phase)
+            .map(gadugi_core::Phase::number),
+        action: seen.action,
+        pid: seen.process.as_ref().or(running.map(|(process, _)| process)).map(|process| process.pid),
+        cpu_percent: figures.cpu_percent,
+        memory_mb: figures.memory_mib,
+        started_at: running.map(|(_, at)| *at).or_else(|| task.active().map(|attempt| attempt.started_at)),
+        finished_at,
+        elapsed_ms: task.time.0 + running.map_or(0, |(_, at)| now.since(*at).0),
+        usage: total(&task.usage, &seen.usage),
+        branch: task.workspace.as_ref().map(|(_, branch)| branch.clone()),
+        workspace: task.workspace.as_ref().map(|(path, _)| path.into()),
+        base: task.base.clone(),
+        commit: task.commit.clone(),
+        changed: task.changed.clone(),
+        session: task.session.as_ref().map(ToString::to_string),
+        attempt_dir: attempt.map(|attempt| layout.attempt_dir(&attempt)),
+        phases: phases(task),
+    }
+}
+
+fn ended(task: &TaskState) -> (Option<String>, String, Option<Timestamp>) {
+    match &task.status {
+        TaskStatus::Finished { at, verdict, detail, .. } => {
+            (verdict.map(|verdict| verdict.word().to_owned()), detail.clone(), Some(*at))
+        }
+        TaskStatus::Active(attempt) => match &attempt.stage {
+            gadugi_core::Stage::Suspended { because } => (None, because.clone(), None),
+            _ => (None, String::new(), None),
+        },
+        TaskStatus::Waiting => (None, String::new(), None),
+    }
+}
+
+fn waits_for(run: &RunState, at: usize) -> Vec<gadugi_core::TaskId> {
+    if run.tasks[at].status != TaskStatus::Waiting {
+        return Vec::new();
+    }
+    let open = run.before(at).iter().filter(|(from, _)| run.tasks[*from].outcome().is_none());
+    open.map(|(from, _)| run.plan.tasks[*from].id.clone()).collect()
+}
+
+pub(crate) fn total(before: &Usage, now: &Usage) -> Usage {
+    let mut total = *before;
+    total.add(now);
+    total
+}
+
+fn phases(task: &TaskState) -> Vec<PhaseRecord> {
+    task.phases.iter().map(|(phase, status)| PhaseRecord { phase: *phase, status: status.clone() }).collect()
+}
+
+/// A stored event as a line of `--json`: `{seq, at, run, task?, attempt?, step?, type, …}`. The end of a run carries its
+/// report.
+pub(crate) fn event_json(stored: &StoredEvent, report: Option<&RunReport>) -> Value {
+    let mut line = Map::new();
+    line.insert("seq".into(), stored.seq.into());
+    line.insert("at".into(), rfc3339(stored.at).into());
+    if let Some(run) = stored.event.run() {
+        line.insert("run".into(), run.as_str().into());
+    }
+    if let Some(task) = stored.event.task() {
+        line.insert("task".into(), task.as_str().into());
+    }
+    if let Ok(Value::Object(body)) = serde_json::to_value(&stored.event) {
+        for (key, value) in body {
+            line.entry(key).or_insert(value);
+        }
+    }
+    if let Some(Value::Object(report)) = report.map(report_json) {
+        line.extend(report);
+    }
+    Value::Object(line)
+}
+
+/// The report, as contract section 7 has it.
+pub(crate) fn report_json(report: &RunReport) -> Value {
+    json!({
+        "succeeded": report.succeeded,
+        "failed": report.failed,
+        "wall_seconds": report.wall.as_seconds(),
+        "task_seconds": report.task_time.as_seconds(),
+        "speedup": report.speedup(),
+        "cost_usd": report.usage.cost_usd(),
+        "tokens": report.usage.tokens(),
+        "branch": report.branch,
+        "commit": report.commit,
+        "kept": report.kept,
+        "tasks": report.tasks.iter().map(task_report_json).collect::<Vec<_>>(),
+    })
+}
+
+fn task_report_json(task: &TaskReport) -> Value {
+    json!({
+        "id": task.id,
+        "outcome": task.outcome.as_ref().map(gadugi_core::Outcome::word),
+        "verdict": task.verdict.map(gadugi_core::Verdict::word),
+        "detail": task.detail,
+        "attempts": task.attempts,
+        "seconds": task.time.as_seconds(),
+        "branch": task.branch,
+        "commit": task.commit,
+        "predicted_writes": task.predicted_writes,
+        "actual_writes": task.actual_writes,
+        "cost_usd": task.usage.cost_usd(),
+        "tokens": task.usage.tokens(),
+    })
+}

@@ -1,0 +1,248 @@
+//! What effects work with: the repository, the executor, and what each run was given beside its plan.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gadugi_core::{AttemptId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, TaskId, Usage};
+use gadugi_exec::{LocalExecutor, Stopper};
+use gadugi_workspace::Repository;
+use tokio::sync::mpsc;
+
+use crate::layout::Layout;
+
+/// What the loop hears from effects.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// An effect came to something.
+    Report(Report),
+    /// A step said or did something that is worth showing, and that nothing depends on.
+    Seen(StepId, Seen),
+}
+
+/// What is known of a running step beyond its state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// The latest phase that its agent reported.
+    pub(crate) phase: Option<Phase>,
+    /// Its last action in one line.
+    pub(crate) action: String,
+    /// What this step used so far.
+    pub(crate) usage: Usage,
+    /// The agent or check itself, below the shim.
+    pub(crate) process: Option<Process>,
+    /// Its program and arguments, for people.
+    pub(crate) command: String,
+}
+
+/// What an attempt's steps are started from.
+#[derive(Clone, Debug)]
+pub(crate) struct AttemptContext {
+    /// Absolute path of its workspace.
+    pub(crate) workspace: PathBuf,
+    /// Its branch.
+    pub(crate) branch: String,
+    /// Where the branch began.
+    pub(crate) base: gadugi_core::CommitId,
+    /// What its task used so far, all steps.
+    pub(crate) used: Usage,
+    /// Words of the user on a retry.
+    pub(crate) note: Option<String>,
+    /// Tasks of the run that may write at the same time.
+    pub(crate) siblings: Vec<TaskId>,
+}
+
+/// What a run was given.
+#[derive(Clone, Debug)]
+pub(crate) struct RunContext {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) settings: Arc<RunSettings>,
+}
+
+/// An environment: names and values.
+pub(crate) type Variables = Arc<Vec<(OsString, OsString)>>;
+
+/// Shared by all effects.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) layout: Layout,
+    /// The gadugi binary: the scripted agent is one of its faces.
+    pub(crate) program: PathBuf,
+    pub(crate) repository: Repository,
+    pub(crate) executor: LocalExecutor,
+    /// To the loop. Bounded: an effect that cannot report waits, and the loop never waits for effects.
+    pub(crate) heard: mpsc::Sender<Heard>,
+    /// Each step that runs: what stops it, and the root of its processes.
+    running: Mutex<HashMap<StepId, (Stopper, Process)>>,
+    /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
+    environments: Mutex<HashMap<RunId, Variables>>,
+    /// Which block of ports each attempt has.
+    ports: Mutex<BTreeMap<AttemptId, u16>>,
+}
+
+/// The first port of the first block. Above what services usually take, below what the kernel hands out by itself
+/// (32768 and up).
+const FIRST_PORT: u16 = 20_000;
+/// Ports in a block: 600 blocks until the kernel's own range begins, more than there can be slots by default.
+const PORTS_EACH: u16 = 20;
+
+impl World {
+    pub(crate) fn new(
+        layout: Layout,
+        program: PathBuf,
+        repository: Repository,
+        executor: LocalExecutor,
+        heard: mpsc::Sender<Heard>,
+    ) -> Self {
+        Self {
+            layout,
+            program,
+            repository,
+            executor,
+            heard,
+            running: Mutex::default(),
+            environments: Mutex::default(),
+            ports: Mutex::default(),
+        }
+    }
+
+    /// Tells the loop. It goes on listening as long as there are effects, so an error means that the engine is leaving.
+    pub(crate) async fn tell(&self, heard: Heard) {
+        if self.heard.send(heard).await.is_err() {
+            tracing::warn!("a report came after the loop had ended; the log will say it again");
+        }
+    }
+
+    pub(crate) async fn report(&self, report: Report) {
+        self.tell(Heard::Report(report)).await;
+    }
+
+    pub(crate) fn set_environment(&self, run: &RunId, environment: Vec<(String, String)>) {
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        lock(&self.environments).insert(run.clone(), Arc::new(environment));
+    }
+
+    /// The environment that the run was asked for with; after a restart, before anybody resumed it, the engine's own.
+    pub(crate) fn environment(&self, run: &RunId) -> Variables {
+        let known = lock(&self.environments).get(run).cloned();
+        known.unwrap_or_else(|| Arc::new(gadugi_sys::env::all()))
+    }
+
+    pub(crate) fn began(&self, step: &StepId, stopper: Stopper, process: Process) {
+        lock(&self.running).insert(step.clone(), (stopper, process));
+    }
+
+    pub(crate) fn ended(&self, step: &StepId) {
+        lock(&self.running).remove(step);
+    }
+
+    pub(crate) fn stopper(&self, step: &StepId) -> Option<Stopper> {
+        lock(&self.running).get(step).map(|(stopper, _)| stopper.clone())
+    }
+
+    /// All steps that run, with the roots of their processes.
+    pub(crate) fn running(&self) -> Vec<(StepId, Process)> {
+        lock(&self.running).iter().map(|(step, (_, process))| (step.clone(), process.clone())).collect()
+    }
+
+    /// Folders of all steps that run.
+    pub(crate) fn running_dirs(&self) -> Vec<PathBuf> {
+        lock(&self.running).keys().map(|step| self.layout.step_dir(step)).collect()
+    }
+
+    /// The first of the ports that this attempt may use; the same for all its steps.
+    pub(crate) fn port_base(&self, attempt: &AttemptId) -> u16 {
+        let mut ports = lock(&self.ports);
+        if let Some(block) = ports.get(attempt) {
+            return FIRST_PORT + block * PORTS_EACH;
+        }
+        let taken: BTreeSet<u16> = ports.values().copied().collect();
+        let block = (0..u16::MAX / PORTS_EACH / 2).find(|block| !taken.contains(block)).unwrap_or(0);
+        ports.insert(attempt.clone(), block);
+        FIRST_PORT + block * PORTS_EACH
+    }
+
+    pub(crate) fn release_ports(&self, attempt: &AttemptId) {
+        lock(&self.ports).remove(attempt);
+    }
+
+    /// Where a run's worktrees lie.
+    pub(crate) fn worktrees_of(&self, run: &RunId, settings: &RunSettings) -> PathBuf {
+        self.repository.root().join(&settings.worktree_dir).join(run.as_str())
+    }
+
+    /// The workspace of an attempt.
+    pub(crate) fn workspace_path(&self, attempt: &AttemptId, settings: &RunSettings) -> PathBuf {
+        let name = match attempt.attempt {
+            1 => attempt.task.to_string(),
+            number => format!("{}-{number}", attempt.task),
+        };
+        self.worktrees_of(&attempt.run, settings).join(name)
+    }
+
+    /// The tree on which composed work is verified.
+    pub(crate) fn composed_path(&self, run: &RunId, settings: &RunSettings) -> PathBuf {
+        // No task can be called so: ids do not begin with a dot.
+        self.worktrees_of(run, settings).join(".composed")
+    }
+}
+
+/// The branch of an attempt, from the user's template.
+pub(crate) fn branch_name(attempt: &AttemptId, settings: &RunSettings) -> String {
+    let run = attempt.run.as_str();
+    let id = run.strip_prefix("orchestration-").unwrap_or(run);
+    let id = match attempt.attempt {
+        1 => id.to_owned(),
+        number => format!("{id}-{number}"),
+    };
+    let name = ref_safe(attempt.task.as_str());
+    let template = &settings.branch_template;
+    let unique = template.contains("{id}") || template.contains("{run}");
+    let branch = template
+        .replace("{name}", &name)
+        .replace("{id}", &id)
+        .replace("{run}", run)
+        .replace("{attempt}", &attempt.attempt.to_string());
+    if unique || attempt.attempt == 1 { branch } else { format!("{branch}-{}", attempt.attempt) }
+}
+
+/// Task ids are safe in paths; in a ref `..`, a final dot and a final `.lock` are not.
+fn ref_safe(id: &str) -> String {
+    let mut name = id.to_owned();
+    while name.contains("..") {
+        name = name.replace("..", ".");
+    }
+    let name = name.trim_end_matches('.');
+    name.strip_suffix(".lock").map_or_else(|| name.to_owned(), |stem| format!("{stem}-lock"))
+}
+
+/// A poisoned lock guards plain maps here: each holder leaves them whole, so what they hold is still true.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(task: &str, number: u32) -> AttemptId {
+        AttemptId {
+            run: RunId::new("orchestration-20261121-090000-beef"),
+            task: TaskId::new(task),
+            attempt: number,
+        }
+    }
+
+    #[test]
+    fn branches_follow_the_template_and_are_names_that_git_takes() {
+        let settings = RunSettings::default();
+        let name = |task, number| branch_name(&attempt(task, number), &settings);
+        assert_eq!(name("lexer", 1), "feature/parallel-lexer-20261121-090000-beef");
+        assert_eq!(name("lexer", 2), "feature/parallel-lexer-20261121-090000-beef-2");
+        assert_eq!(name("a..b.lock", 1), "feature/parallel-a.b-lock-20261121-090000-beef");
+        let plain = RunSettings { branch_template: "work/{name}".into(), ..RunSettings::default() };
+        assert_eq!(branch_name(&attempt("x.", 1), &plain), "work/x");
+        assert_eq!(branch_name(&attempt("x", 3), &plain), "work/x-3");
+    }
+}
