@@ -3,8 +3,9 @@
 
 use gadugi_core::{
     AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
-    Input, Kind, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState, SessionId,
-    SessionMode, StepEnd, StepExit, StepId, StepKind, State, TaskId, TaskState, Timestamp, Usage, Millis, decide,
+    Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState,
+    SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, TaskId, TaskState, Timestamp, Usage,
+    decide,
 };
 
 pub(crate) fn run_id() -> RunId {

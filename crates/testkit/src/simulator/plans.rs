@@ -1,0 +1,91 @@
+//! Random plans and settings.
+
+use gadugi_core::{
+    CommitId, Complexity, Edge, EdgeReason, Estimate, Kind, Millis, Plan, PlannedTask, PromptRef,
+    RunSettings, TaskId,
+};
+
+use super::rng::Rng;
+use super::shape::Shape;
+
+/// A plan whose edges form no cycle: they follow a hidden order that is not the plan's own.
+pub(super) fn plan(rng: &mut Rng, shape: &Shape, base: CommitId) -> Plan {
+    let count = usize::try_from(rng.between(shape.tasks.clone())).unwrap_or(1);
+    let tasks: Vec<PlannedTask> = (0..count).map(|at| task(rng, at)).collect();
+    let mut order: Vec<usize> = (0..count).collect();
+    if rng.chance(700) {
+        rng.shuffle(&mut order);
+    }
+    let edges = edges(rng, &tasks, &order);
+    Plan {
+        base,
+        tasks,
+        edges,
+        sequential_because: rng.chance(60).then(|| "the analysis failed".to_owned()),
+        skipped: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn edges(rng: &mut Rng, tasks: &[PlannedTask], order: &[usize]) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    let reach = [1, 2, 4, order.len().max(1)][rng.index(4)];
+    let density = [0, 150, 400, 900][rng.index(4)];
+    for (later, to) in order.iter().enumerate().skip(1) {
+        for _ in 0..reach.min(3) {
+            if !rng.chance(density) {
+                continue;
+            }
+            let back = 1 + rng.index(reach.min(later));
+            let reason = match rng.below(10) {
+                0..=5 => EdgeReason::Declared,
+                6..=8 => EdgeReason::SameFile,
+                _ => EdgeReason::Import,
+            };
+            edges.push(Edge {
+                from: tasks[order[later - back]].id.clone(),
+                to: tasks[*to].id.clone(),
+                reason,
+                evidence: "the simulator says so".into(),
+            });
+        }
+    }
+    edges
+}
+
+fn task(rng: &mut Rng, at: usize) -> PlannedTask {
+    let id = TaskId::new(format!("t{at}"));
+    PlannedTask {
+        name: format!("Task {at}"),
+        prompt: PromptRef { path: format!("prompts/t{at}.md"), bytes: 100 },
+        id,
+        kind: Kind::Feature,
+        complexity: Complexity::Low,
+        writes: Vec::new(),
+        reads: Vec::new(),
+        depends_on: Vec::new(),
+        estimate: Estimate { seconds: 60.0, cpu: 1.0, memory_mb: 300, disk_mb: 10, source: "table".into() },
+        priority: if rng.chance(200) { i64::try_from(rng.below(3)).unwrap_or(0) } else { 0 },
+        timeout: rng.chance(150).then(|| Millis::seconds(rng.between(20..=200))),
+        agent: None,
+        model: None,
+        budget_microusd: None,
+        verify: None,
+        done_when: Vec::new(),
+        executor: None,
+        network: Vec::new(),
+    }
+}
+
+pub(super) fn settings(rng: &mut Rng, tasks: usize) -> RunSettings {
+    RunSettings {
+        max_parallel: rng.chance(600).then(|| u32::try_from(rng.between(1..=6)).unwrap_or(1)),
+        timeout: Millis::seconds(rng.between(60..=600)),
+        budget_microusd: rng.chance(150).then(|| rng.between(1..=tasks as u64 * 400_000)),
+        verify: rng.chance(500).then(|| "make check".to_owned()),
+        setup: if rng.chance(400) { vec!["npm ci".to_owned()] } else { Vec::new() },
+        grace: Millis::seconds(10),
+        lease: Millis::seconds(600),
+        ..RunSettings::default()
+    }
+}
