@@ -14,6 +14,8 @@ pub mod model;
 mod resolve;
 mod sample;
 mod schema;
+#[cfg(test)]
+mod tests;
 pub mod values;
 pub mod verify;
 

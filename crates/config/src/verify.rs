@@ -110,7 +110,10 @@ mod tests {
 
     use super::*;
 
-    fn guessed(files: &[(&str, &str)]) -> Option<(String, &'static str)> {
+    /// Names and contents.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
+    fn guessed(files: Files) -> Option<(String, &'static str)> {
         let files: BTreeMap<&str, &str> = files.iter().copied().collect();
         guess(|name| files.contains_key(name), |name| files.get(name).map(|text| (*text).to_owned()))
             .map(|guess| (guess.command, guess.because))
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_build_system() {
-        let table: &[(&[(&str, &str)], Option<(&str, &str)>)] = &[
+        let table: &[(Files, Option<(&str, &str)>)] = &[
             (&[], None),
             (&[("README.md", "")], None),
             (&[("Cargo.toml", "")], Some(("cargo test", "Cargo.toml"))),

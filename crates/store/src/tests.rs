@@ -2,4 +2,5 @@
 
 mod damage;
 mod log;
+mod monitoring;
 mod sample;

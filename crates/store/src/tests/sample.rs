@@ -58,16 +58,9 @@ pub(crate) fn reached(run: &RunId, number: u32) -> Event {
     Event::PhaseReached { step: StepId { attempt, step: number }, phase: Phase::Implementation }
 }
 
-/// One event of every kind, in an order that a run could have; some more than once for their variants.
-pub(crate) fn every_event(run: &RunId) -> Vec<Event> {
-    let run = run.clone();
-    let task = TaskId::new("task-1");
-    let attempt = AttemptId { run: run.clone(), task: task.clone(), attempt: 2 };
-    let step = StepId { attempt: attempt.clone(), step: 7 };
-    let commit = CommitId::new("b".repeat(40));
-    let session = SessionId::derive(&attempt, &commit, 0);
+fn end() -> StepEnd {
     let class = EndClass::UsageLimit { resets_at: Some(Timestamp(17)) };
-    let end = StepEnd {
+    StepEnd {
         exit: StepExit::NotStarted("no such file".into()),
         stopped: true,
         wall: Millis(12),
@@ -81,7 +74,18 @@ pub(crate) fn every_event(run: &RunId) -> Vec<Event> {
             claimed_phases: vec![4, 5],
         }),
         tail: "\u{0}\u{1b}[31m".into(),
-    };
+    }
+}
+
+/// One event of every kind, in an order that a run could have; some more than once for their variants.
+pub(crate) fn every_event(run: &RunId) -> Vec<Event> {
+    let run = run.clone();
+    let task = TaskId::new("task-1");
+    let attempt = AttemptId { run: run.clone(), task: task.clone(), attempt: 2 };
+    let step = StepId { attempt: attempt.clone(), step: 7 };
+    let commit = CommitId::new("b".repeat(40));
+    let session = SessionId::derive(&attempt, &commit, 0);
+    let end = end();
     let phases = vec![
         PhaseRecord { phase: Phase::Testing, status: PhaseStatus::Proved { evidence: "exit 0".into() } },
         PhaseRecord { phase: Phase::Review, status: PhaseStatus::Claimed },
