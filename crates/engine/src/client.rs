@@ -69,6 +69,7 @@ impl Client {
             Ok(other) => Err(ClientError::Unexpected(format!("{other:?}"))),
             // It was about to leave: as if it were gone.
             Err(ClientError::Gone | ClientError::Io { .. }) => Ok(None),
+            Err(ClientError::Refused(failure)) if failure.code == "leaving" => Ok(None),
             Err(error) => Err(error),
         }
     }

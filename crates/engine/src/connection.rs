@@ -75,7 +75,10 @@ async fn write(writer: &mut OwnedWriteHalf, message: &impl Serialize) -> std::io
 
 async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
     match request {
-        Request::Hello => Ok(Reply::Hello { version: VERSION, pid: std::process::id() }),
+        Request::Hello => {
+            ask(inside, Asked::Hello).await?;
+            Ok(Reply::Hello { version: VERSION, pid: std::process::id() })
+        }
         Request::Submit(submission) => submit(inside, *submission).await,
         Request::Status { run } => Ok(Reply::Run(ask(inside, |to| Asked::Status(run, to)).await?)),
         Request::Runs => Ok(Reply::Runs { runs: ask(inside, Asked::Runs).await? }),

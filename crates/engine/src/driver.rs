@@ -56,6 +56,9 @@ pub(crate) enum Asked {
     Forget(RunId, oneshot::Sender<Result<(), Failure>>),
     /// Figures of running steps.
     Figures(Vec<(StepId, Figures)>),
+    /// Is anybody there? Asked after [`Asked::ClientCame`], so an engine that answers knows of the client and stays for
+    /// it.
+    Hello(oneshot::Sender<Result<(), Failure>>),
     /// A client came.
     ClientCame,
     /// A client went.
@@ -183,6 +186,7 @@ impl Driver {
             Asked::Export(run, answer) => respond(turn, answer, self.export(&run)),
             Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
             Asked::Figures(figures) => self.note_figures(figures),
+            Asked::Hello(answer) => respond(turn, answer, Ok(())),
             Asked::ClientCame => self.clients += 1,
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
             Asked::Terminate => {
