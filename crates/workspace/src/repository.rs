@@ -152,7 +152,8 @@ impl Repository {
         if path.is_empty() || path.contains('\0') {
             return Ok(None);
         }
-        let listing = self.main(["ls-tree", "-z", "--full-tree", commit.as_str(), "--", path]).bytes()?;
+        let call = self.main(["ls-tree", "-z", "--full-tree", commit.as_str(), "--", path]);
+        let listing = call.env("GIT_LITERAL_PATHSPECS", "1").bytes()?;
         let entry = fields(&listing).next().and_then(|entry| {
             let (head, name) = entry.split_at(entry.iter().position(|byte| *byte == b'\t')?);
             let mut words = std::str::from_utf8(head).ok()?.split(' ');

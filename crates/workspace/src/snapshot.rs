@@ -50,7 +50,9 @@ impl Repository {
             index: tree.git_dir.join(format!("gadugi-index.{}", std::process::id())),
         };
         // What a crash left of an earlier try.
-        remove_if_there(&snapshot.index.with_extension("lock"))?;
+        let mut lock = snapshot.index.clone().into_os_string();
+        lock.push(".lock");
+        remove_if_there(&PathBuf::from(lock))?;
         self.copy_index(tree, &snapshot)?;
         let on_it = |args: &[&str]| self.git.call(&tree.place, args).env("GIT_INDEX_FILE", &snapshot.index);
         on_it(&["add", "--all", "--sparse", "."]).done()?;
