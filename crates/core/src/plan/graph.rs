@@ -1,6 +1,7 @@
 //! What follows from the edges: order, stages, the critical path, honest times.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use thiserror::Error;
 
@@ -73,13 +74,14 @@ impl Plan {
     pub fn critical_path(&self) -> Vec<TaskId> {
         let before = self.predecessors();
         let Some(order) = self.order() else { return Vec::new() };
+        let seconds: HashMap<&TaskId, f64> =
+            self.tasks.iter().map(|task| (&task.id, task.estimate.seconds)).collect();
         let mut best: HashMap<&TaskId, (f64, Option<&TaskId>)> = HashMap::new();
         for id in &order {
             let ahead =
                 before[id].iter().map(|from| (best[from].0, Some(*from))).max_by(|a, b| a.0.total_cmp(&b.0));
             let (length, from) = ahead.unwrap_or((0.0, None));
-            let own = self.task(id).map_or(0.0, |task| task.estimate.seconds);
-            best.insert(id, (length + own, from));
+            best.insert(id, (length + seconds[id], from));
         }
         let mut at = order.iter().max_by(|a, b| best[**a].0.total_cmp(&best[**b].0)).copied();
         let mut path = Vec::new();
@@ -99,37 +101,38 @@ impl Plan {
     /// Seconds on so many slots, by the estimates: the plan played through, first come first served by priority.
     pub fn parallel_seconds(&self, slots: usize) -> f64 {
         let slots = if self.sequential_because.is_some() { 1 } else { slots.max(1) };
-        let before = self.predecessors();
-        let mut finished: BTreeMap<&TaskId, f64> = BTreeMap::new();
-        let mut waiting: Vec<&PlannedTask> = self.tasks.iter().collect();
-        waiting.sort_by_key(|task| std::cmp::Reverse(task.priority));
-        let mut running: Vec<(f64, &TaskId)> = Vec::new();
+        let Graph { mut waits, after } = Graph::of(&self.tasks, &self.edges);
+        let mut ready: BTreeSet<(Reverse<i64>, usize)> = BTreeSet::new();
+        let queued = |at: usize| (Reverse(self.tasks[at].priority), at);
+        ready.extend((0..waits.len()).filter(|at| waits[*at] == 0).map(queued));
+        // By the end: bits of floats that are not negative sort as the floats do.
+        let mut running: BTreeSet<(u64, usize)> = BTreeSet::new();
         let mut now = 0.0_f64;
-        while !waiting.is_empty() || !running.is_empty() {
-            while running.len() < slots {
-                let ready = waiting
-                    .iter()
-                    .position(|task| before[&task.id].iter().all(|id| finished.contains_key(id)));
-                let Some(at) = ready else { break };
-                let task = waiting.remove(at);
-                running.push((now + task.estimate.seconds, &task.id));
+        loop {
+            while running.len() < slots
+                && let Some((_, at)) = ready.pop_first()
+            {
+                running.insert(((now + self.tasks[at].estimate.seconds.max(0.0)).to_bits(), at));
             }
-            let next = (0..running.len()).min_by(|a, b| running[*a].0.total_cmp(&running[*b].0));
-            let Some(next) = next else { break };
-            let (end, id) = running.swap_remove(next);
-            now = end;
-            finished.insert(id, end);
+            let Some((end, at)) = running.pop_first() else { return now };
+            now = f64::from_bits(end);
+            for to in &after[at] {
+                waits[*to] -= 1;
+                if waits[*to] == 0 {
+                    ready.insert(queued(*to));
+                }
+            }
         }
-        now
     }
 
     /// For each task, those that it waits for.
     pub fn predecessors(&self) -> HashMap<&TaskId, Vec<&TaskId>> {
         let mut before: HashMap<&TaskId, Vec<&TaskId>> =
             self.tasks.iter().map(|task| (&task.id, vec![])).collect();
+        let mut seen = HashSet::new();
         for edge in &self.edges {
             if let Some(list) = before.get_mut(&edge.to)
-                && !list.contains(&&edge.from)
+                && seen.insert((&edge.from, &edge.to))
             {
                 list.push(&edge.from);
             }
@@ -143,15 +146,40 @@ impl Plan {
     }
 }
 
-fn topological<'a>(tasks: &'a [PlannedTask], edges: &'a [Edge]) -> Option<Vec<&'a TaskId>> {
-    let place: HashMap<&TaskId, usize> = tasks.iter().enumerate().map(|(at, task)| (&task.id, at)).collect();
-    let mut waits = vec![0_usize; tasks.len()];
-    let mut after: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
-    for edge in edges {
-        let (from, to) = (*place.get(&edge.from)?, *place.get(&edge.to)?);
-        waits[to] += 1;
-        after[from].push(to);
+/// The edges by plan positions; those that name no task are left out.
+struct Graph {
+    /// For each task, how many edges lead to it.
+    waits: Vec<usize>,
+    /// For each task, where its edges lead.
+    after: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    fn of(tasks: &[PlannedTask], edges: &[Edge]) -> Self {
+        let place: HashMap<&TaskId, usize> =
+            tasks.iter().enumerate().map(|(at, task)| (&task.id, at)).collect();
+        let mut graph = Self { waits: vec![0; tasks.len()], after: vec![Vec::new(); tasks.len()] };
+        for edge in edges {
+            if let (Some(from), Some(to)) = (place.get(&edge.from), place.get(&edge.to)) {
+                graph.waits[*to] += 1;
+                graph.after[*from].push(*to);
+            }
+        }
+        graph
     }
+
+    /// For each task, where its edges come from.
+    fn before(&self) -> Vec<Vec<usize>> {
+        let mut before = vec![Vec::new(); self.after.len()];
+        for (from, list) in self.after.iter().enumerate() {
+            list.iter().for_each(|to| before[*to].push(from));
+        }
+        before
+    }
+}
+
+fn topological<'a>(tasks: &'a [PlannedTask], edges: &[Edge]) -> Option<Vec<&'a TaskId>> {
+    let Graph { mut waits, after } = Graph::of(tasks, edges);
     let mut free: BTreeSet<usize> = (0..tasks.len()).filter(|at| waits[*at] == 0).collect();
     let mut order = Vec::with_capacity(tasks.len());
     while let Some(at) = free.pop_first() {
@@ -169,36 +197,42 @@ fn topological<'a>(tasks: &'a [PlannedTask], edges: &'a [Edge]) -> Option<Vec<&'
 /// One cycle of the edges, each task once, in the order in which they wait: the first waits for the second, and
 /// the last for the first.
 pub fn find_cycle(tasks: &[PlannedTask], edges: &[Edge]) -> Option<Vec<TaskId>> {
-    let order: BTreeSet<&TaskId> = match topological(tasks, edges) {
-        Some(_) => return None,
-        None => tasks.iter().map(|task| &task.id).collect(),
-    };
-    let mut waits_for: BTreeMap<&TaskId, Vec<&TaskId>> = BTreeMap::new();
-    for edge in edges {
-        waits_for.entry(&edge.to).or_default().push(&edge.from);
+    #[derive(Clone, Copy, PartialEq)]
+    enum Seen {
+        Not,
+        /// On the path, so far down.
+        At(usize),
+        /// On no cycle.
+        Dead,
     }
-    for start in order {
-        let mut path: Vec<&TaskId> = vec![start];
-        let mut choices: Vec<usize> = vec![0];
-        let mut dead: BTreeSet<&TaskId> = BTreeSet::new();
-        while let Some(top) = path.last().copied() {
-            let depth = path.len() - 1;
-            let next = waits_for.get(top).and_then(|list| list.get(choices[depth])).copied();
-            choices[depth] += 1;
-            match next {
+
+    let waits_for = Graph::of(tasks, edges).before();
+    let mut starts: Vec<usize> = (0..tasks.len()).collect();
+    starts.sort_by_key(|at| &tasks[*at].id);
+    let mut seen = vec![Seen::Not; tasks.len()];
+    // A path and, for each task on it, how many of those that it waits for were looked at: no recursion, since a
+    // chain may be as long as the plan.
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    for start in starts {
+        if seen[start] == Seen::Not {
+            seen[start] = Seen::At(0);
+            path.push((start, 0));
+        }
+        while let Some((top, looked)) = path.last_mut() {
+            let next = waits_for[*top].get(*looked).copied();
+            *looked += 1;
+            match next.map(|at| (at, seen[at])) {
                 None => {
-                    dead.insert(top);
+                    seen[*top] = Seen::Dead;
                     path.pop();
-                    choices.pop();
                 }
-                Some(id) => {
-                    if let Some(at) = path.iter().position(|seen| *seen == id) {
-                        return Some(path[at..].iter().map(|id| (*id).clone()).collect());
-                    }
-                    if !dead.contains(id) {
-                        path.push(id);
-                        choices.push(0);
-                    }
+                Some((_, Seen::At(from))) => {
+                    return Some(path[from..].iter().map(|(at, _)| tasks[*at].id.clone()).collect());
+                }
+                Some((_, Seen::Dead)) => {}
+                Some((at, Seen::Not)) => {
+                    seen[at] = Seen::At(path.len());
+                    path.push((at, 0));
                 }
             }
         }
