@@ -207,7 +207,6 @@ mod tests {
 
     #[test]
     fn results_by_class() {
-        let limit = |at: Option<i64>| EndClass::UsageLimit { resets_at: at.map(Timestamp) };
         let table = [
             (0, "success", false, None, "all done", EndClass::Done),
             (1, "success", false, None, "all done", EndClass::Crashed),
@@ -230,6 +229,14 @@ mod tests {
             (1, "success", true, Some(400), "API Error: 400 prompt is too long", EndClass::Crashed),
             (1, "success", true, Some(413), "API Error: 413", EndClass::Crashed),
             (1, "success", true, None, "something else", EndClass::Crashed),
+        ];
+        check_results(&table);
+    }
+
+    #[test]
+    fn failed_results_by_class() {
+        let limit = |at: Option<i64>| EndClass::UsageLimit { resets_at: at.map(Timestamp) };
+        let table = [
             // A failed result stays one, whatever the exit says.
             (0, "success", true, Some(529), "API Error: 529", EndClass::Overloaded),
             (1, "error_max_turns", true, None, "", EndClass::MaxTurns),
@@ -280,9 +287,19 @@ mod tests {
             ),
             (1, "success", true, Some(429), "You've hit your limit", limit(None)),
         ];
+        check_results(&table);
+    }
+
+    type Row = (i32, &'static str, bool, Option<u64>, &'static str, EndClass);
+
+    fn check_results(table: &[Row]) {
         for (code, subtype, is_error, status, text, expected) in table {
-            let facts = result(subtype, is_error, status, text);
-            assert_eq!(class(&StepExit::Code(code), facts.as_ref(), ""), expected, "{code} {subtype} {text}");
+            let facts = result(subtype, *is_error, *status, text);
+            assert_eq!(
+                &class(&StepExit::Code(*code), facts.as_ref(), ""),
+                expected,
+                "{code} {subtype} {text}"
+            );
         }
     }
 

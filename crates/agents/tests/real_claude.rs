@@ -70,14 +70,18 @@ fn a_delegated_run_writes_commits_reports_and_is_taken_up_again() {
     assert!(texts.iter().any(|text| text.contains("The last command that you gave may have run")));
 }
 
+fn own_definition(stage: &Stage) {
+    let path = stage.repo().join(WorkflowManager::PATH);
+    let own = "---\nname: workflow-manager\ndescription: Ours\n---\nYou are our own manager.\n";
+    fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
+    fs::write(&path, own).expect("the file is written");
+    assert_eq!(WorkflowManager::from_file(Some(own)), WorkflowManager::Repository);
+}
+
 #[test]
 fn the_repository_s_own_workflow_manager_is_the_one_that_speaks() {
     let stage = Stage::new();
-    let path = stage.repo().join(WorkflowManager::PATH);
-    let own = "---\nname: workflow-manager\ndescription: Ours\n---\nYou are our own manager.\n";
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, own).unwrap();
-    assert_eq!(WorkflowManager::from_file(Some(own)), WorkflowManager::Repository);
+    own_definition(&stage);
     let prompt = "```model\n{\"text\": \"GADUGI-NO-CHANGE: it is there already\"}\n```\n";
     let played = stage.play(&stage.launch_as(prompt, WorkflowManager::Repository, |_| {}));
     assert_eq!(played.end.class, EndClass::Done);
@@ -95,22 +99,28 @@ fn without_any_definition_there_is_no_run() {
 }
 
 #[test]
-fn an_agent_that_was_started_by_an_agent_keeps_its_session() {
-    // What Claude Code sets for its commands: `orchestrator-agent` starts gadugi by one.
-    let stage = Stage::new();
+fn no_variable_of_the_user_s_environment_gets_round_the_delegation() {
+    // What Claude Code sets for its commands (`orchestrator-agent` starts gadugi by one), and what would hide the
+    // repository's definition, or keep no transcript to take up again.
     let outer: BTreeMap<String, String> = [
-        ("CLAUDECODE", "1"),
-        ("CLAUDE_CODE_CHILD_SESSION", "1"),
-        ("CLAUDE_CODE_SESSION_ID", "x"),
-        ("AI_AGENT", "y"),
+        "CLAUDECODE",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_SAFE_MODE",
+        "CLAUDE_CODE_SIMPLE",
+        "CLAUDE_CODE_SKIP_PROMPT_HISTORY",
     ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .map(|name| (name.to_owned(), "1".to_owned()))
     .into();
+    let stage = Stage::new();
+    own_definition(&stage);
     let prompt = "```model\n{\"text\": \"first\"}\n{\"text\": \"second\"}\n```\n";
-    let first = stage.play_with(&stage.launch(prompt, |_| {}), &outer);
-    assert_eq!((first.end.class, first.end.detail.as_str()), (EndClass::Done, "first"));
-    let second = stage.play_with(&stage.launch(prompt, |options| options.mode = SessionMode::Resume), &outer);
-    assert_eq!((second.end.class, second.end.detail.as_str()), (EndClass::Done, "second"));
+    for (mode, said) in [(SessionMode::Fresh, "first"), (SessionMode::Resume, "second")] {
+        let launch = stage.launch_as(prompt, WorkflowManager::Repository, |options| options.mode = mode);
+        let played = stage.play_with(&launch, &outer);
+        assert_eq!((played.end.class, played.end.detail.as_str()), (EndClass::Done, said));
+    }
+    assert!(stage.api.scripted_requests()[0].system().contains("You are our own manager."));
 }
 
 #[test]

@@ -11,9 +11,9 @@ use crate::{AgentKind, WORKFLOW_MANAGER, WorkflowManager};
 /// What a Claude Code must not inherit.
 ///
 /// The first group is what Claude Code sets for the commands that it runs: gadugi may be one of them
-/// (`orchestrator-agent` starts it), and a Claude Code that takes itself for the child of another keeps no transcript,
-/// so that its session could never be resumed. The second turns off what the delegation rests on: agent definitions
-/// (`SIMPLE`, `SAFE_MODE`), the kept session (`SKIP_PROMPT_HISTORY`), the agent's own work (`COORDINATOR_MODE`).
+/// (`orchestrator-agent` starts it), and its agents are no children of that session. The second turns off what the
+/// delegation rests on: agent definitions (`SIMPLE`, `SAFE_MODE`), the kept session (`SKIP_PROMPT_HISTORY`), the
+/// agent's own work (`COORDINATOR_MODE`).
 const ENV_REMOVED: &[&str] = &[
     "AI_AGENT",
     "CLAUDECODE",

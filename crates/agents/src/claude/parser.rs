@@ -124,7 +124,7 @@ impl Parser {
                         self.claims(&text, &mut events);
                     }
                     if own {
-                        self.last_text = one_line(&text, DETAIL);
+                        self.last_text = one_line(&without_markers(&text), DETAIL);
                     }
                     events.push(AgentEvent::Text(text));
                 }
@@ -198,8 +198,7 @@ impl Parser {
     fn result(&mut self, line: &ResultLine, subtype: String) -> Vec<AgentEvent> {
         self.total = line.usage_total(&self.messages);
         let turns = u32::try_from(line.num_turns).unwrap_or(u32::MAX);
-        let text = line.text();
-        let shown = one_line(&text, 4 * DETAIL);
+        let shown = one_line(&without_markers(&line.text()), 4 * DETAIL);
         let facts = ResultFacts {
             subtype,
             is_error: line.is_error,
@@ -241,6 +240,13 @@ impl Parser {
         };
         one_line(text.trim_end_matches([';', ' ']), DETAIL)
     }
+}
+
+/// What an agent said beside its reports, where that is anything.
+fn without_markers(text: &str) -> String {
+    let marker = |line: &&str| line.trim().trim_start_matches(['*', '`']).starts_with("GADUGI-");
+    let words = text.lines().filter(|line| !marker(line)).collect::<Vec<_>>().join("\n");
+    if words.trim().is_empty() { text.to_owned() } else { words }
 }
 
 fn retry_error(status: Option<u64>, error: Option<&serde_json::Value>) -> String {

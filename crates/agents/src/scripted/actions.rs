@@ -189,12 +189,7 @@ fn shell(command: &str, name: &str) -> Result<String, String> {
 }
 
 fn ignore_term() {
+    // No safe call sets a signal to be ignored; the agent needs it once, for tests.
     // SAFETY: SIGTERM and SIG_IGN are valid arguments, and no handler is installed that could run.
-    #[expect(
-        unsafe_code,
-        reason = "no safe call sets a signal to be ignored; the agent needs it once, for tests"
-    )]
-    unsafe {
-        libc::signal(libc::SIGTERM, libc::SIG_IGN);
-    }
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
 }

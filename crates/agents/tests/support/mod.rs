@@ -1,4 +1,5 @@
 //! A repository, a home and a real Claude Code for one test.
+#![expect(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;
