@@ -225,3 +225,75 @@ fn note(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap, body: 
         body: body.clone(),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    fn ask(api: &ModelApi, request: &str, body: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(api.address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: sk-test-local\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    #[test]
+    fn an_answer_comes_whole_or_as_a_stream() {
+        let api = ModelApi::start().unwrap();
+        let request = |stream: bool| {
+            let script = "```model\n{\"tool\": \"Bash\", \"input\": {\"command\": \"ls\"}}\n```";
+            let messages = json!([{"role": "user", "content": script}]);
+            json!({"model": "m", "stream": stream, "messages": messages}).to_string()
+        };
+        let (status, body) = ask(&api, "POST /v1/messages?beta=true", &request(false));
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["content"][0]["input"]["command"], "ls");
+        assert_eq!(body["stop_reason"], "tool_use");
+        assert_eq!(body["usage"]["output_tokens"], 50);
+        let (_, events) = ask(&api, "POST /v1/messages", &request(true));
+        let names: Vec<_> = events.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+        let block = ["content_block_start", "content_block_delta", "content_block_stop"];
+        assert_eq!(
+            names,
+            [&["message_start", "ping"][..], &block, &["message_delta", "message_stop"]].concat()
+        );
+        let requests = api.scripted_requests();
+        assert_eq!(requests.len(), 2);
+        assert_eq!((requests[0].key.as_deref(), requests[0].model()), (Some("sk-test-local"), "m"));
+    }
+
+    #[test]
+    fn other_questions_have_answers_too() {
+        let api = ModelApi::start().unwrap();
+        for (request, status) in [
+            ("POST /v1/messages/count_tokens", "HTTP/1.1 200 OK"),
+            ("GET /v1/models?limit=1000", "HTTP/1.1 200 OK"),
+            ("HEAD /", "HTTP/1.1 200 OK"),
+            ("GET /api/hello", "HTTP/1.1 404 Not Found"),
+            ("POST /v1/messages", "HTTP/1.1 200 OK"),
+        ] {
+            assert_eq!(ask(&api, request, "not json").0, status, "{request}");
+        }
+        assert_eq!(api.requests().len(), 5);
+        assert!(api.scripted_requests().is_empty());
+    }
+
+    #[test]
+    fn a_dropped_server_is_gone() {
+        let api = ModelApi::start().unwrap();
+        let address = api.address;
+        drop(api);
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
