@@ -77,17 +77,25 @@ impl Chains {
         }
     }
 
-    /// Orders each of some tasks against all of some others, which are a chain already: the nearest on either side is
-    /// enough.
+    /// Orders each of some tasks against all of some others. Both are chains already, so the nearest on either side is
+    /// enough, and not even that where a link of its own chain stands between.
     fn join(&mut self, chain: &[usize], others: &[usize], what: impl Fn() -> String) {
-        for rank in others {
+        for (place, rank) in others.iter().enumerate() {
             let at = chain.partition_point(|other| other < rank);
-            if let Some(before) = at.checked_sub(1).and_then(|at| chain.get(at)) {
-                self.add(*before, *rank, &what);
+            if chain.get(at) == Some(rank) {
+                continue;
             }
-            // One that is in the chain itself needs only what the chain gives it.
-            if let Some(after) = chain.get(at).filter(|after| *after != rank) {
-                self.add(*rank, *after, &what);
+            let previous = place.checked_sub(1).map(|place| others[place]);
+            if let Some(before) = at.checked_sub(1).map(|at| chain[at])
+                && previous.is_none_or(|previous| previous < before)
+            {
+                self.add(before, *rank, &what);
+            }
+            let next = others.get(place + 1).copied();
+            if let Some(after) = chain.get(at).copied()
+                && next.is_none_or(|next| next > after)
+            {
+                self.add(*rank, after, &what);
             }
         }
     }

@@ -13,6 +13,8 @@ const NARROWEST: usize = 72;
 const KIND: usize = 13;
 const COMPLEXITY: usize = 10;
 const ESTIMATE: usize = 8;
+/// Room for `stage 100` above the ids.
+const SHORTEST_ID: usize = 9;
 const LONGEST_ID: usize = 28;
 
 /// The plan by stages, what each task writes and waits for, and what all of it takes on so many slots. Lines have at
@@ -50,7 +52,14 @@ fn rows(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], width: usize) {
     for edge in &plan.edges {
         waits.entry(&edge.to).or_default().push(edge);
     }
-    let id = plan.tasks.iter().map(|task| task.id.as_str().len()).max().unwrap_or(0).clamp(4, LONGEST_ID) + 2;
+    let id = plan
+        .tasks
+        .iter()
+        .map(|task| task.id.as_str().len())
+        .max()
+        .unwrap_or(0)
+        .clamp(SHORTEST_ID, LONGEST_ID)
+        + 2;
     let rest = width.saturating_sub(2 + id + KIND + 1 + COMPLEXITY + ESTIMATE);
     let writes = (rest / 2).max(8);
     let waiting = rest.saturating_sub(writes).max(8);
@@ -88,10 +97,12 @@ fn cell(text: &str, width: usize) -> String {
 
 fn waits_for(edges: &[&Edge]) -> String {
     let one = |edge: &&Edge| match edge.reason {
-        EdgeReason::Declared => edge.from.to_string(),
-        EdgeReason::SameFile | EdgeReason::Import => {
-            format!("{} ({}: {})", edge.from, edge.reason.word(), edge.evidence)
+        EdgeReason::Declared => format!("{} (declared)", edge.from),
+        // The column says already what both do.
+        EdgeReason::SameFile => {
+            format!("{} (same file: {})", edge.from, edge.evidence.replace("both write ", ""))
         }
+        EdgeReason::Import => format!("{} (import: {})", edge.from, edge.evidence),
     };
     edges.iter().map(one).collect::<Vec<_>>().join(", ")
 }
