@@ -49,11 +49,12 @@ pub(crate) async fn launch(shim: &Path, order: &StepOrder) -> Result<Launched, E
         // End of file says that the shim has begun or ended; what is there by then is what counts.
         let _ = stderr.take(WORDS).read_to_string(&mut words).await;
     }
-    if records::any(&order.dir) {
+    // Two may launch one step at once: what is recorded there need not be this shim's.
+    if records::origin(&order.dir)?.0.pid == child.id() {
         return Ok(Launched::Recorded(handle));
     }
     let status = end.await.map_err(|_| ExecError::ShutDown)?;
-    if status == Some(i32::from(STATUS_TAKEN)) {
+    if status == Some(i32::from(STATUS_TAKEN)) || records::any(&order.dir) {
         return Ok(Launched::Taken);
     }
     Err(ExecError::Shim(if words.is_empty() {

@@ -53,16 +53,23 @@ pub(crate) fn read_signals(fd: &OwnedFd) -> Vec<i32> {
     signals
 }
 
-/// In the child, before exec: no signal blocked, every disposition the default one. Async-signal-safe.
+/// In the child, before exec: no signal blocked, every disposition the default one. Async-signal-safe. By the bare system
+/// calls: the C library keeps two signals for itself, and what is ignored of those is inherited, too.
 pub(crate) fn reset_signals() {
-    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the set is initialized by sigemptyset; numbers that cannot be changed are refused by the kernel.
-    unsafe {
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+    /// Bytes of the kernel's signal set: 64 signals.
+    const SET: usize = 8;
+    // All zero is the kernel's sigaction for SIG_DFL, and its empty set; no architecture's is larger than this.
+    let zeros = [0_u64; 8];
+    let none = std::ptr::null_mut::<libc::c_void>();
+    for signal in 1..=64 {
+        // SAFETY: the kernel reads one sigaction from `zeros`, and refuses what cannot be changed.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, zeros.as_ptr(), none, SET);
         }
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+    // SAFETY: the kernel reads one set from `zeros`.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, zeros.as_ptr(), none, SET);
     }
 }
 

@@ -74,6 +74,8 @@ struct Progress {
     stage: Stage,
     /// Whether somebody (or the lapsed lease) wants the end.
     stopping: bool,
+    /// Whether there is to be no waiting for anything.
+    at_once: bool,
     lapsed: bool,
     main: Option<MainEnd>,
     childless: bool,
@@ -82,8 +84,14 @@ struct Progress {
 impl Supervisor {
     /// Runs until nothing is left to do but to tell the end.
     pub(crate) fn run(mut self) -> Over {
-        let mut progress =
-            Progress { stage: Stage::Running, stopping: false, lapsed: false, main: None, childless: false };
+        let mut progress = Progress {
+            stage: Stage::Running,
+            stopping: false,
+            at_once: false,
+            lapsed: false,
+            main: None,
+            childless: false,
+        };
         let mut left_over = 0;
         loop {
             self.reap(&mut progress);
@@ -105,7 +113,7 @@ impl Supervisor {
                 stream.turn(now);
             }
         }
-        let output_lost = !self.move_rest(&mut progress);
+        let output_lost = !self.move_rest(&progress);
         let main = progress.main.take().unwrap_or_else(|| self.main_end(ExitWord::Signal(9), &progress));
         Over { main, left_over, output_lost }
     }
@@ -170,7 +178,7 @@ impl Supervisor {
                 Some(Signal::USR1) if progress.stopping => {}
                 Some(Signal::USR1 | Signal::TERM) if !progress.stopping => self.ask(progress, now),
                 Some(Signal::TERM | Signal::INT | Signal::QUIT) => {
-                    progress.stopping = true;
+                    (progress.stopping, progress.at_once) = (true, true);
                     self.kill(progress, now);
                 }
                 _ => {}
@@ -213,8 +221,9 @@ impl Supervisor {
 
     /// Moves what is still in the pipes; nobody below the shim writes to them any more. Where there is no room it waits
     /// for room, unless the step is to end: then its grace is all that is waited. Whether all was moved.
-    fn move_rest(&mut self, progress: &mut Progress) -> bool {
-        let mut give_up_at = progress.stopping.then(|| Instant::now() + self.grace);
+    fn move_rest(&mut self, progress: &Progress) -> bool {
+        let patience = if progress.at_once { Duration::ZERO } else { self.grace };
+        let mut give_up_at = progress.stopping.then(|| Instant::now() + patience);
         let mut moves = 0;
         loop {
             let now = Instant::now();
