@@ -1,6 +1,8 @@
 //! Stories of one run, told to the core event by event.
 #![expect(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod examples;
+
 use gadugi_core::{
     AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
     Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState,
