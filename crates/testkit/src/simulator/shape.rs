@@ -13,6 +13,8 @@ pub struct Shape {
     pub runs: RangeInclusive<u64>,
     /// Commands of people: cancel, pause, resume, interrupt, retry, capacity, landing.
     pub commands: RangeInclusive<u64>,
+    /// Tasks that failed and are wanted again at once, out of a thousand.
+    pub retries: u32,
     /// Crashes of the engine at some moment.
     pub crashes: RangeInclusive<u64>,
     /// Crashes right before or after a batch of events is stored, out of a thousand batches.
@@ -32,6 +34,7 @@ impl Shape {
             tasks: 1..=12,
             runs: 1..=2,
             commands: 0..=10,
+            retries: 150,
             crashes: 0..=3,
             crash_at_store: 8,
             trouble: 180,
@@ -46,6 +49,7 @@ impl Shape {
             tasks: tasks / 2..=tasks,
             runs: 1..=2,
             commands: 0..=40,
+            retries: 20,
             crashes: 0..=6,
             crash_at_store: 1,
             trouble: 60,

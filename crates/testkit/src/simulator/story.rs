@@ -172,7 +172,7 @@ impl Simulation {
             self.after(delay, Item::Crash);
         }
         if self.world.trouble > 0 {
-            for _ in 0..self.rng.below(3) {
+            for _ in 0..self.rng.below(8) {
                 let (run, delay) = (runs[0].0.clone(), self.rng.below(horizon));
                 self.after(delay, Item::Intrude(run));
             }
@@ -276,11 +276,17 @@ impl Simulation {
             return;
         }
         if self.rng.chance(disorder) {
-            let late = self.rng.below(300_000);
+            let late = self.lateness();
             self.after(delay + late, Item::Report(report.clone(), epoch));
         }
-        let late = if self.rng.chance(disorder) { self.rng.below(120_000) } else { 0 };
+        let late = if self.rng.chance(disorder) { self.lateness() } else { 0 };
         self.after(delay + late, Item::Report(report, epoch));
+    }
+
+    /// Mostly a little, sometimes long after everything is over.
+    fn lateness(&mut self) -> u64 {
+        let most = [400, 5_000, 60_000, 600_000][self.rng.index(4)];
+        self.rng.below(most)
     }
 
     fn report(&mut self, report: Report) -> Played {
@@ -413,9 +419,21 @@ impl Simulation {
             self.note(|| tell::event(&event));
             self.state.apply(self.world.now, &event).map_err(|error| error.to_string())?;
             self.watch.event(&self.world, &event)?;
+            self.second_thoughts(&event);
             self.log.push((self.world.now, event));
         }
         Ok(())
+    }
+
+    /// Somebody sees a task fail and wants it again.
+    fn second_thoughts(&mut self, event: &Event) {
+        let Event::TaskFinished { run, task, outcome, .. } = event else { return };
+        if self.calm || *outcome == Outcome::Succeeded || !self.rng.chance(self.shape.retries) {
+            return;
+        }
+        let retry = Command::Retry { run: run.clone(), task: task.clone(), with: None };
+        let delay = self.rng.below(2_000);
+        self.after(delay, Item::Command(Box::new(retry)));
     }
 
     /// The effects of a turn are begun, each perhaps twice, and the next deadline is looked up.
@@ -425,7 +443,7 @@ impl Simulation {
         for effect in effects {
             self.watch.effect(&self.world, &effect)?;
             if self.rng.chance(disorder) {
-                let delay = self.rng.below(60_000);
+                let delay = self.lateness();
                 self.after(delay, Item::Do(effect.clone(), epoch));
             }
             let longest = if self.rng.chance(disorder) { 30_000 } else { 20 };
