@@ -112,6 +112,14 @@ fn everything_that_can_be_asked_for_stands_in_the_line() {
 }
 
 #[test]
+fn a_budget_that_is_spent_is_one_that_claude_code_takes() {
+    let launch =
+        launch_with("x", WorkflowManager::Repository, |options| options.budget_microusd = Some(0)).unwrap();
+    let at = launch.args().iter().position(|arg| arg == "--max-budget-usd").unwrap();
+    assert_eq!(launch.args()[at + 1], "0.000001");
+}
+
+#[test]
 fn the_built_in_definition_goes_along_where_the_repository_has_none() {
     let launch = launch_with("do it", WorkflowManager::BuiltIn, |_| {}).unwrap();
     assert_delegated(&launch, "do it");

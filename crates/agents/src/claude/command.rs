@@ -60,7 +60,8 @@ pub(crate) fn command_line(
         line.extend(["--model".to_owned(), model.to_owned()]);
     }
     if let Some(budget) = options.budget_microusd {
-        line.extend(["--max-budget-usd".to_owned(), usd(budget)]);
+        // Claude Code crashes at 0; at the least that there is it ends by its budget after one request.
+        line.extend(["--max-budget-usd".to_owned(), usd(budget.max(1))]);
     }
     line.extend(options.settings.args.iter().cloned());
     Ok(CommandLine {
