@@ -1,4 +1,5 @@
 //! Whoever launched a step may die; another finds it, all of it.
+#![expect(clippy::unwrap_used, reason = "tests may; clippy does not know what helps them")]
 
 mod common;
 

@@ -61,8 +61,8 @@ async fn processor_time_of_the_whole_tree_counts_and_that_of_children_that_have_
 async fn memory_is_that_of_the_whole_tree() {
     let fixture = Fixture::new();
     // `tail` keeps what has no newline.
-    let order = fixture
-        .script("(head -c 60000000 /dev/zero; echo; echo held >&3; sleep 1000) 3>&1 | tail -n 1 & wait");
+    let order =
+        fixture.script("exec 3>&1; (head -c 60000000 /dev/zero; echo held >&3; sleep 1000) | tail -n 1");
     let mut follower = fixture.executor.launch(&order).await.unwrap();
     assert_eq!(next_line(&mut follower).await, "held");
     let roots = [follower.process().clone()];

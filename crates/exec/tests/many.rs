@@ -1,4 +1,5 @@
 //! Many steps, side by side and one after another. One test: it counts the descriptors of its whole process.
+#![expect(clippy::unwrap_used, reason = "tests may; clippy does not know what helps them")]
 
 mod common;
 

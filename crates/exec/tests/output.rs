@@ -1,4 +1,5 @@
 //! Every byte of output, whatever happens.
+#![expect(clippy::unwrap_used, reason = "tests may; clippy does not know what helps them")]
 
 mod common;
 

@@ -6,6 +6,7 @@
     clippy::allow_attributes,
     reason = "each test binary uses a part"
 )]
+#![expect(clippy::unwrap_used, reason = "tests may; clippy does not see that this is one")]
 
 use std::collections::HashSet;
 use std::ffi::OsString;
