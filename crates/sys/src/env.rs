@@ -44,6 +44,9 @@ register! {
     NO_REVIEW = "GADUGI_NO_REVIEW", "leave out phases 9 and 10, as --no-review: 1 or 0";
     NO_FALLBACK = "GADUGI_NO_FALLBACK", "an analysis that fails ends the run, as --no-fallback: 1 or 0";
     KEEP = "GADUGI_KEEP", "keep worktrees of merged tasks, as --keep: 1 or 0";
+    API_KEY = "ANTHROPIC_API_KEY", "whether agents have a credential of the environment: doctor says so, and never shows it";
+    AUTH_TOKEN = "ANTHROPIC_AUTH_TOKEN", "as ANTHROPIC_API_KEY";
+    OAUTH_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN", "as ANTHROPIC_API_KEY";
     CONFIG = "GADUGI_CONFIG", "the configuration file, as --config";
 }
 

@@ -15,6 +15,7 @@
 //! that holds work; a network connection of gadugi's own.
 
 mod advance;
+mod beginnings;
 mod collect;
 mod compose;
 mod diff;
@@ -30,6 +31,7 @@ mod snapshot;
 mod status;
 mod worktree;
 
+pub use beginnings::git_version;
 pub use collect::{Collection, Stray};
 pub use diff::{DiffStat, FileStat};
 pub use error::Error;

@@ -1,0 +1,2 @@
+. src/words.sh
+[ "$(count_words 'one two  three')" = 3 ]

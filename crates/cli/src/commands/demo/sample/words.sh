@@ -1,0 +1,5 @@
+# How many words are in the arguments.
+count_words() {
+    set -- $*
+    echo "$#"
+}

@@ -1,0 +1,222 @@
+//! The files of an attempt's steps: what of them was shown already, and being told when they grow.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inotify::{Inotify, WatchMask, Watches};
+use tokio::sync::Notify;
+
+use super::human::Human;
+use crate::error::{Problem, Stop};
+use crate::output;
+
+/// Read at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// An attempt's steps, and how far each was shown.
+pub(super) struct Attempt {
+    dir: PathBuf,
+    raw: bool,
+    only: Option<u32>,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    number: u32,
+    stdout: Tail,
+    stderr: Tail,
+    human: Human,
+}
+
+/// One file, and how much of it was read.
+struct Tail {
+    path: PathBuf,
+    read: u64,
+}
+
+impl Attempt {
+    /// The attempt in that folder.
+    pub(super) fn new(dir: &Path, raw: bool, only: Option<u32>) -> Self {
+        Self { dir: dir.to_owned(), raw, only, steps: Vec::new() }
+    }
+
+    /// Its folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether the one step that is wanted is there.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        let there = step_numbers(&self.dir);
+        match self.only {
+            Some(only) if !there.contains(&only) => {
+                let there: Vec<String> = there.iter().map(ToString::to_string).collect();
+                let message = format!("there is no step {only}; there are: {}", there.join(", "));
+                Err(Problem::request("unknown-step", message, None).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows what was not shown yet, step by step.
+    pub(super) fn show(&mut self) -> Result<(), Stop> {
+        self.look_for_steps();
+        let many = self.only.is_none();
+        self.steps.iter_mut().try_for_each(|step| step.show(self.raw, many))
+    }
+
+    fn look_for_steps(&mut self) {
+        for number in step_numbers(&self.dir) {
+            let wanted = self.only.is_none_or(|only| only == number);
+            if wanted && !self.steps.iter().any(|step| step.number == number) {
+                let dir = self.dir.join(number.to_string());
+                let tail = |name| Tail { path: dir.join(name), read: 0 };
+                let (stdout, stderr) = (tail("stdout.jsonl"), tail("stderr.log"));
+                self.steps.push(Step { number, stdout, stderr, human: Human::new(number) });
+            }
+        }
+        self.steps.sort_by_key(|step| step.number);
+    }
+}
+
+fn step_numbers(dir: &Path) -> Vec<u32> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut numbers: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+impl Step {
+    fn show(&mut self, raw: bool, many: bool) -> Result<(), Stop> {
+        let Self { stdout, stderr, human, .. } = self;
+        if raw {
+            stdout.read(|bytes| output::result_bytes(bytes))?;
+            return stderr.read(|bytes| {
+                // What was written to standard error stays apart from what was written to standard output.
+                use std::io::Write;
+                let _ = std::io::stderr().lock().write_all(bytes);
+                Ok(())
+            });
+        }
+        stdout.read(|bytes| output::result(&human.stdout(bytes, many)))?;
+        stderr.read(|bytes| output::result(&human.stderr(bytes, many)))
+    }
+}
+
+impl Tail {
+    fn read(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
+        let Ok(mut file) = File::open(&self.path) else { return Ok(()) };
+        let failed = |error: std::io::Error| Problem::io("read", &self.path, &error);
+        file.seek(SeekFrom::Start(self.read)).map_err(failed)?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = file.read(&mut buffer).map_err(failed)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.read += read as u64;
+            take(&buffer[..read])?;
+        }
+    }
+}
+
+/// Tells when an attempt's files grow.
+pub(super) struct Watch {
+    watches: Watches,
+    grown: Arc<Notify>,
+    watched: HashSet<PathBuf>,
+}
+
+impl Watch {
+    /// Watches an attempt's folder for new steps.
+    pub(super) fn new(dir: &Path) -> Result<Self, Stop> {
+        let failed = |error: std::io::Error| Problem::io("watch", dir, &error);
+        let mut inotify = Inotify::init().map_err(failed)?;
+        let watches = inotify.watches();
+        watches.clone().add(dir, WatchMask::CREATE | WatchMask::MOVED_TO).map_err(failed)?;
+        let grown = Arc::new(Notify::new());
+        let told = grown.clone();
+        // A thread of its own waits in the kernel; it ends with the process. What it tells is only that there is
+        // something: any number of growths make one.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while inotify.read_events_blocking(&mut buffer).is_ok() {
+                told.notify_one();
+            }
+        });
+        Ok(Self { watches, grown, watched: HashSet::new() })
+    }
+
+    /// Watches the steps that have come. Called before their files are read, so that nothing falls in between.
+    pub(super) fn steps(&mut self, dir: &Path) -> Result<(), Stop> {
+        for number in step_numbers(dir) {
+            let step = dir.join(number.to_string());
+            if self.watched.insert(step.clone()) {
+                let mask = WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO;
+                self.watches.add(&step, mask).map_err(|error| Problem::io("watch", &step, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something grows. A wait that is given up loses nothing: what was told stays told.
+    pub(super) async fn changed(&self) {
+        self.grown.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stdout.jsonl");
+        let mut tail = Tail { path: path.clone(), read: 0 };
+        let mut got = Vec::new();
+        let mut look = |tail: &mut Tail| {
+            got.clear();
+            tail.read(|bytes| {
+                got.extend_from_slice(bytes);
+                Ok(())
+            })
+            .unwrap();
+            got.clone()
+        };
+        assert_eq!(look(&mut tail), b"", "no file is no error");
+        std::fs::write(&path, "one\n").unwrap();
+        assert_eq!(look(&mut tail), b"one\n");
+        std::fs::write(&path, "one\ntwo").unwrap();
+        assert_eq!(look(&mut tail), b"two");
+        assert_eq!(look(&mut tail), b"");
+    }
+
+    #[test]
+    fn a_step_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for step in ["1", "2", "10", "prompt"] {
+            std::fs::create_dir(dir.path().join(step)).unwrap();
+        }
+        assert_eq!(step_numbers(dir.path()), [1, 2, 10]);
+        let Err(Stop::Problems(problems)) = Attempt::new(dir.path(), false, Some(3)).check() else {
+            panic!()
+        };
+        assert_eq!(problems[0].message, "there is no step 3; there are: 1, 2, 10");
+    }
+
+    #[tokio::test]
+    async fn growth_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watch = Watch::new(dir.path()).unwrap();
+        std::fs::create_dir(dir.path().join("1")).unwrap();
+        watch.changed().await;
+        watch.steps(dir.path()).unwrap();
+        std::fs::write(dir.path().join("1/stdout.jsonl"), "x").unwrap();
+        watch.changed().await;
+    }
+}

@@ -1,0 +1,141 @@
+//! The commands, one file each.
+
+mod cancel;
+mod clean;
+mod completions;
+mod demo;
+mod diff;
+mod doctor;
+mod engine;
+mod export;
+mod init;
+mod land;
+pub(crate) mod later;
+mod logs;
+mod man;
+mod pause;
+mod plan;
+mod resume;
+mod retry;
+mod run;
+mod runs;
+mod scripted_agent;
+mod status;
+mod worktrees;
+
+use clap::Subcommand;
+
+pub(crate) use runs::no_runs;
+
+use crate::args::Invocation;
+use crate::error::Done;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run prompts: plan them, do them side by side, test and merge what they come to
+    Run(Box<run::RunArgs>),
+    /// Show the plan for prompts; nothing is run
+    Plan(plan::PlanArgs),
+    /// Show how a run stands
+    #[command(alias = "ps")]
+    Status(status::StatusArgs),
+    /// Show what a task's agent says and does
+    Logs(logs::LogsArgs),
+    /// Show what a task changed
+    Diff(diff::DiffArgs),
+    /// End tasks that run or wait
+    Cancel(cancel::CancelArgs),
+    /// Begin nothing new; what runs goes on
+    Pause(pause::PauseArgs),
+    /// Take up a paused or interrupted run where it was, and follow it to its end
+    Resume(resume::ResumeArgs),
+    /// Take up a task again that did not succeed, and those that were skipped for it
+    Retry(retry::RetryArgs),
+    /// Bring the integration branch, or one task's, home to a branch of yours
+    Land(land::LandArgs),
+    /// Write everything about a run as JSON
+    Export(export::ExportArgs),
+    /// Put away finished workspaces and old records; never what holds unsaved work
+    Clean(clean::CleanArgs),
+    /// List gadugi's worktrees, and mend what is wrong with them
+    Worktrees(worktrees::WorktreesArgs),
+    /// Say what is there, what is missing, and how to mend it
+    Doctor(doctor::DoctorArgs),
+    /// Write gadugi.toml, the agents and what goes with them into this repository
+    Init(init::InitArgs),
+    /// Watch a sample repository go from prompts to one merged branch
+    Demo(demo::DemoArgs),
+    /// Write completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(man::ManArgs),
+    /// Open a shell in a task's workspace
+    #[command(hide = true)]
+    Shell(later::LaterArgs),
+    /// Show runs on a page
+    #[command(hide = true)]
+    Dashboard(later::LaterArgs),
+    /// Build the agent image
+    #[command(hide = true)]
+    Image(later::LaterArgs),
+    /// Speak the Model Context Protocol
+    #[command(hide = true)]
+    Mcp(later::LaterArgs),
+    /// Say something to a running agent
+    #[command(hide = true)]
+    Tell(later::LaterArgs),
+    /// Be the engine of a repository
+    #[command(hide = true)]
+    Engine(engine::EngineArgs),
+    /// Be the scripted agent
+    #[command(hide = true, disable_help_flag = true, name = gadugi_agents::scripted::SUBCOMMAND)]
+    ScriptedAgent(scripted_agent::ScriptedAgentArgs),
+}
+
+impl Command {
+    /// Whether what goes wrong is said as JSON.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Run(args) => args.view.json,
+            Self::Plan(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Resume(args) => args.view.json,
+            Self::Worktrees(args) => args.json,
+            Self::Doctor(args) => args.json,
+            _ => false,
+        }
+    }
+}
+
+/// Does what was asked for.
+pub(crate) fn dispatch(invocation: Invocation) -> Done {
+    let Invocation { global, command } = invocation;
+    match command {
+        Command::Run(args) => run::run(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args),
+        Command::Status(args) => status::run(&global, &args),
+        Command::Logs(args) => logs::run(&global, &args),
+        Command::Diff(args) => diff::run(&global, &args),
+        Command::Cancel(args) => cancel::run(&global, &args),
+        Command::Pause(args) => pause::run(&global, &args),
+        Command::Resume(args) => resume::run(&global, &args),
+        Command::Retry(args) => retry::run(&global, &args),
+        Command::Land(args) => land::run(&global, &args),
+        Command::Export(args) => export::run(&global, &args),
+        Command::Clean(args) => clean::run(&global, &args),
+        Command::Worktrees(args) => worktrees::run(&global, &args),
+        Command::Doctor(args) => doctor::run(&global, &args),
+        Command::Init(args) => init::run(&global, &args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Shell(_) => later::refuse("shell", "gadugi logs TASK -f shows what its agent does"),
+        Command::Dashboard(_) => later::refuse("dashboard", "gadugi status --watch shows how a run stands"),
+        Command::Image(_) => later::refuse("image", "tasks run as local processes"),
+        Command::Mcp(_) => later::refuse("mcp", "agents hand over prompts by gadugi run --stdin"),
+        Command::Tell(_) => later::refuse("tell", "gadugi retry TASK --with TEXT speaks to a task's agent"),
+        Command::Engine(args) => engine::run(&global, &args),
+        Command::ScriptedAgent(args) => scripted_agent::run(&args),
+    }
+}

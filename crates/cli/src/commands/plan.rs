@@ -1,0 +1,95 @@
+//! `gadugi plan`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use gadugi_analysis::render;
+use gadugi_config::Flags;
+
+use crate::args::Global;
+use crate::commands::later;
+use crate::error::{Done, Exit, Problem, Stop};
+use crate::place::Place;
+use crate::{output, planning};
+
+/// Columns of the table where standard output is no terminal.
+const COLUMNS: usize = 120;
+
+/// What is planned, and how it is shown.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Prompt files, or folders for every prompt in them [default: prompts/]
+    #[arg(value_name = "PROMPT|DIR")]
+    prompts: Vec<PathBuf>,
+    /// Read the request from standard input
+    #[arg(long, conflicts_with = "prompts")]
+    stdin: bool,
+    /// Show it as JSON
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Write it into a file: JSON, or what --format says
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show it as a graph
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Slots to plan for [default: by the machine]
+    #[arg(long, value_name = "N")]
+    max_parallel: Option<u32>,
+    /// Plan for this commit [default: HEAD]
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+    /// Fail where the analysis of a prompt fails, instead of planning one task after another
+    #[arg(long)]
+    no_fallback: bool,
+    /// Have a large prompt split into tasks
+    #[arg(long, hide = true)]
+    decompose: bool,
+}
+
+/// Graphs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A Mermaid flowchart
+    Mermaid,
+    /// A Graphviz digraph
+    Dot,
+}
+
+pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
+    later::unless(args.decompose, "--decompose", "split the prompt into files by hand")?;
+    let place = Place::find(global)?;
+    let flags = Flags {
+        max_parallel: args.max_parallel,
+        base: args.base.clone(),
+        no_fallback: args.no_fallback,
+        ..Flags::default()
+    };
+    let resolved = place.settings(flags, args.json)?;
+    let prompts = match args.stdin {
+        true => planning::requested(&place, args.json)?,
+        false => planning::named(&place, &args.prompts)?,
+    };
+    let plan = planning::plan(&place, &resolved, &prompts, args.json)?.plan;
+    let slots = planning::slots(&resolved);
+    let text = match args.format {
+        Some(Format::Mermaid) => render::mermaid(&plan),
+        Some(Format::Dot) => render::dot(&plan),
+        None if args.json || args.output.is_some() => {
+            let json = render::plan_json(&plan, slots);
+            serde_json::to_string_pretty(&json).map_err(|error| Problem::internal(&error))? + "\n"
+        }
+        None => render::table(&plan, slots, output::columns().unwrap_or(COLUMNS)),
+    };
+    match &args.output {
+        Some(file) => write(&place.cwd.join(file), &text)?,
+        None => output::result(&text)?,
+    }
+    Ok(Exit::Success)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Stop> {
+    std::fs::write(path, text).map_err(|error| Problem::io("write", path, &error))?;
+    output::say(&format!("written to {}", crate::text::line(&path.to_string_lossy())));
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `gadugi resume [RUN]`.
+
+use clap::Args;
+use gadugi_engine::protocol::Request;
+use gadugi_sys::env;
+
+use crate::args::Global;
+use crate::commands::runs;
+use crate::error::{Done, Exit, Problem};
+use crate::follow::{self, Board, Start, ViewArgs};
+use crate::output;
+use crate::place::{Place, block_on};
+use crate::report::Predictions;
+
+/// What is taken up.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run [default: the latest that is paused or interrupted]
+    run: Option<String>,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+}
+
+pub(crate) fn run(global: &Global, args: &ResumeArgs) -> Done {
+    if env::get(env::ATTEMPT).is_some() {
+        let message = "gadugi resume inside a task of gadugi is refused: agents start no runs";
+        return Err(Problem::request("inside-attempt", message, None).into());
+    }
+    let place = Place::find(global)?;
+    block_on(resume(&place, args))
+}
+
+async fn resume(place: &Place, args: &ResumeArgs) -> Done {
+    let nothing = || {
+        output::say("nothing to resume");
+        Ok(Exit::Success)
+    };
+    let Some(mut client) = place.engine_with_records().await? else { return nothing() };
+    let view = match &args.run {
+        Some(run) => runs::status(&mut client, Some(run)).await?,
+        None => match runs::latest(&mut client, |view| view.status == "paused").await? {
+            Some(view) => view,
+            None => return nothing(),
+        },
+    };
+    match view.status.as_str() {
+        "finished" => {
+            output::say(&format!("{} is over; nothing to resume", view.run));
+            return Ok(Exit::Success);
+        }
+        "paused" => {
+            let resume = Request::Resume { run: view.run.clone(), environment: follow::environment() };
+            client.ask(&resume).await?;
+        }
+        // It goes on as it is: following is all that is left to do.
+        _ => {}
+    }
+    let start = Start {
+        client,
+        run: view.run.clone(),
+        after: view.seq,
+        board: Board::from_view(&view),
+        predictions: Predictions::default(),
+    };
+    follow::to_the_end(place, start, args.view).await
+}

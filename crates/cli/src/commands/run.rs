@@ -1,0 +1,227 @@
+//! `gadugi run`.
+
+mod interactive;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gadugi_analysis::render;
+use gadugi_config::{Flags, Resolved};
+use gadugi_engine::protocol::{Reply, Request, Submission};
+use gadugi_sys::env;
+
+use crate::args::Global;
+use crate::commands::later;
+use crate::error::{Done, Exit, Problem, Stop};
+use crate::follow::{self, Board, Start, ViewArgs, count};
+use crate::place::{Place, block_on};
+use crate::planning::{self, Planned};
+use crate::report::Predictions;
+use crate::{output, text};
+
+/// What is run, and how.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Prompt files, or folders for every prompt in them [default: prompts/]
+    #[arg(value_name = "PROMPT|DIR")]
+    prompts: Vec<PathBuf>,
+    /// Read the request from standard input
+    #[arg(long, conflicts_with_all = ["prompts", "interactive"])]
+    stdin: bool,
+    /// Choose prompts from a list, and confirm the plan
+    #[arg(short, long, conflicts_with = "json")]
+    interactive: bool,
+    #[command(flatten)]
+    how: How,
+    /// Start it, and give the terminal back
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+    /// Have large prompts split into tasks
+    #[arg(long, hide = true)]
+    decompose: bool,
+    /// Show the run on a page
+    #[arg(long, hide = true, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
+    dashboard: Option<Option<String>>,
+}
+
+/// What decides settings.
+#[derive(Debug, Args)]
+struct How {
+    /// Tasks at a time [default: by the machine]
+    #[arg(long, value_name = "N")]
+    max_parallel: Option<u32>,
+    /// Time for each task: 90m, 30s; a bare number is hours [default: 2]
+    #[arg(long, value_name = "T")]
+    timeout: Option<String>,
+    /// Where tasks run: local
+    #[arg(long, value_name = "NAME")]
+    executor: Option<String>,
+    /// Which agent does them: claude, scripted [default: claude]
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// The model, handed to the agent
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Model turns of one step [default: 50]
+    #[arg(long, value_name = "N")]
+    max_turns: Option<u32>,
+    /// US dollars that the run may cost
+    #[arg(long, value_name = "USD")]
+    budget: Option<f64>,
+    /// US dollars that each task may cost
+    #[arg(long, value_name = "USD")]
+    task_budget: Option<f64>,
+    /// Start from this commit [default: HEAD]
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+    /// How to test the work; an empty one: not at all [default: from gadugi.toml, else guessed]
+    #[arg(long, value_name = "CMD")]
+    verify: Option<String>,
+    /// Leave out phases 9 and 10
+    #[arg(long)]
+    no_review: bool,
+    /// Fail where the analysis of a prompt fails, instead of taking one task after another
+    #[arg(long)]
+    no_fallback: bool,
+    /// Keep worktrees of merged tasks
+    #[arg(long)]
+    keep: bool,
+}
+
+impl How {
+    fn flags(&self) -> Flags {
+        Flags {
+            max_parallel: self.max_parallel,
+            timeout: self.timeout.clone(),
+            executor: self.executor.clone(),
+            agent: self.agent.clone(),
+            model: self.model.clone(),
+            max_turns: self.max_turns,
+            budget: self.budget,
+            task_budget: self.task_budget,
+            base: self.base.clone(),
+            verify: self.verify.clone(),
+            no_review: self.no_review,
+            no_fallback: self.no_fallback,
+            keep: self.keep,
+            config_file: None,
+        }
+    }
+}
+
+pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
+    refuse(args)?;
+    let json = args.view.json;
+    let place = Place::find(global)?;
+    let mut resolved = place.settings(args.how.flags(), json)?;
+    let mut prompts = match args.stdin {
+        true => planning::requested(&place, json)?,
+        false => planning::named(&place, &args.prompts)?,
+    };
+    if args.interactive {
+        prompts = interactive::choose(prompts)?;
+    }
+    let planned = planning::plan(&place, &resolved, &prompts, json)?;
+    planning::check_runnable(&resolved, &planned.plan)?;
+    if planned.plan.tasks.is_empty() {
+        say(args, "nothing is left to do");
+        return Ok(Exit::Success);
+    }
+    let (verify, about_verify) = planning::verify_command(&place, &resolved, &planned)?;
+    resolved.settings.verify = verify;
+    announce(&place, args, &resolved, &planned, &about_verify)?;
+    if args.interactive && !interactive::confirm()? {
+        output::say("nothing was started");
+        return Ok(Exit::Success);
+    }
+    let predictions = Predictions::of(&planned.plan);
+    block_on(submit(&place, args, resolved, planned, predictions))
+}
+
+/// What is refused before anything is looked at.
+fn refuse(args: &RunArgs) -> Result<(), Stop> {
+    if let Some(attempt) = env::get(env::ATTEMPT) {
+        let message =
+            format!("gadugi run inside a task of gadugi ({attempt}) is refused: agents start no runs");
+        return Err(Problem::request("inside-attempt", message, None).into());
+    }
+    later::unless(args.decompose, "--decompose", "split the prompt into files by hand")?;
+    later::unless(args.dashboard.is_some(), "--dashboard", "gadugi status --watch shows how a run stands")?;
+    if args.interactive && !output::can_ask() {
+        let message = "--interactive needs a terminal, and standard input is none";
+        return Err(Problem::request("no-terminal", message, Some("name the prompts instead")).into());
+    }
+    for name in args.how.executor.iter().filter(|name| ["docker", "kubernetes"].contains(&name.as_str())) {
+        return Err(later::flag(&format!("--executor {name}"), "--executor local").into());
+    }
+    for name in args.how.agent.iter().filter(|name| gadugi_config::RESERVED_AGENTS.contains(&name.as_str())) {
+        return Err(later::flag(&format!("--agent {name}"), "--agent claude").into());
+    }
+    Ok(())
+}
+
+/// Says what will happen.
+fn announce(
+    place: &Place,
+    args: &RunArgs,
+    resolved: &Resolved,
+    planned: &Planned,
+    verify: &str,
+) -> Result<(), Stop> {
+    let dirty = place.repository.uncommitted()?;
+    if dirty > 0 {
+        let message =
+            format!("{} with uncommitted changes: they are not part of the base", count(dirty, "path"));
+        output::warn(args.view.json, &message);
+    }
+    let plan = &planned.plan;
+    let slots = planning::slots(resolved);
+    if args.interactive || args.view.verbose {
+        say(args, render::table(plan, slots, output::columns().unwrap_or(100)).trim_end());
+    } else {
+        let stages = plan.stages().len();
+        let tasks = count(plan.tasks.len(), "task");
+        say(args, &format!("plan: {tasks} in {} (gadugi plan shows it)", count(stages, "stage")));
+    }
+    say(args, &text::line(verify));
+    Ok(())
+}
+
+fn say(args: &RunArgs, line: &str) {
+    if !args.view.json && !args.view.quiet {
+        output::say(line);
+    }
+}
+
+async fn submit(
+    place: &Place,
+    args: &RunArgs,
+    resolved: Resolved,
+    planned: Planned,
+    predictions: Predictions,
+) -> Done {
+    let mut client = place.engine().await?;
+    let submission = Submission {
+        plan: planned.plan,
+        settings: resolved.settings,
+        prompts: planned.prompts,
+        environment: follow::environment(),
+    };
+    let run = match client.ask(&Request::Submit(Box::new(submission))).await? {
+        Reply::Accepted { run, .. } => run,
+        other => return Err(Problem::unexpected(&other).into()),
+    };
+    if args.detach {
+        if args.view.json {
+            output::result_json(&serde_json::json!({"run": run}))?;
+        } else {
+            output::result(&format!("{run}\n"))?;
+            say(args, &format!("follow it: gadugi status {run} --watch"));
+        }
+        return Ok(Exit::Success);
+    }
+    let start = Start { client, run, after: 0, board: Board::default(), predictions };
+    follow::to_the_end(place, start, args.view).await
+}

@@ -1,0 +1,81 @@
+//! Which run, which task: what commands about them have in common.
+
+use gadugi_core::TaskId;
+use gadugi_engine::client::Client;
+use gadugi_engine::protocol::{Reply, Request, RunLine, RunView, TaskNotFound};
+
+use crate::error::{Problem, Stop};
+
+/// How every run's id begins.
+const RUN_PREFIX: &str = "orchestration-";
+/// Runs that are looked through for a task: beyond so many, name the run.
+const LOOKED_THROUGH: usize = 20;
+
+/// How a run stands; no name means the latest.
+pub(crate) async fn status(client: &mut Client, run: Option<&str>) -> Result<Box<RunView>, Stop> {
+    match client.ask(&Request::Status { run: run.map(str::to_owned) }).await? {
+        Reply::Run(view) => Ok(view),
+        other => Err(Problem::unexpected(&other).into()),
+    }
+}
+
+/// All runs, latest first.
+pub(crate) async fn all(client: &mut Client) -> Result<Vec<RunLine>, Stop> {
+    match client.ask(&Request::Runs).await? {
+        Reply::Runs { runs } => Ok(runs),
+        other => Err(Problem::unexpected(&other).into()),
+    }
+}
+
+/// All runs that are not over, latest first.
+pub(crate) async fn unfinished(client: &mut Client) -> Result<Vec<Box<RunView>>, Stop> {
+    let mut views = Vec::new();
+    for line in all(client).await?.into_iter().filter(|line| line.finished_at.is_none()) {
+        views.push(status(client, Some(line.run.as_str())).await?);
+    }
+    Ok(views)
+}
+
+/// The latest run that is not over and is as wanted.
+pub(crate) async fn latest(
+    client: &mut Client,
+    wanted: impl Fn(&RunView) -> bool,
+) -> Result<Option<Box<RunView>>, Stop> {
+    Ok(unfinished(client).await?.into_iter().find(|view| wanted(view)))
+}
+
+/// The task that a person means, in that run, else in the latest run that has it.
+pub(crate) async fn task(
+    client: &mut Client,
+    run: Option<&str>,
+    wanted: &str,
+) -> Result<(Box<RunView>, TaskId), Stop> {
+    if let Some(run) = run {
+        let view = status(client, Some(run)).await?;
+        let id = view.find(wanted)?.id.clone();
+        return Ok((view, id));
+    }
+    let mut first: Option<TaskNotFound> = None;
+    for line in all(client).await?.into_iter().take(LOOKED_THROUGH) {
+        let view = status(client, Some(line.run.as_str())).await?;
+        match view.find(wanted) {
+            Ok(task) => {
+                let id = task.id.clone();
+                return Ok((view, id));
+            }
+            Err(ambiguous @ TaskNotFound::Ambiguous { .. }) => return Err(ambiguous.into()),
+            Err(unknown) => first = first.or(Some(unknown)),
+        }
+    }
+    Err(first.map_or_else(no_runs, Stop::from))
+}
+
+/// Whether a word names a run rather than a task.
+pub(crate) fn is_run(word: &str) -> bool {
+    word.starts_with(RUN_PREFIX)
+}
+
+/// That there is no run at all.
+pub(crate) fn no_runs() -> Stop {
+    Problem::request("no-runs", "no run is on record in this repository", Some("gadugi run")).into()
+}

@@ -1,0 +1,168 @@
+//! `gadugi status [RUN]`, also called `ps`.
+
+use std::time::Duration;
+
+use clap::Args;
+use gadugi_core::{Millis, Phase, format_duration};
+use gadugi_engine::client::Client;
+use gadugi_engine::protocol::{Frame, RunView, TaskView};
+
+use crate::args::Global;
+use crate::commands::runs;
+use crate::error::{Done, Exit, Stop};
+use crate::follow::{count, dollars, mark, tokens};
+use crate::place::{Place, block_on};
+use crate::table::{Align, Table};
+use crate::{output, text};
+
+/// Between two looks at a run that is watched.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Which run, and how.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The run, or a unique prefix of its id [default: the latest]
+    run: Option<String>,
+    /// Show it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Go on showing it until it rests or is over
+    #[arg(short, long)]
+    watch: bool,
+}
+
+pub(crate) fn run(global: &Global, args: &StatusArgs) -> Done {
+    let place = Place::find(global)?;
+    block_on(async {
+        let Some(mut client) = place.engine_with_records().await? else { return nothing(args) };
+        if args.run.is_none() && runs::all(&mut client).await?.is_empty() {
+            return nothing(args);
+        }
+        let view = runs::status(&mut client, args.run.as_deref()).await?;
+        if args.watch {
+            watch(&place, client, *view, args).await
+        } else {
+            show(&view, args).map(|_| Exit::Success)
+        }
+    })
+}
+
+fn nothing(args: &StatusArgs) -> Done {
+    if args.json {
+        output::result("null\n")?;
+    } else {
+        output::result("no run is on record here\n")?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Shows a run; answers how many lines that took.
+fn show(view: &RunView, args: &StatusArgs) -> Result<usize, Stop> {
+    if args.json {
+        if args.watch {
+            output::result_json(view)?
+        } else {
+            output::result_json_pretty(view)?
+        }
+        return Ok(0);
+    }
+    let text = render(view, output::columns());
+    output::result(&text)?;
+    Ok(text.lines().count())
+}
+
+async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &StatusArgs) -> Done {
+    let mut follower = place.engine().await?;
+    follower.follow(&view.run, view.seq).await?;
+    let terminal = (!args.json && output::is_terminal()).then(console::Term::stdout);
+    let mut lines = show(&view, args)?;
+    let mut shown_at = tokio::time::Instant::now();
+    loop {
+        // The frame only wakes: what is shown is asked for, at most twice a second.
+        let over = match follower.next_frame().await? {
+            Some(Frame::Finished { .. } | Frame::AtRest { .. }) | None => true,
+            Some(Frame::Failed(failure)) => return Err(crate::error::Problem::from(failure).into()),
+            Some(Frame::Event { .. } | Frame::Activity(_)) => false,
+        };
+        if !over && shown_at.elapsed() < LOOK {
+            continue;
+        }
+        view = *runs::status(&mut client, Some(view.run.as_str())).await?;
+        if let Some(terminal) = &terminal {
+            // A terminal that is gone ends with the next write.
+            let _ = terminal.clear_last_lines(lines.min(usize::from(terminal.size().0)));
+        }
+        lines = show(&view, args)?;
+        shown_at = tokio::time::Instant::now();
+        if over {
+            return Ok(Exit::Success);
+        }
+    }
+}
+
+/// A run as a table, in so many columns where a number is named.
+fn render(view: &RunView, columns: Option<usize>) -> String {
+    use Align::{Left, Right};
+    let over = view.tasks.iter().filter(|task| task.over).count();
+    let because = view.paused_because.as_ref().map_or_else(String::new, |because| format!(" ({because})"));
+    let mut out = format!(
+        "{}: {}{because}, {over} of {} over, {}, {} tokens, {}\n",
+        view.run,
+        view.status,
+        count(view.tasks.len(), "task"),
+        format_duration(Millis(view.wall_ms)),
+        tokens(view.usage.tokens()),
+        dollars(view.usage.cost_microusd)
+    );
+    let mut table = Table::new(&[
+        ("", Left),
+        ("TASK", Left),
+        ("STATE", Left),
+        ("TIME", Right),
+        ("TOKENS", Right),
+        ("COST", Right),
+        ("PID", Right),
+        ("CPU", Right),
+        ("MEMORY", Right),
+        ("DOING", Left),
+    ]);
+    for task in &view.tasks {
+        let running = task.pid.is_some();
+        table.row([
+            if task.over { mark(&task.state).to_owned() } else { String::new() },
+            task.id.to_string(),
+            state(task),
+            if task.attempts == 0 { String::new() } else { format_duration(Millis(task.elapsed_ms)) },
+            tokens(task.usage.tokens()),
+            dollars(task.usage.cost_microusd),
+            task.pid.map_or_else(String::new, |pid| pid.to_string()),
+            if running { format!("{:.0}%", task.cpu_percent) } else { String::new() },
+            if running { format!("{:.0}M", task.memory_mb) } else { String::new() },
+            doing(task),
+        ]);
+    }
+    out.push_str(&table.render(columns));
+    for (path, reason) in &view.kept {
+        out.push_str(&format!("kept: {} ({})\n", text::line(path), text::line(reason)));
+    }
+    out
+}
+
+fn state(task: &TaskView) -> String {
+    let verdict = task.verdict.as_ref().map_or_else(String::new, |verdict| format!(", {verdict}"));
+    let attempt = if task.attempts > 1 { format!(" (try {})", task.attempts) } else { String::new() };
+    format!("{}{verdict}{attempt}", task.state)
+}
+
+fn doing(task: &TaskView) -> String {
+    if task.over {
+        return task.detail.clone();
+    }
+    if !task.waits_for.is_empty() {
+        let names: Vec<String> = task.waits_for.iter().map(ToString::to_string).collect();
+        return format!("waits for {}", names.join(", "));
+    }
+    let phase = task.phase.and_then(Phase::from_number);
+    let phase = phase.map_or_else(String::new, |phase| format!("{} {}: ", phase.number(), phase.title()));
+    format!("{phase}{}", task.action)
+}

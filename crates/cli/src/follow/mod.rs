@@ -1,0 +1,322 @@
+//! Following a run to its end: frames in, a face out, signals in between.
+//!
+//! Frames are read by a task of their own, so that a signal or a tick never cuts one in half. Where the engine goes
+//! away, another is started and the run is followed from the last event that was seen: none is lost or shown twice.
+
+mod board;
+mod face;
+mod lines;
+mod words;
+
+use std::time::Duration;
+
+use clap::Args;
+use gadugi_core::{Event, RunId, Timestamp};
+use gadugi_engine::client::{Client, ClientError};
+use gadugi_engine::protocol::{Frame, Reply, Request, RunView};
+use gadugi_sys::{clock, env};
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+pub(crate) use board::Board;
+use face::Face;
+pub(crate) use lines::{dollars, tokens};
+pub(crate) use words::{count, mark, short};
+
+use crate::error::{Done, Exit, Problem, Stop};
+use crate::place::Place;
+use crate::report::{self, Predictions};
+use crate::{output, text};
+
+/// Frames that wait for the face: some 100 kB of ordinary events; the engine's socket holds back behind them.
+const FRAMES: usize = 256;
+/// Between two redraws where nothing but time changes.
+const TICK: Duration = Duration::from_millis(250);
+/// Engines that may go away in a row without one event in between.
+const LOSSES: u32 = 3;
+
+/// How a run is watched.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct ViewArgs {
+    /// Events as JSON lines on standard output; the last is run-finished, with the report
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say everything that happens
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Only the final report, and what goes wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where the following begins.
+pub(crate) struct Start {
+    /// A connection.
+    pub(crate) client: Client,
+    /// The run.
+    pub(crate) run: RunId,
+    /// The last event that is known.
+    pub(crate) after: u64,
+    /// What is known.
+    pub(crate) board: Board,
+    /// What the plan said, where it is at hand.
+    pub(crate) predictions: Predictions,
+}
+
+/// Follows a run until it rests or is over, and says what it came to.
+pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> Done {
+    let mut follower = Follower::begin(place, start, view).await?;
+    let end = follower.follow().await;
+    follower.face.finish();
+    match end {
+        Ok(End::Finished(view)) => follower.finished(&view),
+        Ok(End::AtRest(view)) => Ok(follower.at_rest(&view)),
+        Err(Stop::ReaderGone) => {
+            output::warn(true, "nobody reads the output any more; the run goes on");
+            Ok(Exit::Failure)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+enum End {
+    Finished(Box<RunView>),
+    AtRest(Box<RunView>),
+}
+
+/// What comes next.
+enum Next {
+    Frame(Result<Option<Frame>, ClientError>),
+    Signal,
+    Tick,
+}
+
+struct Follower<'a> {
+    place: &'a Place,
+    run: RunId,
+    /// The last event that was shown.
+    seen: u64,
+    board: Board,
+    predictions: Predictions,
+    face: Face,
+    view: ViewArgs,
+    frames: mpsc::Receiver<Result<Option<Frame>, ClientError>>,
+    reader: JoinHandle<()>,
+    signals: Signals,
+    /// How often the user asked for the end.
+    interrupts: u32,
+    losses: u32,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Problem> {
+        let listen = |kind| signal(kind).map_err(|error| Problem::internal(&error));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+impl<'a> Follower<'a> {
+    async fn begin(place: &'a Place, start: Start, view: ViewArgs) -> Result<Self, Stop> {
+        let signals = Signals::new()?;
+        let Start { mut client, run, after, board, predictions } = start;
+        client.follow(&run, after).await?;
+        let (frames, reader) = read(client);
+        let face = Face::choose(view);
+        let (seen, interrupts, losses) = (after, 0, 0);
+        Ok(Self {
+            place,
+            run,
+            seen,
+            board,
+            predictions,
+            face,
+            view,
+            frames,
+            reader,
+            signals,
+            interrupts,
+            losses,
+        })
+    }
+
+    async fn follow(&mut self) -> Result<End, Stop> {
+        let mut ticker = tokio::time::interval(TICK);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.signals.next() => Next::Signal,
+                frame = self.frames.recv() => Next::Frame(frame.unwrap_or(Ok(None))),
+                _ = ticker.tick(), if self.face.ticks() => Next::Tick,
+            };
+            match next {
+                Next::Tick => self.face.draw(&self.board),
+                Next::Signal => self.interrupt().await,
+                Next::Frame(Ok(Some(frame))) => {
+                    if let Some(end) = self.frame(frame)? {
+                        return Ok(end);
+                    }
+                }
+                Next::Frame(Ok(None) | Err(ClientError::Gone | ClientError::Io { .. })) => {
+                    self.reconnect().await?
+                }
+                Next::Frame(Err(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<Option<End>, Stop> {
+        match frame {
+            Frame::Event { event } => self.event(&event)?,
+            Frame::Activity(activity) => {
+                self.board.activity(&activity);
+                self.face.draw(&self.board);
+            }
+            Frame::AtRest { view } => return Ok(Some(End::AtRest(view))),
+            Frame::Finished { view } => return Ok(Some(End::Finished(view))),
+            Frame::Failed(failure) => return Err(Problem::from(failure).into()),
+        }
+        Ok(None)
+    }
+
+    fn event(&mut self, raw: &Value) -> Result<(), Stop> {
+        let seq = raw.get("seq").and_then(Value::as_u64).unwrap_or(0);
+        if seq != 0 && seq <= self.seen {
+            return Ok(());
+        }
+        self.seen = self.seen.max(seq);
+        self.losses = 0;
+        let at = moment(raw.get("at")).unwrap_or_else(clock::now);
+        // What a newer engine says beyond these words is shown as JSON, and nobody else misses it.
+        let event: Option<Event> = serde_json::from_value(raw.clone()).ok();
+        self.face.event(raw, event.as_ref(), at, &self.board)?;
+        if let Some(event) = &event {
+            self.board.event(event, at);
+            self.predictions.learn(event);
+        }
+        self.face.draw(&self.board);
+        Ok(())
+    }
+
+    /// The user asks for the end: gracefully, then at once. The run is followed until it rests.
+    async fn interrupt(&mut self) {
+        self.interrupts += 1;
+        let now = self.interrupts > 1;
+        self.face.say(if now {
+            "stopping at once"
+        } else {
+            "stopping the agents gracefully, everything is kept (Ctrl-C again: at once)"
+        });
+        let request = Request::Interrupt { run: self.run.clone(), now };
+        let asked = match Client::connect(&self.place.layout).await {
+            Ok(Some(mut client)) => client.ask(&request).await.map(drop),
+            // It is gone, and what comes back starts nothing new by itself.
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = asked {
+            self.face.say(&Problem::from(error).render(false, false));
+        }
+    }
+
+    /// The engine went away: another takes over, and the run goes on unless the user has asked for its end.
+    async fn reconnect(&mut self) -> Result<(), Stop> {
+        self.reader.abort();
+        self.losses += 1;
+        if self.losses > LOSSES {
+            let hint = format!("see .gadugi/engine.log, then gadugi resume {}", self.run);
+            return Err(Problem::environment(
+                "engine-gone",
+                "the engine goes away again and again",
+                Some(&hint),
+            )
+            .into());
+        }
+        self.face.say("the engine went away; starting another");
+        let mut client = self.place.engine().await?;
+        let status = client.ask(&Request::Status { run: Some(self.run.to_string()) }).await?;
+        let lost =
+            matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost"));
+        if lost && self.interrupts == 0 {
+            client.ask(&Request::Resume { run: self.run.clone(), environment: environment() }).await?;
+        }
+        client.follow(&self.run, self.seen).await?;
+        (self.frames, self.reader) = read(client);
+        Ok(())
+    }
+
+    fn finished(&self, view: &RunView) -> Done {
+        if !self.view.json {
+            output::result(&report::render(view, &self.predictions, output::columns()))?;
+        }
+        let succeeded = view.tasks.iter().all(|task| task.state == "succeeded");
+        Ok(if succeeded { Exit::Success } else { Exit::Failure })
+    }
+
+    fn at_rest(&self, view: &RunView) -> Exit {
+        let left = view.tasks.iter().filter(|task| !task.over).count();
+        let interrupted = self.interrupts > 0 || view.paused_because.as_deref() == Some("interrupted");
+        let (code, word) = if interrupted { ("interrupted", "interrupted") } else { ("paused", "paused") };
+        let message = format!(
+            "{word}; {} of {} are left, and everything is kept",
+            left,
+            count(view.tasks.len(), "task")
+        );
+        let again = format!("gadugi resume {}", view.run);
+        let exit = if interrupted { Exit::Interrupted } else { Exit::Failure };
+        if self.view.json {
+            let problem = Problem { code: code.into(), exit, message, hint: Some(again) };
+            output::problem(true, &problem);
+        } else {
+            output::say(&text::line(&message));
+            output::say(&format!("take it up again: {}", text::line(&again)));
+        }
+        exit
+    }
+}
+
+/// Reads frames in a task of its own.
+fn read(mut client: Client) -> (mpsc::Receiver<Result<Option<Frame>, ClientError>>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(FRAMES);
+    let reader = tokio::spawn(async move {
+        loop {
+            let frame = client.next_frame().await;
+            let last = !matches!(frame, Ok(Some(_)));
+            if sender.send(frame).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    (receiver, reader)
+}
+
+/// This process's environment, as far as it is text: what agents may see.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    env::all()
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// When: RFC 3339, or milliseconds.
+fn moment(at: Option<&Value>) -> Option<Timestamp> {
+    match at? {
+        Value::String(text) => clock::parse_rfc3339(text),
+        other => other.as_i64().map(Timestamp),
+    }
+}

@@ -1,0 +1,165 @@
+//! What an event says to people, in one line.
+
+use gadugi_core::{
+    Event, Outcome, PauseCause, SkipReason, StepEnd, StepExit, StepKind, StopCause, TaskId, Verdict,
+    format_duration,
+};
+
+use super::board::Board;
+use crate::text;
+
+/// How much somebody wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What changes the outlook: a task is over, the run is paused.
+    Important,
+    /// What happens.
+    Normal,
+    /// All of it.
+    Verbose,
+}
+
+/// The words for an event, not cleaned yet, and who wants them; none where it says nothing to people.
+pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> {
+    use Level::{Important, Normal, Verbose};
+    let words = match event {
+        Event::RunStarted { run, plan, .. } => {
+            (Normal, format!("{run}: {}", count(plan.tasks.len(), "task")))
+        }
+        Event::IntegrationOpened { commit, .. } => {
+            (Verbose, format!("integration branch at {}", short(commit.as_str())))
+        }
+        Event::CapacityMeasured { slots, reason } => {
+            (Verbose, format!("{} ({reason})", count(*slots as usize, "slot")))
+        }
+        Event::RunPaused { cause, .. } => (Important, pause_words(*cause).to_owned()),
+        Event::RunResumed { .. } => (Important, "the run goes on".to_owned()),
+        Event::RunEnding { .. } => (Verbose, "all tasks are over; tidying up".to_owned()),
+        Event::RunLanded { into, commit, .. } => {
+            (Important, format!("landed on {into} at {}", short(commit.as_str())))
+        }
+        Event::RunFinished { .. } | Event::PhasesRecorded { .. } => return None,
+        Event::TaskFinished { task, outcome, verdict, detail, .. } => {
+            (Important, finished(task, outcome, *verdict, detail))
+        }
+        Event::TaskRevived { task, .. } => (Normal, format!("{task}: wanted again")),
+        other => {
+            let (level, words) = of_attempt(other, board)?;
+            (level, format!("{}: {words}", other.task()?))
+        }
+    };
+    Some(words)
+}
+
+fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
+    use Level::{Important, Normal, Verbose};
+    Some(match event {
+        Event::AttemptStarted { attempt, .. } if attempt.attempt > 1 => {
+            (Normal, format!("begins (try {})", attempt.attempt))
+        }
+        Event::AttemptStarted { .. } => (Normal, "begins".to_owned()),
+        Event::WorkspacePrepared { path, branch, .. } => (Verbose, format!("workspace {path} on {branch}")),
+        Event::StepIntended { step, what } => (Verbose, format!("step {}: {}", step.step, what.word())),
+        Event::StepStarted { step, process } => {
+            (Verbose, format!("step {} runs (shim pid {})", step.step, process.pid))
+        }
+        Event::PhaseReached { phase, .. } => (Normal, format!("phase {} {}", phase.number(), phase.title())),
+        Event::StopRequested { cause, .. } => (Important, format!("being stopped: {}", stop_words(*cause))),
+        Event::StepEnded { step, end } => {
+            let kind = board.step_kind(&step.attempt.task).map_or("step", StepKind::word);
+            step_ended(kind, end)
+        }
+        Event::WorkCollected { changed, committed_rest, .. } => {
+            let rest = if *committed_rest { ", the rest committed" } else { "" };
+            (Normal, format!("{} changed{rest}", count(changed.len(), "file")))
+        }
+        Event::MergeStarted { onto, .. } => (Verbose, format!("merging onto {}", short(onto.as_str()))),
+        Event::MergeComposed { commit, .. } => (Verbose, format!("merges as {}", short(commit.as_str()))),
+        Event::MergeAccepted { verified: true, .. } => (Normal, "the composed tree passes".to_owned()),
+        Event::MergeAccepted { .. } => (Verbose, "nothing tests the composed tree".to_owned()),
+        Event::IntegrationMoved { .. } => (Verbose, "the integration branch moved; merging again".to_owned()),
+        Event::MergePutBack { because, .. } => (Normal, format!("merge put back: {because}")),
+        Event::TaskMerged { commit, .. } => (Normal, format!("merged at {}", short(commit.as_str()))),
+        Event::AttemptSuspended { because, .. } => {
+            (Important, format!("stopped, to be taken up again: {because}"))
+        }
+        _ => return None,
+    })
+}
+
+fn step_ended(kind: &str, end: &StepEnd) -> (Level, String) {
+    let took = format_duration(end.wall);
+    let fine = match &end.agent {
+        Some(agent) => agent.class == gadugi_core::EndClass::Done,
+        None => end.passed(),
+    };
+    if fine || end.stopped {
+        return (Level::Verbose, format!("{kind} ended after {took}"));
+    }
+    let words = match &end.agent {
+        Some(agent) => format!("{kind} ended ({}) after {took}: {}", agent.class.word(), agent.detail),
+        None => format!("{kind} {} after {took}: {}", exit_words(&end.exit), last_line(&end.tail)),
+    };
+    (Level::Normal, words)
+}
+
+fn exit_words(exit: &StepExit) -> String {
+    match exit {
+        StepExit::Code(code) => format!("failed (exit {code})"),
+        StepExit::Signal(signal) => format!("was ended by signal {signal}"),
+        StepExit::NotStarted(why) => format!("could not start ({why})"),
+        StepExit::LeaseLapsed => "was stopped (no engine)".to_owned(),
+        StepExit::Lost => "was lost".to_owned(),
+    }
+}
+
+/// A task's end: `✓ lexer: succeeded, verified`.
+pub(crate) fn finished(task: &TaskId, outcome: &Outcome, verdict: Option<Verdict>, detail: &str) -> String {
+    let verdict = verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
+    let because = match outcome {
+        Outcome::Skipped { because: SkipReason::Dependency(on) } => format!(" because {on} did not succeed"),
+        Outcome::Skipped { because: SkipReason::Budget } => " because the budget was spent".to_owned(),
+        _ if detail.is_empty() => String::new(),
+        _ => format!(": {detail}"),
+    };
+    format!("{} {task}: {outcome}{verdict}{because}", mark(outcome.word()))
+}
+
+/// The sign for an outcome.
+pub(crate) fn mark(outcome: &str) -> &'static str {
+    match outcome {
+        "succeeded" => "✓",
+        "skipped" | "cancelled" => "-",
+        _ => "✗",
+    }
+}
+
+fn pause_words(cause: PauseCause) -> &'static str {
+    match cause {
+        PauseCause::Asked => "the run is paused; what runs goes on",
+        PauseCause::Interrupted => "the run is interrupted; stopping what runs",
+        PauseCause::EngineLost => "the engine was away; what runs was taken over, nothing new begins",
+    }
+}
+
+fn stop_words(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::Timeout => "its time is over",
+        StopCause::Cancel => "cancelled",
+        StopCause::Interrupt => "interrupted",
+    }
+}
+
+fn last_line(text: &str) -> String {
+    text::line(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default())
+}
+
+/// `1 task`, `3 tasks`.
+pub(crate) fn count(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+/// A commit as people read it.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}

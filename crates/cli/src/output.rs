@@ -1,0 +1,82 @@
+//! The one door to standard output and standard error.
+//!
+//! Results go to standard output, everything else to standard error. A reader that goes away ends the command
+//! quietly ([`Stop::ReaderGone`]); a standard error that cannot be written to changes nothing.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use crate::error::{Problem, Stop};
+use crate::text;
+
+/// Writes a result. Line ends are the caller's.
+pub(crate) fn result(text: &str) -> Result<(), Stop> {
+    result_bytes(text.as_bytes())
+}
+
+/// Writes a result that may be no text: what an agent's process wrote, as it came.
+pub(crate) fn result_bytes(bytes: &[u8]) -> Result<(), Stop> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(stop)
+}
+
+/// Writes one line of JSON as a result.
+pub(crate) fn result_json(value: &impl serde::Serialize) -> Result<(), Stop> {
+    let mut line = serde_json::to_string(value).map_err(|error| Problem::internal(&error))?;
+    line.push('\n');
+    result(&line)
+}
+
+/// Writes JSON for people as a result.
+pub(crate) fn result_json_pretty(value: &impl serde::Serialize) -> Result<(), Stop> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Problem::internal(&error))?;
+    text.push('\n');
+    result(&text)
+}
+
+/// Says something beside the result.
+pub(crate) fn say(line: &str) {
+    // Nobody is left to tell where standard error cannot be written to.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Warns: one line, or one object where JSON is wanted.
+pub(crate) fn warn(json: bool, message: &str) {
+    let message = text::line(message);
+    if json {
+        say(&serde_json::json!({"warning": {"message": message}}).to_string());
+    } else {
+        say(&format!("{} {message}", console::style("warning:").yellow().bold().for_stderr()));
+    }
+}
+
+/// Says what went wrong: one line, or one object where JSON is wanted.
+pub(crate) fn problem(json: bool, problem: &Problem) {
+    say(&problem.render(json, console::colors_enabled_stderr()));
+}
+
+/// Whether a person can answer questions here.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether standard error is a terminal that can be redrawn.
+pub(crate) fn is_live() -> bool {
+    console::Term::stderr().features().is_attended()
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Columns of the terminal on standard output; none where it is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    is_terminal().then(|| usize::from(console::Term::stdout().size().1))
+}
+
+fn stop(error: io::Error) -> Stop {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Stop::ReaderGone,
+        _ => Problem::environment("output", format!("cannot write the result: {error}"), None).into(),
+    }
+}

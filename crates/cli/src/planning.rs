@@ -1,0 +1,136 @@
+//! From words on the command line to a plan: what `plan` and `run` have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::PathBuf;
+
+use gadugi_analysis::request::{MAX_REQUEST_BYTES, Requested};
+use gadugi_analysis::{
+    AnalysisOptions, AnalysisRequest, ClassifyRule, PromptFile, analyse, prompts, request,
+};
+use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
+use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId};
+
+use crate::commands::later;
+use crate::error::{Problem, Stop};
+use crate::place::Place;
+use crate::{machine, output, programs};
+
+/// A plan and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The prompts, word for word.
+    pub(crate) prompts: BTreeMap<TaskId, String>,
+    /// Names of all files at the base.
+    files: Vec<String>,
+}
+
+/// Which prompts are meant.
+pub(crate) fn named(place: &Place, names: &[PathBuf]) -> Result<Vec<PromptFile>, Stop> {
+    Ok(prompts::resolve(place.repository.here(), &place.cwd, names)?)
+}
+
+/// Which prompts a request on standard input means. What is not there is warned about.
+pub(crate) fn requested(place: &Place, json: bool) -> Result<Vec<PromptFile>, Stop> {
+    let mut bytes = Vec::new();
+    let most = MAX_REQUEST_BYTES as u64 + 1;
+    std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(|error| {
+        Problem::environment("stdin", format_args!("cannot read the request: {error}"), None)
+    })?;
+    let words = String::from_utf8_lossy(&bytes);
+    let Requested { files, warnings } = request::resolve(place.repository.here(), &place.cwd, &words)?;
+    warnings.iter().for_each(|warning| output::warn(json, warning));
+    Ok(files)
+}
+
+/// Makes the plan, and says what is to be known about it.
+pub(crate) fn plan(
+    place: &Place,
+    resolved: &Resolved,
+    prompts: &[PromptFile],
+    json: bool,
+) -> Result<Planned, Stop> {
+    let base = base(place, resolved)?;
+    let files = place.repository.tree_files(&base)?;
+    let agents = AGENTS.map(str::to_owned);
+    let rules: Vec<ClassifyRule> =
+        resolved.classify.iter().map(|(kind, any)| ClassifyRule { kind: *kind, any: any.clone() }).collect();
+    let options = AnalysisOptions {
+        fallback: resolved.fallback_to_sequential,
+        agents: &agents,
+        rules: &rules,
+        ..AnalysisOptions::default()
+    };
+    let analysis = analyse(&AnalysisRequest { base: &base, files: &files, prompts, options })?;
+    let plan = analysis.plan;
+    plan.warnings.iter().for_each(|warning| output::warn(json, warning));
+    if let Some(because) = &plan.sequential_because {
+        output::warn(json, &format!("the tasks are taken one after another: {because}"));
+    }
+    for skipped in &plan.skipped {
+        output::warn(json, &format!("{} is skipped: {}", skipped.path, skipped.because));
+    }
+    let prompts = analysis.texts.into_iter().map(|(task, text)| (task, text.whole)).collect();
+    Ok(Planned { plan, prompts, files })
+}
+
+fn base(place: &Place, resolved: &Resolved) -> Result<CommitId, Stop> {
+    Ok(match &resolved.base {
+        Some(rev) => place.repository.resolve(rev)?,
+        None => place.repository.head()?.commit,
+    })
+}
+
+/// Tasks at a time that the plan is shown for.
+pub(crate) fn slots(resolved: &Resolved) -> usize {
+    resolved.settings.max_parallel.map_or_else(machine::slots, |slots| slots as usize)
+}
+
+/// Refuses what comes later, wherever it was asked for, and what the machine lacks.
+pub(crate) fn check_runnable(resolved: &Resolved, plan: &Plan) -> Result<(), Stop> {
+    let instead = "tasks run as local processes: --executor local";
+    if resolved.settings.executor == ExecutorKind::Docker {
+        return Err(later::flag("executor docker", instead).into());
+    }
+    if let Some(task) = plan.tasks.iter().find(|task| task.executor == Some(ExecutorKind::Docker)) {
+        return Err(later::flag(&format!("{}: executor docker", task.prompt.path), instead).into());
+    }
+    let agents: BTreeSet<&str> =
+        plan.tasks.iter().map(|task| task.agent.as_deref().unwrap_or(&resolved.settings.agent)).collect();
+    for agent in agents {
+        programs::check_agent(agent, &resolved.settings)?;
+    }
+    Ok(())
+}
+
+/// The command that tests the work, and what to say about it.
+pub(crate) fn verify_command(
+    place: &Place,
+    resolved: &Resolved,
+    planned: &Planned,
+) -> Result<(Option<String>, String), Stop> {
+    let has = |name: &str| planned.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok();
+    let read = |name: &str| {
+        let bytes = place.repository.read_blob(&planned.plan.base, name).ok().flatten()?;
+        String::from_utf8(bytes).ok()
+    };
+    Ok(match &resolved.verify {
+        VerifyChoice::Command(command) => (Some(command.clone()), format!("verify: {command}")),
+        VerifyChoice::Off => (None, "verify: none, as you wish; work is merged unverified".to_owned()),
+        VerifyChoice::Guess => match verify::guess(has, read) {
+            Some(guess) => {
+                let words = format!(
+                    "verify: {} (guessed from {}; --verify names another)",
+                    guess.command, guess.because
+                );
+                (Some(guess.command), words)
+            }
+            None => (
+                None,
+                "verify: none named and none guessed; work is merged unverified (--verify CMD)".to_owned(),
+            ),
+        },
+    })
+}

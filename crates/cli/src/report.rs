@@ -1,0 +1,232 @@
+//! The honest account of a run, for people.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use gadugi_core::{Event, Millis, Plan, TaskId, format_duration};
+use gadugi_engine::protocol::{RunView, TaskView};
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::follow::{count, dollars, mark, short, tokens};
+use crate::table::{Align, Table};
+use crate::text::{self, shell_word};
+
+/// Paths of one task that are named before the rest is counted.
+const PATHS: usize = 6;
+
+/// What the plan said that each task would write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Predictions(HashMap<TaskId, Vec<String>>);
+
+impl Predictions {
+    /// Those of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let tasks = plan.tasks.iter();
+        Self(
+            tasks
+                .map(|task| (task.id.clone(), task.writes.iter().map(|claim| claim.path.clone()).collect()))
+                .collect(),
+        )
+    }
+
+    /// Takes them from the event that holds the plan.
+    pub(crate) fn learn(&mut self, event: &Event) {
+        if let Event::RunStarted { plan, .. } = event {
+            *self = Self::of(plan);
+        }
+    }
+}
+
+/// The whole report, in so many columns where a number is named.
+pub(crate) fn render(view: &RunView, predictions: &Predictions, columns: Option<usize>) -> String {
+    let mut out = String::new();
+    let succeeded = view.tasks.iter().filter(|task| task.state == "succeeded").count();
+    let _ = writeln!(out, "\n{}: {succeeded} of {} succeeded\n", view.run, count(view.tasks.len(), "task"));
+    if let Some(because) = &view.sequential_because {
+        let _ = writeln!(out, "Taken one after another: {}\n", text::line(because));
+    }
+    out.push_str(&table(view, columns));
+    failures(&mut out, view);
+    surprises(&mut out, view, predictions);
+    sums(&mut out, view);
+    homecoming(&mut out, view, succeeded);
+    out
+}
+
+fn table(view: &RunView, columns: Option<usize>) -> String {
+    use Align::{Left, Right};
+    let mut table = Table::new(&[
+        ("", Left),
+        ("TASK", Left),
+        ("OUTCOME", Left),
+        ("VERDICT", Left),
+        ("TIME", Right),
+        ("TOKENS", Right),
+        ("COST", Right),
+        ("COMMIT", Left),
+        ("BRANCH", Left),
+    ]);
+    for task in &view.tasks {
+        table.row([
+            mark(&task.state),
+            task.id.as_str(),
+            &task.state,
+            task.verdict.as_deref().unwrap_or_default(),
+            &format_duration(Millis(task.elapsed_ms)),
+            &tokens(task.usage.tokens()),
+            &dollars(task.usage.cost_microusd),
+            task.commit.as_ref().map_or("", |commit| short(commit.as_str())),
+            task.branch.as_deref().unwrap_or_default(),
+        ]);
+    }
+    table.render(columns)
+}
+
+fn failures(out: &mut String, view: &RunView) {
+    let mut failed = view.tasks.iter().filter(|task| task.state != "succeeded").peekable();
+    if failed.peek().is_none() {
+        return;
+    }
+    out.push_str("\nWhat did not succeed:\n");
+    for task in failed {
+        let why = if task.detail.is_empty() { task.state.clone() } else { text::line(&task.detail) };
+        let _ = writeln!(out, "  {}: {why}", task.id);
+        for command in ways_out(task, view) {
+            let _ = writeln!(out, "      {command}");
+        }
+    }
+}
+
+/// The commands that help with a task that did not succeed.
+fn ways_out(task: &TaskView, view: &RunView) -> Vec<String> {
+    let id = shell_word(task.id.as_str());
+    match (task.state.as_str(), task.verdict.as_deref()) {
+        // It comes back with the task that it waited for.
+        ("skipped", _) => Vec::new(),
+        (_, Some("conflict")) => {
+            let merge = format!("git merge {}", shell_word(&view.branch));
+            let resolve = match (kept(task, view), &task.branch) {
+                (Some(workspace), _) => Some(format!("cd {} && {merge}", shell_word(&workspace))),
+                (None, Some(branch)) => Some(format!("git switch {} && {merge}", shell_word(branch))),
+                (None, None) => None,
+            };
+            let mut ways: Vec<String> = resolve
+                .into_iter()
+                .map(|resolve| format!("{resolve}    # resolve, commit, then: gadugi land {id}"))
+                .collect();
+            ways.push(format!("gadugi retry {id}    # from what is merged by now"));
+            ways
+        }
+        (_, Some("rejected")) => {
+            vec![format!("gadugi diff {id}"), format!("gadugi retry {id} --with 'what to mend'")]
+        }
+        _ => vec![format!("gadugi logs {id}"), format!("gadugi retry {id}")],
+    }
+}
+
+fn kept(task: &TaskView, view: &RunView) -> Option<String> {
+    let workspace = task.workspace.as_ref()?.to_string_lossy().into_owned();
+    view.kept.iter().any(|(path, _)| *path == workspace).then_some(workspace)
+}
+
+/// Where a task wrote other files than the plan said.
+fn surprises(out: &mut String, view: &RunView, predictions: &Predictions) {
+    let mut lines = String::new();
+    for task in &view.tasks {
+        let Some(predicted) = predictions.0.get(&task.id) else { continue };
+        if task.state != "succeeded" || predicted.is_empty() {
+            continue;
+        }
+        let covers: Vec<Cover<'_>> = predicted.iter().map(|path| Cover::of(path)).collect();
+        let written = task.changed.iter().map(String::as_str);
+        let beyond: Vec<&str> =
+            written.filter(|path| !covers.iter().any(|cover| cover.covers(path))).collect();
+        let untouched = |cover: &Cover<'_>| !task.changed.iter().any(|path| cover.covers(path));
+        let missed: Vec<&str> = predicted
+            .iter()
+            .zip(&covers)
+            .filter(|(_, cover)| untouched(cover))
+            .map(|(path, _)| path.as_str())
+            .collect();
+        let parts: Vec<String> = [("wrote beyond the plan", beyond), ("did not write", missed)]
+            .into_iter()
+            .filter(|(_, paths)| !paths.is_empty())
+            .map(|(word, paths)| format!("{word}: {}", list(&paths)))
+            .collect();
+        if !parts.is_empty() {
+            let _ = writeln!(lines, "  {}: {}", task.id, parts.join("; "));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = write!(out, "\nOther files than the plan said:\n{lines}");
+    }
+}
+
+/// What a predicted path stands for.
+enum Cover<'a> {
+    /// Itself, and what is below it.
+    Path(&'a str),
+    /// What the pattern fits.
+    Pattern(GlobMatcher),
+}
+
+impl<'a> Cover<'a> {
+    fn of(path: &'a str) -> Self {
+        let pattern = path.contains(['*', '?', '[', '{']);
+        let glob = pattern.then(|| GlobBuilder::new(path).literal_separator(true).build().ok()).flatten();
+        glob.map_or(Self::Path(path.trim_end_matches('/')), |glob| Self::Pattern(glob.compile_matcher()))
+    }
+
+    fn covers(&self, written: &str) -> bool {
+        match self {
+            Self::Path(path) => {
+                written.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::Pattern(glob) => glob.is_match(written),
+        }
+    }
+}
+
+fn list(paths: &[&str]) -> String {
+    let mut shown: Vec<String> = paths.iter().take(PATHS).map(|path| text::line(path)).collect();
+    if paths.len() > PATHS {
+        shown.push(format!("and {} more", paths.len() - PATHS));
+    }
+    shown.join(", ")
+}
+
+fn sums(out: &mut String, view: &RunView) {
+    let _ = writeln!(
+        out,
+        "\nWall time {}, sum of task times {}: speed-up {:.2}",
+        format_duration(Millis(view.wall_ms)),
+        format_duration(Millis(view.task_ms)),
+        view.speedup
+    );
+    let _ =
+        writeln!(out, "Tokens {}, cost {}", tokens(view.usage.tokens()), dollars(view.usage.cost_microusd));
+    if !view.kept.is_empty() {
+        out.push_str("Worktrees that are kept:\n");
+        for (path, reason) in &view.kept {
+            let _ = writeln!(out, "  {} ({})", text::line(path), text::line(reason));
+        }
+    }
+}
+
+fn homecoming(out: &mut String, view: &RunView, succeeded: usize) {
+    let tip = view.tip.as_ref().map_or("", |tip| short(tip.as_str()));
+    if succeeded == 0 || view.tip.as_ref() == Some(&view.base) {
+        let _ =
+            writeln!(out, "Nothing was merged: {} stands where it began, at {tip}", text::line(&view.branch));
+        return;
+    }
+    let _ = writeln!(out, "Merged: {} at {tip}", text::line(&view.branch));
+    match view.landed_into.last() {
+        Some(into) => {
+            let _ = writeln!(out, "Landed on {}", text::line(into));
+        }
+        None => {
+            let _ = writeln!(out, "Bring it home: gadugi land {}", view.run);
+        }
+    }
+}
