@@ -1,5 +1,7 @@
 //! What a finished agent left, in all the states that it may have left it in.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::fs;
@@ -78,14 +80,17 @@ with_each_git! {
 
     fn a_change_in_the_same_tick_of_the_clock_is_seen(fixture) {
         let made = fixture.worktree("one");
-        // Same size, same times: only git's distrust of entries as young as its index finds it.
-        let file = made.path.join("b.txt");
-        let when = fs::metadata(&file).unwrap().modified().unwrap();
-        let index = fs::File::options().write(true).open(fixture.admin("one").join("index")).unwrap();
+        fixture.git(["config", "core.trustctime", "false"]);
+        // File and index are of the same moment, a while ago; a change of that moment has the same size and times.
+        // Only git's distrust of entries as young as their index finds it.
+        let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+        let dated = |path: &std::path::Path| fs::File::options().write(true).open(path).unwrap().set_modified(moment).unwrap();
+        let (file, index) = (made.path.join("b.txt"), fixture.admin("one").join("index"));
+        dated(&file);
+        fixture.git_in(&made.path, ["update-index", "-q", "--refresh"]);
         write(&file, "c\n");
-        fs::File::options().write(true).open(&file).unwrap().set_modified(when).unwrap();
-        index.set_modified(when).unwrap();
-        fixture.git_in(&made.path, ["config", "core.trustctime", "false"]);
+        dated(&file);
+        dated(&index);
         write(&made.path.join("other"), "so that there is something to collect");
         let collected = collect(fixture, &made).unwrap();
         assert_eq!(collected.work.changed, ["b.txt", "other"]);

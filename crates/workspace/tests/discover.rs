@@ -1,5 +1,7 @@
 //! Finding repositories and reading from them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::fs;

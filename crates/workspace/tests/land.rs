@@ -1,5 +1,7 @@
 //! Bringing work home, and every reason not to.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Making, listing and removing worktrees.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::fs;
@@ -27,7 +29,7 @@ with_each_git! {
         assert_eq!(fixture.git(["status", "--porcelain"]), "");
         let listed = fixture.git(["worktree", "list", "--porcelain"]);
         assert!(listed.contains("locked gadugi"), "{listed}");
-        assert_eq!(fixture.git(["config", "--local", "--list", "--name-only"]).contains("branch."), false, "no tracking");
+        assert!(!fixture.git(["config", "--local", "--list", "--name-only"]).contains("branch."), "no tracking");
         fixture.git(["worktree", "prune"]);
     }
 
@@ -172,8 +174,7 @@ with_each_git! {
         executable(&fixture.root.join("target/run"), "#!/bin/sh\n");
         symlink("/etc/passwd", fixture.root.join("link.log")).unwrap();
         symlink("/etc", fixture.root.join("through")).unwrap();
-        let request = WorktreeRequest { include: vec!["/extra.log".into(), "*".into(), "!other.log".into()], ..fixture.request("one") };
-        let request = WorktreeRequest { include: vec![request.include[0].clone()], ..request };
+        let request = WorktreeRequest { include: vec!["/extra.log".into()], ..fixture.request("one") };
         let made = fixture.repository().add_worktree(&request).unwrap();
         for (name, text) in [(".env", "SECRET=1"), ("sub/.env", "2"), ("config/yes.log", "y"), ("target/keep", "k"), ("extra.log", "by setting")] {
             assert_eq!(read(&made.path.join(name)), text, "{name}");
@@ -384,8 +385,8 @@ with_each_git! {
         write(&path.join("b.txt"), "changed");
         fixture.git_in(&path, ["init", "-q", "nested"]);
         fixture.git_in(&path, ["checkout", "-q", "-f", "-b", "feature/by-test"]);
-        write(&fixture.admin("verify 1").join("index.lock"), "");
-        let _ = fs::write(fixture.admin("verify-1").join("index.lock"), "");
+        let admin = fixture.git_in(&path, ["rev-parse", "--absolute-git-dir"]);
+        fs::write(std::path::Path::new(&admin).join("index.lock"), "").unwrap();
         let made = repository.checkout_detached(&path, &first, &[]).unwrap();
         assert_eq!((made.commit, made.branch), (first.clone(), None));
         assert_eq!(fixture.tip(&path, "HEAD"), first);
