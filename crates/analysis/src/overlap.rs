@@ -4,7 +4,7 @@
 //! no edge contradicts a declared one, and together they form no circle. Tasks that want one file are chained, each to
 //! the next: 5,000 prompts that want one file have 4,999 edges between them, not 12.5 million.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use gadugi_core::PathClaim;
 use globset::{GlobMatcher, GlobSetBuilder};
@@ -54,8 +54,12 @@ pub(crate) fn edges(
     for (at, file) in files.iter().enumerate() {
         inside(&files, at, &mut chains, file);
     }
-    patterns_and_files(&patterns, &files, &mut chains);
-    patterns_and_patterns(&patterns, tree, &mut chains);
+    if patterns.len() <= MOST_PATTERNS {
+        patterns_and_files(&patterns, &files, &mut chains);
+        patterns_and_patterns(&patterns, tree, &mut chains);
+    } else {
+        all_in_a_line(&patterns, &files, &mut chains);
+    }
     chains.finish(ranks, declared)
 }
 
@@ -152,56 +156,115 @@ fn patterns_and_files(patterns: &[Wanted<'_>], files: &[Wanted<'_>], chains: &mu
     }
 }
 
-/// A pattern's beginning and end that no other can contradict if the two are to fit one path.
+/// A pattern, and what no other can contradict if the two are to fit one path.
 struct Shape<'a> {
     wanted: &'a Wanted<'a>,
-    matcher: GlobMatcher,
+    /// What stands before its first sign.
     start: String,
-    end: String,
+    /// Its last part, and a matcher of it.
+    name: String,
+    names: GlobMatcher,
+    /// Places in the tree of the files that it fits, sorted.
+    fits: Vec<u32>,
 }
+
+/// Different patterns of one plan, at most, that are told apart: comparing them takes two million steps, and compiling
+/// them half a second.
+const MOST_PATTERNS: usize = 2000;
 
 fn patterns_and_patterns(patterns: &[Wanted<'_>], tree: &Tree<'_>, chains: &mut Chains) {
     let mut shapes: Vec<Shape<'_>> = patterns.iter().filter_map(shape).collect();
+    fit(&mut shapes, tree);
     shapes.sort_by(|a, b| a.start.cmp(&b.start));
-    let mut fits: HashMap<usize, Vec<&str>> = HashMap::new();
     for (at, shape) in shapes.iter().enumerate() {
         // Sorted, those that begin as this one does follow it.
-        let others = shapes[at + 1..]
-            .iter()
-            .enumerate()
-            .take_while(|(_, other)| other.start.starts_with(&shape.start));
-        for (offset, other) in others {
-            let possible = shape.end.ends_with(&other.end) || other.end.ends_with(&shape.end);
-            if !possible {
-                continue;
-            }
-            let mine = fits
-                .entry(at)
-                .or_insert_with(|| tree.files().filter(|file| shape.matcher.is_match(file)).collect());
-            let shared = mine.iter().any(|file| other.matcher.is_match(file));
-            // Where the tree does not show it, new files can still be wanted by both.
-            let unseen = || mine.is_empty() || !tree.files().any(|file| other.matcher.is_match(file));
-            if shared || unseen() {
-                let other = shapes[at + 1 + offset].wanted;
-                chains.join(&shape.wanted.ranks, &other.ranks, || {
-                    format!("{} and {}", shape.wanted.path, other.path)
-                });
+        for other in shapes[at + 1..].iter().take_while(|other| other.start.starts_with(&shape.start)) {
+            if overlap(shape, other) {
+                let (one, two) = (shape.wanted, other.wanted);
+                chains.join(&one.ranks, &two.ranks, || format!("{} and {}", one.path, two.path));
             }
         }
-        fits.remove(&at);
     }
+}
+
+/// Where there are too many patterns to tell apart, order is the safe guess: for all tasks that have one, and all whose
+/// files begin as one of them does.
+fn all_in_a_line(patterns: &[Wanted<'_>], files: &[Wanted<'_>], chains: &mut Chains) {
+    let starts: BTreeSet<&str> = patterns.iter().map(|pattern| fixed(pattern.path).0).collect();
+    // Every beginning of the path is looked up, so that the cost is that of the paths and not of the patterns.
+    let may_fit =
+        |path: &str| (0..=path.len()).filter_map(|end| path.get(..end)).any(|start| starts.contains(start));
+    let meant = patterns.iter().chain(files.iter().filter(|file| may_fit(file.path)));
+    let ranks: BTreeSet<usize> = meant.flat_map(|wanted| wanted.ranks.iter().copied()).collect();
+    let ranks: Vec<usize> = ranks.into_iter().collect();
+    for pair in ranks.windows(2) {
+        chains.add(pair[0], pair[1], || format!("files of {} patterns, too many to compare", patterns.len()));
+    }
+}
+
+/// Whether two patterns of which one begins as the other does fit one path: one of the tree; or a new one, where the
+/// tree has none for one of them.
+fn overlap(one: &Shape<'_>, two: &Shape<'_>) -> bool {
+    if one.fits.iter().any(|file| two.fits.binary_search(file).is_ok()) {
+        return true;
+    }
+    (one.fits.is_empty() || two.fits.is_empty()) && names_can_meet(one, two)
+}
+
+fn names_can_meet(one: &Shape<'_>, two: &Shape<'_>) -> bool {
+    if one.name == "**" || two.name == "**" {
+        return true;
+    }
+    match (is_pattern(&one.name), is_pattern(&two.name)) {
+        (false, false) => one.name == two.name,
+        (false, true) => two.names.is_match(&one.name),
+        (true, false) => one.names.is_match(&two.name),
+        (true, true) => {
+            let (a, b) = (fixed(&one.name), fixed(&two.name));
+            (a.0.starts_with(b.0) || b.0.starts_with(a.0)) && (a.1.ends_with(b.1) || b.1.ends_with(a.1))
+        }
+    }
+}
+
+const SIGNS: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
+
+/// What a name's pattern begins and ends with.
+fn fixed(name: &str) -> (&str, &str) {
+    let start = name.find(SIGNS).unwrap_or(name.len());
+    let end = name.rfind(SIGNS).map_or(0, |at| at + 1);
+    (&name[..start], &name[end..])
 }
 
 fn shape<'a>(wanted: &'a Wanted<'a>) -> Option<Shape<'a>> {
     let pattern = as_glob(wanted.path);
-    let matcher = glob(&pattern).ok()?.compile_matcher();
-    let meta = |c: char| matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\');
-    let start = pattern.find(meta).map_or(pattern.as_str(), |at| &pattern[..at]).to_owned();
-    let end = pattern.rfind(meta).map_or("", |at| &pattern[at + 1..]).to_owned();
-    // `a/**/b` also fits `a/b`: what is fixed at the end is the name alone.
-    let end = end.rsplit('/').next().unwrap_or_default().to_owned();
-    // `{a,b}c` and `a**` end as they please; what stands behind a brace or star is fixed all the same.
-    Some(Shape { wanted, matcher, start, end })
+    let start = fixed(&pattern).0.to_owned();
+    // A slash within braces or brackets divides nothing: then the whole rest counts as one open name.
+    let name = pattern.rsplit('/').next().unwrap_or_default().to_owned();
+    let (name, names) = match glob(&name) {
+        Ok(names) => (name, names.compile_matcher()),
+        Err(_) => ("**".to_owned(), glob("**").ok()?.compile_matcher()),
+    };
+    Some(Shape { wanted, start, name, names, fits: Vec::new() })
+}
+
+/// Finds the files that each pattern fits, with one pass over the tree.
+fn fit(shapes: &mut [Shape<'_>], tree: &Tree<'_>) {
+    let mut set = GlobSetBuilder::new();
+    for shape in shapes.iter() {
+        // Each compiled once before, in `patterns_and_files`; what does not compile there fits nothing here.
+        match glob(&as_glob(shape.wanted.path)) {
+            Ok(pattern) => set.add(pattern),
+            Err(_) => return,
+        };
+    }
+    let Ok(set) = set.build() else { return };
+    let mut matches = Vec::new();
+    for (place, file) in (0_u32..).zip(tree.files()) {
+        set.matches_into(file, &mut matches);
+        for at in &matches {
+            shapes[*at].fits.push(place);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,10 @@ fn two_tasks_overlap_or_not() {
         ("new/dir", "new/dir/x.rs", true),
         ("new/dir-x", "new/dir/x.rs", false),
         ("src/{a,b}.rs", "src/b.rs", true),
+        ("new/**/z.rs", "new/x*.rs", false),
+        ("new/**/z.rs", "new/*.rs", true),
+        ("new/**/z.rs", "new/x/z.rs", true),
+        ("new/{a/b,c}", "new/**", true),
     ] {
         let expected = if overlap { vec![(0, 1)] } else { vec![] };
         assert_eq!(edges_of(&[&[one], &[other]], &[0, 1]), expected, "{one} {other}");
@@ -78,4 +82,19 @@ fn declared_edges_are_not_said_twice() {
     let claims = claims(&["a"]);
     let found = edges(&[&claims, &claims], &[0, 1], &HashSet::from([(0, 1)]), &Tree::new([]));
     assert_eq!(found, []);
+}
+
+#[test]
+fn more_patterns_than_can_be_compared_are_a_line() {
+    let paths: Vec<String> = (0..=MOST_PATTERNS).map(|n| format!("src/x{n}*.rs")).collect();
+    let mut writes: Vec<Vec<PathClaim>> = paths.iter().map(|path| claims(&[path])).collect();
+    writes.push(claims(&["src/x7.rs"]));
+    writes.push(claims(&["docs/a.md"]));
+    let slices: Vec<&[PathClaim]> = writes.iter().map(Vec::as_slice).collect();
+    let ranks: Vec<usize> = (0..slices.len()).collect();
+    let found = edges(&slices, &ranks, &HashSet::new(), &Tree::new(["src/a.rs"]));
+    // All but the last, each behind the one before.
+    assert_eq!(found.len(), MOST_PATTERNS + 1);
+    assert!(found.iter().all(|(from, to, _)| from + 1 == *to));
+    assert_eq!(found[0].2, "both write files of 2001 patterns, too many to compare");
 }

@@ -15,7 +15,7 @@ pub(crate) struct Repository {
 impl Repository {
     /// Files, with their texts.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-        let mut repository = Self { folder: TempDir::new().unwrap(), files: Vec::new() };
+        let mut repository = Self { folder: TempDir::new().expect("a temporary folder"), files: Vec::new() };
         for (path, text) in files {
             repository.write(path, text.as_bytes());
         }
@@ -28,8 +28,8 @@ impl Repository {
 
     pub(crate) fn write(&mut self, path: &str, bytes: &[u8]) {
         let file = self.root().join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, bytes).unwrap();
+        fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder");
+        fs::write(file, bytes).expect("a file");
         self.files.push(path.to_owned());
     }
 
