@@ -97,3 +97,14 @@ fn a_task_is_not_skipped_twice_when_its_dependency_fails_and_the_budget_is_spent
     story.ends("a", spoken(gadugi_core::EndClass::Crashed, None));
     assert_eq!(story.task("b").word(), "skipped");
 }
+
+#[test]
+fn a_paused_run_that_has_work_on_the_queue_is_interrupted_by_a_crash() {
+    let mut story = agent_runs();
+    story.ends("a", done());
+    story.once(gadugi_core::Input::Command(Command::Pause { run: run_id() }));
+    // The engine dies after the work is stored and before anything follows from it.
+    story.once(gadugi_core::Input::Report(collected("a", 1)));
+    assert_eq!(story.task("a").word(), "queued");
+    assert_eq!(words(&story.command(Command::Restart)), ["run-paused"]);
+}

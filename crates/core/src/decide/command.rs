@@ -113,6 +113,7 @@ fn interrupt(out: &mut Decision, run: &RunState, now: bool) -> usize {
     if !already {
         out.fact(Event::RunPaused { run: run.id.clone(), cause: PauseCause::Interrupted });
     }
+    let now = now || already;
     let force = if now { StopForce::Now } else { StopForce::Grace };
     let mut stopped = 0;
     for (at, attempt) in active(run).filter(|(_, attempt)| attempt.step().is_some()) {
@@ -173,6 +174,11 @@ fn retry(out: &mut Decision, run: &RunState, task: &TaskId, with: Option<String>
     Ok(revived.len())
 }
 
+/// Whether a paused run has attempts that a tick would take further.
+fn would_go_on(run: &RunState) -> bool {
+    active(run).any(|(_, attempt)| !matches!(attempt.stage, Stage::Suspended { .. }))
+}
+
 /// What was under way is looked for; nothing new begins until somebody says so.
 fn restart(out: &mut Decision, state: &State) -> usize {
     let mut affected = 0;
@@ -180,7 +186,7 @@ fn restart(out: &mut Decision, state: &State) -> usize {
         // A pause that somebody asked for still stands where nothing was under way.
         let lost = match run.status {
             RunStatus::Active => true,
-            RunStatus::Paused { .. } => !run.is_interrupted() && !run.at_rest(),
+            RunStatus::Paused { .. } => !run.is_interrupted() && (!run.at_rest() || would_go_on(run)),
             RunStatus::Ending | RunStatus::Finished { .. } => false,
         };
         if lost {

@@ -227,6 +227,7 @@ impl TaskState {
                 attempt.stopping = None;
                 attempt.stage = Stage::Suspended { because: because.clone() };
             }
+            Event::IntegrationMoved { .. } if self.merged => return None,
             Event::TaskMerged { commit, .. } if !self.merged && attempt.advances_to(commit) => {
                 self.merged = true;
             }

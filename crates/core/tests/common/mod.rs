@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod examples;
+pub(crate) mod stages;
 
 use gadugi_core::{
     AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
@@ -178,7 +179,7 @@ impl Story {
         self.report(Report::WorkspacePrepared { attempt: attempt(id, number), result })
     }
 
-    fn current(&self, id: &str) -> StepId {
+    pub(crate) fn current(&self, id: &str) -> StepId {
         let state = self.task(id);
         step(id, state.attempts, state.steps)
     }
