@@ -362,6 +362,10 @@ impl Simulation {
         self.owed = false;
         self.wake = None;
         self.turn(Input::Command(Command::Restart))?;
+        if !self.alive {
+            return Ok(());
+        }
+        self.watch.halted()?;
         if self.state.capacity.is_none() {
             let measured = Command::SetCapacity { slots: 2, reason: "at the start".into() };
             self.after(10, Item::Command(Box::new(measured)));
@@ -415,6 +419,7 @@ impl Simulation {
     }
 
     fn store(&mut self, events: Vec<Event>) -> Played {
+        let retry = events.iter().any(|event| matches!(event, Event::TaskRevived { .. }));
         for event in events {
             self.note(|| tell::event(&event));
             self.state.apply(self.world.now, &event).map_err(|error| error.to_string())?;
@@ -422,7 +427,7 @@ impl Simulation {
             self.second_thoughts(&event);
             self.log.push((self.world.now, event));
         }
-        Ok(())
+        if retry { self.watch.revived() } else { Ok(()) }
     }
 
     /// Somebody sees a task fail and wants it again.
@@ -450,11 +455,15 @@ impl Simulation {
             let delay = self.rng.below(longest);
             self.after(delay, Item::Do(effect, epoch));
         }
-        if let Some(wake) = next_wake(&self.state)
+        let wake = next_wake(&self.state);
+        if wake.is_some_and(|wake| wake <= self.world.now) {
+            return Err("a deadline is past, and nothing is done about it".into());
+        }
+        if let Some(wake) = wake
             && self.wake.is_none_or(|known| wake < known)
         {
             self.wake = Some(wake);
-            self.at(wake.max(self.world.now), Item::Wake);
+            self.at(wake, Item::Wake);
         }
         Ok(())
     }

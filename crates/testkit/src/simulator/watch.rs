@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gadugi_core::{
-    AttemptId, CommitId, EdgeReason, Effect, Event, Outcome, PauseCause, Plan, RunId, RunSettings,
+    AttemptId, CommitId, EdgeReason, Effect, EndClass, Event, Outcome, PauseCause, Plan, RunId, RunSettings,
     SkipReason, StepId, StepKind, StopCause, TaskId, Verdict,
 };
 
@@ -62,6 +62,8 @@ struct Active {
     step: Option<(StepId, StepKind)>,
     stopping: Option<StopCause>,
     set_up: bool,
+    /// Its agent came to a good end by itself and said so.
+    done: bool,
     losses: u32,
 }
 
@@ -160,6 +162,35 @@ impl Watch {
         for (id, task) in &mut run.tasks {
             task.unwanted |= task.outcome.is_none() && tasks.is_none_or(|tasks| tasks.contains(id));
         }
+    }
+
+    /// What must hold after a retry: nobody is left out for the sake of a task that is wanted again.
+    pub(super) fn revived(&self) -> Checked {
+        for run in self.runs.values() {
+            for (id, task) in &run.tasks {
+                let Some(Outcome::Skipped { because: SkipReason::Dependency(on) }) = &task.outcome else {
+                    continue;
+                };
+                ensure(run.tasks[on].outcome.is_some(), || {
+                    format!("{id} is skipped for {on}, which is not over")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold when an engine has come back: nothing begins until somebody says so.
+    pub(super) fn halted(&self) -> Checked {
+        for (id, run) in &self.runs {
+            let under_way = |task: &Task| task.active.as_ref().is_some_and(|at| at.place != Place::Suspended);
+            let goes_on = match run.mood {
+                Mood::Active => true,
+                Mood::Paused => run.tasks.values().any(under_way),
+                Mood::Interrupted | Mood::Ending | Mood::Finished => false,
+            };
+            ensure(!goes_on, || format!("{id} goes on by itself after a crash"))?;
+        }
+        Ok(())
     }
 
     /// What must hold when nothing happens any more.
@@ -311,6 +342,7 @@ impl Run {
             format!("{id} takes a step, but is cancelled")
         })?;
         if active.place == Place::Suspended {
+            ensure(active.losses < 3, || format!("{id} is taken up after {} losses", active.losses))?;
             ensure(self.mood == Mood::Active, || format!("{id} is taken up while the run is paused"))?;
             self.may_spend(id)?;
         }
@@ -378,8 +410,14 @@ impl Task {
             Event::AttemptStarted { attempt, .. } => {
                 self.attempts = attempt.attempt;
                 self.work = None;
-                self.active =
-                    Some(Active { place: Place::Slot, step: None, stopping: None, set_up: false, losses: 0 });
+                self.active = Some(Active {
+                    place: Place::Slot,
+                    step: None,
+                    stopping: None,
+                    set_up: false,
+                    done: false,
+                    losses: 0,
+                });
                 return Ok(());
             }
             Event::TaskFinished { outcome, .. } => {
@@ -403,7 +441,10 @@ impl Task {
         })?;
         let Some(active) = &mut self.active else { return Err(format!("{event:?} of no attempt")) };
         match event {
-            Event::WorkCollected { commit, .. } => self.work = Some(commit.clone()),
+            Event::WorkCollected { commit, .. } => {
+                ensure(active.done, || format!("{commit} is taken in, but nobody said that it is done"))?;
+                self.work = Some(commit.clone());
+            }
             Event::TaskMerged { commit, .. } => {
                 ensure(self.merged.is_none(), || format!("merged twice: {commit}"))?;
                 self.merged = Some(commit.clone());
@@ -426,6 +467,11 @@ impl Active {
             }
             Event::StepEnded { end, .. } => {
                 let kind = self.step.take().map(|(_, kind)| kind);
+                self.done =
+                    !end.stopped && end.agent.as_ref().is_some_and(|agent| agent.class == EndClass::Done);
+                if self.done && matches!(kind, Some(StepKind::Agent { .. })) {
+                    self.place = Place::Queue;
+                }
                 self.set_up |= kind == Some(StepKind::Setup) && end.passed();
                 if matches!(end.exit, gadugi_core::StepExit::Lost | gadugi_core::StepExit::LeaseLapsed) {
                     self.losses += 1;
