@@ -137,7 +137,7 @@ fn what_every_report_and_command_gives_at_every_stage() {
     for stage in asked() {
         for how in ["", "cancelled", "interrupted", "paused"] {
             let Some(story) = disturbed(&at(stage), how) else { continue };
-            text += &format!("{stage} {how}").trim().to_owned();
+            text += format!("{stage} {how}").trim();
             text += "\n";
             let mut line = |name: &str, input: Input| {
                 let decision = decide(&story.state, story.now, input);

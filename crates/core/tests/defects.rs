@@ -108,3 +108,47 @@ fn a_paused_run_that_has_work_on_the_queue_is_interrupted_by_a_crash() {
     assert_eq!(story.task("a").word(), "queued");
     assert_eq!(words(&story.command(Command::Restart)), ["run-paused"]);
 }
+
+#[test]
+fn a_verify_command_that_is_always_lost_is_given_up() {
+    let mut story = agent_runs();
+    story.ends("a", done());
+    story.report(collected("a", 1));
+    for _ in 0..3 {
+        let (work, onto) = (commit("work"), commit("base"));
+        let result = gadugi_core::Composition::Clean(commit("composed"));
+        story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
+        story.started("a");
+        story.ends("a", ended(StepExit::Lost));
+    }
+    assert_eq!(story.task("a").outcome(), Some(&gadugi_core::Outcome::Lost));
+}
+
+#[test]
+fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
+    // `needed` fails, so `b` is skipped; `a`, `b`, `c` are to write one file, one after the other.
+    let mut plan = plan(&["needed", "a", "b", "c"], &[("needed", "b")]);
+    for (from, to) in [("a", "b"), ("b", "c")] {
+        plan.edges.push(gadugi_core::Edge {
+            from: gadugi_core::TaskId::new(from),
+            to: gadugi_core::TaskId::new(to),
+            reason: gadugi_core::EdgeReason::SameFile,
+            evidence: "x.rs".into(),
+        });
+    }
+    let settings = gadugi_core::RunSettings { setup: vec![], max_parallel: Some(4), ..settings() };
+    let mut story = Story::of(plan, settings);
+    story.opened();
+    story.prepared("a");
+    story.started("a");
+    story.command(Command::Cancel {
+        run: run_id(),
+        target: gadugi_core::CancelTarget::Tasks(vec![gadugi_core::TaskId::new("needed")]),
+    });
+    story.report(Report::WorkspacePrepared { attempt: attempt("needed", 1), result: Err("gone".into()) });
+    assert_eq!(story.task("b").word(), "skipped");
+    assert_eq!(story.task("c").word(), "waiting", "a still runs");
+    story.ends("a", done());
+    story.report(collected("a", 1));
+    assert_eq!(story.task("c").word(), "waiting", "a is not merged yet");
+}

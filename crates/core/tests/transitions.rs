@@ -186,10 +186,10 @@ fn every_event_of_a_run_at_every_status() {
     let mut open = fresh.clone();
     open.opened();
     let mut paused = open.clone();
-    paused.fact(Event::RunPaused { run: run_id(), cause: PauseCause::Interrupted });
+    paused.fact(&Event::RunPaused { run: run_id(), cause: PauseCause::Interrupted });
     let mut over = open.clone();
     for id in ["a", "b"] {
-        over.fact(Event::TaskFinished {
+        over.fact(&Event::TaskFinished {
             run: run_id(),
             task: task(id),
             outcome: Outcome::Cancelled,

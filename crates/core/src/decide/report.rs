@@ -1,6 +1,6 @@
 //! What effects came to.
 
-use super::{Decision, phases};
+use super::{Decision, MAX_LOSSES, phases};
 use crate::{
     AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, MergeStage, Outcome, Report,
     RunId, RunState, RunStatus, Stage, State, StepEnd, StepExit, StepId, StepKind, StopCause, StopForce,
@@ -177,6 +177,10 @@ fn verify_ended(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
                 Some(Verdict::Rejected),
                 "the verify command took too long",
             );
+        }
+        None if end.is_loss() && found.attempt.losses + 1 >= MAX_LOSSES => {
+            let detail = format!("what verifies it was lost, after {} losses", found.attempt.losses + 1);
+            out.finish(found.run, found.at, Outcome::Lost, None, detail);
         }
         _ if end.stopped || end.is_loss() => {
             out.fact(Event::MergePutBack {

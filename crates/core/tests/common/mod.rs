@@ -120,13 +120,13 @@ impl Story {
     /// A run that was accepted.
     pub(crate) fn of(plan: Plan, settings: RunSettings) -> Self {
         let mut story = Self { state: State::default(), now: Timestamp(1_000_000) };
-        story.fact(Event::RunStarted { run: run_id(), plan, settings: Box::new(settings) });
+        story.fact(&Event::RunStarted { run: run_id(), plan, settings: Box::new(settings) });
         story
     }
 
-    pub(crate) fn fact(&mut self, event: Event) {
+    pub(crate) fn fact(&mut self, event: &Event) {
         self.now = self.now + Millis(10);
-        if let Err(error) = self.state.apply(self.now, &event) {
+        if let Err(error) = self.state.apply(self.now, event) {
             panic!("{error}: {event:?}");
         }
     }
@@ -148,7 +148,7 @@ impl Story {
     pub(crate) fn once(&mut self, input: Input) -> Decision {
         let decision = decide(&self.state, self.now, input);
         for event in &decision.events {
-            self.fact(event.clone());
+            self.fact(event);
         }
         decision
     }

@@ -98,7 +98,7 @@ pub(crate) fn at(stage: &str) -> Story {
     match stage {
         "suspended" => {
             let mut story = at("ready");
-            story.fact(Event::AttemptSuspended { attempt: id(), because: "interrupted".into() });
+            story.fact(&Event::AttemptSuspended { attempt: id(), because: "interrupted".into() });
             story
         }
         _ => {
@@ -163,9 +163,9 @@ const WAY: [Way; 16] = [
         let end = ended(gadugi_core::StepExit::Code(0));
         hears(story, Report::StepEnded { step: story.current("a"), end });
     },
-    |story| story.fact(Event::TaskMerged { attempt: id(), commit: commit(COMPOSED) }),
+    |story| story.fact(&Event::TaskMerged { attempt: id(), commit: commit(COMPOSED) }),
     |story| {
-        story.fact(Event::TaskFinished {
+        story.fact(&Event::TaskFinished {
             run: run_id(),
             task: task("a"),
             outcome: gadugi_core::Outcome::Succeeded,
