@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::{
     AttemptId, CommitId, EdgeReason, Millis, Outcome, PauseCause, Phase, PhaseStatus, Plan, PlannedTask,
-    Process, RunId, RunSettings, SessionId, StepExit, StepId, StepKind, StopCause, TaskId, Timestamp, Usage, Verdict,
+    Process, RunId, RunSettings, SessionId, StepExit, StepId, StepKind, StopCause, TaskId, Timestamp, Usage,
+    Verdict,
 };
 
 pub use apply::IllegalTransition;
@@ -392,9 +393,10 @@ impl Attempt {
         }
     }
 
-    /// Whether it holds one of the slots.
+    /// Whether it holds one of the slots: from its beginning until its agent is over. What gadugi does with the work
+    /// afterwards takes no slot from an agent.
     pub fn holds_slot(&self) -> bool {
-        matches!(self.stage, Stage::Preparing | Stage::Ready | Stage::Step(_) | Stage::Collecting)
+        matches!(self.stage, Stage::Preparing | Stage::Ready | Stage::Step(_))
     }
 }
 

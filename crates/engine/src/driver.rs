@@ -81,12 +81,26 @@ pub(crate) struct Driver {
     seq: u64,
 }
 
+/// What a turn begins with.
+enum Woken {
+    Asked(Asked),
+    Heard(Heard),
+    Due,
+}
+
 /// The facts and effects of one turn, and the answers that wait for them to be durable.
-#[derive(Default)]
 struct Turn {
+    /// The moment that all its facts have: applied now or read from the log later, they give the same state.
+    at: Timestamp,
     events: Vec<Event>,
     effects: Vec<Effect>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Turn {
+    fn now() -> Self {
+        Self { at: clock::now(), events: Vec::new(), effects: Vec::new(), answers: Vec::new() }
+    }
 }
 
 impl Driver {
@@ -122,7 +136,7 @@ impl Driver {
         mut asked: mpsc::Receiver<Asked>,
         slots: (u32, String),
     ) -> Result<(), StoreError> {
-        let mut turn = Turn::default();
+        let mut turn = Turn::now();
         self.consider(&mut turn, Input::Command(Command::SetCapacity { slots: slots.0, reason: slots.1 }));
         self.consider(&mut turn, Input::Command(Command::Restart));
         self.finish(turn).await?;
@@ -131,17 +145,28 @@ impl Driver {
         // Someone started this engine and is about to connect; if nobody does, it leaves.
         let mut grace = Some(Box::pin(tokio::time::sleep(Duration::from_secs(10))));
         loop {
-            let mut turn = Turn::default();
-            tokio::select! {
+            let woken = tokio::select! {
                 biased;
-                Some(message) = asked.recv() => {
+                Some(message) = asked.recv() => Woken::Asked(message),
+                Some(message) = heard.recv() => Woken::Heard(message),
+                () = sleep_until(next_wake(&self.state)) => Woken::Due,
+                _ = monitor_tick.tick() => {
+                    self.monitor.write_if_due(&self.state, &self.live, clock::now());
+                    Woken::Due
+                }
+                () = maybe(&mut grace) => {
+                    grace = None;
+                    Woken::Due
+                }
+            };
+            let mut turn = Turn::now();
+            match woken {
+                Woken::Asked(message) => {
                     grace = None;
                     self.take_asked(&mut turn, message);
                 }
-                Some(message) = heard.recv() => self.take_heard(&mut turn, message),
-                () = sleep_until(next_wake(&self.state)) => {}
-                _ = monitor_tick.tick() => self.monitor.write_if_due(&self.state, &self.live, clock::now()),
-                () = maybe(&mut grace) => grace = None,
+                Woken::Heard(message) => self.take_heard(&mut turn, message),
+                Woken::Due => {}
             }
             for _ in 0..TURN {
                 match (asked.try_recv(), heard.try_recv()) {
@@ -217,10 +242,9 @@ impl Driver {
 
     /// Decides one input and takes in what follows from it.
     fn consider(&mut self, turn: &mut Turn, input: Input) -> Option<Reply> {
-        let now = clock::now();
-        let Decision { events, effects, reply } = decide(&self.state, now, input);
+        let Decision { events, effects, reply } = decide(&self.state, turn.at, input);
         for event in &events {
-            if let Err(illegal) = self.state.apply(now, event) {
+            if let Err(illegal) = self.state.apply(turn.at, event) {
                 // A defect of the core. What was applied stands; what would follow from the rest does not.
                 tracing::error!(%illegal, "an event that cannot follow was dropped");
                 return reply;
@@ -240,7 +264,7 @@ impl Driver {
                 break;
             }
         }
-        let at = clock::now();
+        let at = turn.at;
         let numbers = self.store_patiently(at, &turn.events).await?;
         turn.answers.into_iter().for_each(|answer| answer());
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();

@@ -141,11 +141,11 @@ async fn launch_step(
     let launched = match (&kind, attempt) {
         (_, None) => Err("its workspace is not on record".to_owned()),
         (StepKind::Verify { commit }, Some(attempt)) => match check_out(world, run, &step, commit).await {
-            Ok(()) => launch(world, run, &attempt, &step, &kind).await,
+            Ok(()) => launch(world, run, attempt, &step, &kind).await,
             Err(error) => Err(error),
         },
         (StepKind::Setup | StepKind::Agent { .. }, Some(attempt)) => {
-            launch(world, run, &attempt, &step, &kind).await
+            launch(world, run, attempt, &step, &kind).await
         }
     };
     match launched {
@@ -169,7 +169,7 @@ async fn check_out(
 async fn adopt_step(world: &Arc<World>, step: StepId, agent: Option<AgentKind>) {
     let dir = world.layout.step_dir(&step);
     match world.executor.adopt(&dir, &step.attempt.to_string()).await {
-        Ok(Adoption::Running(follower) | Adoption::Ended(follower)) => {
+        Ok(Adoption::Running(follower) | Adoption::Ended(follower) | Adoption::Lost(follower)) => {
             follow(world, &step, follower, agent).await;
         }
         gone => {

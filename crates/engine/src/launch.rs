@@ -6,10 +6,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 
-use gadugi_agents::{
-    AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, WorkflowManager, check_launch,
-};
+use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
 use gadugi_core::{HomePolicy, Millis, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
 use gadugi_exec::{Limits, StepFollower, StepOrder};
 
@@ -17,13 +16,15 @@ use crate::world::{AttemptContext, RunContext, World};
 
 /// Starts the step, or says why it cannot be started.
 pub(crate) async fn launch(
-    world: &World,
+    world: &Arc<World>,
     run: &RunContext,
-    attempt: &AttemptContext,
+    attempt: AttemptContext,
     step: &StepId,
     kind: &StepKind,
 ) -> Result<StepFollower, String> {
-    let order = order(world, run, attempt, step, kind)?;
+    let (inside, run, of, what) = (Arc::clone(world), run.clone(), step.clone(), kind.clone());
+    let ordered = tokio::task::spawn_blocking(move || order(&inside, &run, &attempt, &of, &what)).await;
+    let order = ordered.map_err(|panic| panic.to_string())??;
     world.executor.launch(&order).await.map_err(|error| error.to_string())
 }
 
@@ -118,12 +119,12 @@ fn delegate(
         note: attempt.note.clone(),
         resumed: mode == SessionMode::Resume,
     };
-    let definition = std::fs::read_to_string(attempt.workspace.join(WorkflowManager::PATH)).ok();
+    let manager = world.workflow_manager(&attempt.base).map_err(|error| error.to_string())?;
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
     let budget = task.budget_microusd.or(run.settings.task_budget_microusd);
     let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
-    Delegation::new(&brief, WorkflowManager::from_file(definition.as_deref()))
+    Delegation::new(&brief, manager)
         .launch(&LaunchOptions {
             kind,
             settings: &settings,

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gadugi_core::{AttemptId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, TaskId, Usage};
+use gadugi_agents::WorkflowManager;
+use gadugi_core::{
+    AttemptId, CommitId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, TaskId, Usage,
+};
 use gadugi_exec::{LocalExecutor, Stopper};
 use gadugi_workspace::Repository;
 use tokio::sync::mpsc;
@@ -44,7 +47,7 @@ pub(crate) struct AttemptContext {
     /// Its branch.
     pub(crate) branch: String,
     /// Where the branch began.
-    pub(crate) base: gadugi_core::CommitId,
+    pub(crate) base: CommitId,
     /// What its task used so far, all steps.
     pub(crate) used: Usage,
     /// Words of the user on a retry.
@@ -77,6 +80,8 @@ pub(crate) struct World {
     running: Mutex<HashMap<StepId, (Stopper, Process)>>,
     /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
     environments: Mutex<HashMap<RunId, Variables>>,
+    /// What the repository says about its workflow manager at a base.
+    managers: Mutex<HashMap<CommitId, WorkflowManager>>,
     /// Which block of ports each attempt has.
     ports: Mutex<BTreeMap<AttemptId, u16>>,
 }
@@ -103,6 +108,7 @@ impl World {
             heard,
             running: Mutex::default(),
             environments: Mutex::default(),
+            managers: Mutex::default(),
             ports: Mutex::default(),
         }
     }
@@ -127,6 +133,22 @@ impl World {
     pub(crate) fn environment(&self, run: &RunId) -> Variables {
         let known = lock(&self.environments).get(run).cloned();
         known.unwrap_or_else(|| Arc::new(gadugi_sys::env::all()))
+    }
+
+    /// The workflow manager of agents that begin at `base`. Read from the commit: an agent may have rewritten the file in
+    /// its workspace by the time it is taken up again. Asks git the first time, and so may block.
+    pub(crate) fn workflow_manager(
+        &self,
+        base: &CommitId,
+    ) -> Result<WorkflowManager, gadugi_workspace::Error> {
+        if let Some(known) = lock(&self.managers).get(base) {
+            return Ok(*known);
+        }
+        let text = self.repository.read_blob(base, WorkflowManager::PATH)?;
+        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let manager = WorkflowManager::from_file(text.as_deref());
+        lock(&self.managers).insert(base.clone(), manager);
+        Ok(manager)
     }
 
     pub(crate) fn began(&self, step: &StepId, stopper: Stopper, process: Process) {

@@ -1,9 +1,12 @@
 //! What can be done next, seen from the whole state.
 
+use std::collections::BTreeSet;
+
 use super::{Decision, MAX_LOSSES, active, report::accept};
 use crate::{
-    Attempt, AttemptId, CommitId, Effect, Event, MergeStage, Outcome, RunState, RunStatus, SessionId, SessionMode,
-    SkipReason, Stage, State, StepKind, StopCause, StopForce, TaskStatus, Timestamp, state::Need,
+    Attempt, AttemptId, CommitId, Effect, Event, MergeStage, Outcome, RunState, RunStatus, SessionId,
+    SessionMode, SkipReason, Stage, State, StepKind, StopCause, StopForce, TaskStatus, Timestamp,
+    state::Need,
 };
 
 pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp) {
@@ -184,9 +187,25 @@ fn is_ready(run: &RunState, at: usize) -> bool {
     run.tasks[at].status == TaskStatus::Waiting
         && run.before(at).iter().all(|(from, need)| match (run.tasks[*from].outcome(), need) {
             (None, _) => false,
-            (Some(_), Need::End) => true,
+            (Some(_), Need::End) => is_over_with_all_before(run, *from),
             (Some(outcome), Need::Success) => outcome.satisfies_dependents(),
         })
+}
+
+/// Whether a task is over and, where it was never begun, so is everything that it waited for: orders are chains, and
+/// one that is skipped or cancelled must not let those behind it pass those before it.
+fn is_over_with_all_before(run: &RunState, from: usize) -> bool {
+    let (mut open, mut seen) = (vec![from], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        let task = &run.tasks[at];
+        if task.outcome().is_none() {
+            return false;
+        }
+        if task.attempts == 0 && seen.insert(at) {
+            open.extend(run.before(at).iter().map(|(before, _)| *before));
+        }
+    }
+    true
 }
 
 fn begin(out: &mut Decision, run: &RunState, at: usize) {

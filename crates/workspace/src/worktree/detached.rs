@@ -42,7 +42,6 @@ impl Repository {
 
     /// Removes such a worktree with all that is in it: it holds nothing but what a test left.
     pub fn remove_detached(&self, path: &Path) -> Result<Removal> {
-        let _lock = self.worktree_lock()?;
         self.remove_registered(path, |_, marker| {
             Ok(if marker.branch.is_empty() { None } else { Some(super::KeptReason::NotOurs) })
         })

@@ -58,7 +58,6 @@ impl Repository {
     /// Removes the worktree of an attempt whose work `merged_into` holds. Its branch stays. A worktree that holds
     /// anything else is kept, and so is one that cannot be looked at. The attempt's processes must be over.
     pub fn remove_worktree(&self, path: &Path, branch: &str, merged_into: &CommitId) -> Result<Removal> {
-        let _lock = self.worktree_lock()?;
         self.remove_registered(path, |tree, marker| {
             if marker.branch != branch {
                 return Ok(Some(KeptReason::NotOurs));
@@ -82,7 +81,9 @@ impl Repository {
         })
     }
 
-    /// With the lock held: removes what is registered for this path unless `keeps` finds a reason not to.
+    /// Removes what is registered for this path unless `keeps` finds a reason not to. Looking and deleting files, which
+    /// is what takes time, goes on beside other removals: the worktree is gadugi's and nobody works in it any more. Only
+    /// what git reads of all worktrees is changed under the lock.
     pub(super) fn remove_registered(
         &self,
         path: &Path,
@@ -109,6 +110,7 @@ impl Repository {
         }
         // What `git worktree remove` does last. Git itself would refuse over submodules, or ask the user's
         // configuration what counts as clean.
+        let _lock = self.worktree_lock()?;
         fs::remove_dir_all(&tree.git_dir).map_err(Error::io(&tree.git_dir))?;
         Ok(Removal::Removed)
     }
