@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use gadugi_core::{Event, Millis, Plan, TaskId, format_duration};
+use gadugi_core::{Millis, TaskId, format_duration};
 use gadugi_engine::protocol::{RunView, TaskView};
 use globset::{GlobBuilder, GlobMatcher};
+use serde_json::Value;
 
 use crate::follow::{count, dollars, mark, short, tokens};
 use crate::table::{Align, Table};
@@ -19,20 +20,18 @@ const PATHS: usize = 6;
 pub(crate) struct Predictions(HashMap<TaskId, Vec<String>>);
 
 impl Predictions {
-    /// Those of a plan.
-    pub(crate) fn of(plan: &Plan) -> Self {
-        let tasks = plan.tasks.iter();
-        Self(
-            tasks
-                .map(|task| (task.id.clone(), task.writes.iter().map(|claim| claim.path.clone()).collect()))
-                .collect(),
-        )
-    }
-
-    /// Takes them from the event that holds the plan.
-    pub(crate) fn learn(&mut self, event: &Event) {
-        if let Event::RunStarted { plan, .. } = event {
-            *self = Self::of(plan);
+    /// Takes them from the event that holds the report: `tasks[].predicted_writes`.
+    pub(crate) fn learn(&mut self, event: &Value) {
+        if event.get("type").and_then(Value::as_str) != Some("run-finished") {
+            return;
+        }
+        for task in event.get("tasks").and_then(Value::as_array).into_iter().flatten() {
+            let id = task.get("id").and_then(Value::as_str);
+            let paths = task.get("predicted_writes").and_then(Value::as_array);
+            if let (Some(id), Some(paths)) = (id, paths) {
+                let paths = paths.iter().filter_map(Value::as_str).map(str::to_owned);
+                self.0.insert(TaskId::new(id), paths.collect());
+            }
         }
     }
 }

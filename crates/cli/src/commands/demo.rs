@@ -13,8 +13,9 @@ use gadugi_workspace::Repository;
 
 use crate::args::Invocation;
 use crate::commands::dispatch;
-use crate::error::{Done, Problem, Stop};
+use crate::error::{Done, Exit, Problem, Stop};
 use crate::output;
+use crate::programs::{self, Found};
 use crate::text::shell_word;
 
 /// Where and how.
@@ -38,12 +39,14 @@ pub(crate) fn run(args: &DemoArgs) -> Done {
     }
     Repository::create(&dir, "A sample repository").map_err(Problem::from)?;
     let root = dir.to_string_lossy().into_owned();
-    output::say(&format!("a sample repository is in {}\n", shell_word(&root)));
-    gadugi(&root, &["plan"])?;
-    output::say("");
     let parallel = args.max_parallel.to_string();
+    output::say(&format!("a sample repository is in {}\n", shell_word(&root)));
+    gadugi(&root, &["plan", "--max-parallel", &parallel])?;
+    output::say("");
     let exit = gadugi(&root, &["run", "--agent", &args.agent, "--max-parallel", &parallel])?;
-    look(&root, args);
+    if exit != Exit::Interrupted {
+        look(&root, args);
+    }
     Ok(exit)
 }
 
@@ -92,15 +95,28 @@ fn look(root: &str, args: &DemoArgs) {
             "\nThe scripted agent did as its prompts say; its tokens and dollars are made up, its times are not.",
         );
     }
+    let me = name();
     output::say(&format!("Look around: cd {}", shell_word(root)));
     for (command, what) in [
-        ("ls prompts", "what was asked for"),
-        ("gadugi status", "how each task stands"),
-        ("gadugi logs parser", "what its agent said and did"),
-        ("gadugi diff parser", "what it changed"),
-        ("git log --graph --oneline --all", "how it came together"),
-        ("gadugi land", "bring the merged branch home to main"),
+        ("ls prompts".to_owned(), "what was asked for"),
+        (format!("{me} status"), "how each task stands"),
+        (format!("{me} logs parser"), "what its agent said and did"),
+        (format!("{me} diff parser"), "what it changed"),
+        ("git log --graph --oneline --all".to_owned(), "how it came together"),
+        (format!("{me} land"), "bring the merged branch home to main"),
     ] {
         output::say(&format!("  {command:<34} {what}"));
+    }
+}
+
+/// How this program is called from a shell: by its name where that leads to it, else by its path.
+fn name() -> String {
+    let own = programs::own().map(|path| fs::canonicalize(&path).unwrap_or(path));
+    match (programs::on_path("gadugi"), own) {
+        (Found::Program(found), Ok(own)) if fs::canonicalize(&found).is_ok_and(|found| found == own) => {
+            "gadugi".to_owned()
+        }
+        (_, Ok(own)) => shell_word(&own.to_string_lossy()),
+        (_, Err(_)) => "gadugi".to_owned(),
     }
 }

@@ -85,9 +85,9 @@ fn show_settings(resolved: &Resolved, json: bool) -> Result<(), Stop> {
         });
         return output::result_json_pretty(&settings.collect::<Vec<_>>());
     }
-    let mut table = Table::new(&[("KEY", Align::Left), ("VALUE", Align::Left), ("FROM", Align::Left)]);
+    let mut table = Table::new(&[("KEY", Align::Left), ("FROM", Align::Left), ("VALUE", Align::Left)]);
     for setting in &resolved.sources {
-        table.row([&setting.key, setting.value.as_deref().unwrap_or("-"), &setting.source.to_string()]);
+        table.row([&setting.key, &setting.source.to_string(), setting.value.as_deref().unwrap_or("-")]);
     }
     output::result(&table.render(output::columns()))
 }

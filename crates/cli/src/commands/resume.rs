@@ -10,7 +10,6 @@ use crate::error::{Done, Exit, Problem};
 use crate::follow::{self, Board, Start, ViewArgs};
 use crate::output;
 use crate::place::{Place, block_on};
-use crate::report::Predictions;
 
 /// What is taken up.
 #[derive(Debug, Args)]
@@ -55,12 +54,6 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
         // It goes on as it is: following is all that is left to do.
         _ => {}
     }
-    let start = Start {
-        client,
-        run: view.run.clone(),
-        after: view.seq,
-        board: Board::from_view(&view),
-        predictions: Predictions::default(),
-    };
+    let start = Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view) };
     follow::to_the_end(place, start, args.view).await
 }

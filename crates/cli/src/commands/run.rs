@@ -16,7 +16,6 @@ use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Start, ViewArgs, count};
 use crate::place::{Place, block_on};
 use crate::planning::{self, Planned};
-use crate::report::Predictions;
 use crate::{output, text};
 
 /// What is run, and how.
@@ -136,8 +135,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
         output::say("nothing was started");
         return Ok(Exit::Success);
     }
-    let predictions = Predictions::of(&planned.plan);
-    block_on(submit(&place, args, resolved, planned, predictions))
+    block_on(submit(&place, args, resolved, planned))
 }
 
 /// What is refused before anything is looked at.
@@ -195,13 +193,7 @@ fn say(args: &RunArgs, line: &str) {
     }
 }
 
-async fn submit(
-    place: &Place,
-    args: &RunArgs,
-    resolved: Resolved,
-    planned: Planned,
-    predictions: Predictions,
-) -> Done {
+async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Planned) -> Done {
     let mut client = place.engine().await?;
     let submission = Submission {
         plan: planned.plan,
@@ -222,6 +214,6 @@ async fn submit(
         }
         return Ok(Exit::Success);
     }
-    let start = Start { client, run, after: 0, board: Board::default(), predictions };
+    let start = Start { client, run, after: 0, board: Board::default() };
     follow::to_the_end(place, start, args.view).await
 }

@@ -2,10 +2,10 @@
 
 use gadugi_core::{Event, Timestamp, format_duration};
 use gadugi_sys::clock;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::board::{Board, Row};
+use super::board::Board;
 use super::lines;
 use super::words::{Level, describe};
 use crate::error::Stop;
@@ -13,8 +13,6 @@ use crate::{output, text};
 
 /// Redraws a second at most.
 const HZ: u8 = 10;
-/// Columns of the bar.
-const BAR: usize = 20;
 /// Lines of the terminal that are left to what was there before.
 const LINES_LEFT: usize = 4;
 
@@ -30,12 +28,10 @@ pub(crate) enum Face {
     Live(Live),
 }
 
-/// A terminal that is redrawn.
+/// A terminal that is redrawn: one block of lines, the overall one last.
 pub(crate) struct Live {
     level: Level,
-    multi: MultiProgress,
-    rows: Vec<ProgressBar>,
-    overall: ProgressBar,
+    block: ProgressBar,
 }
 
 impl Face {
@@ -91,62 +87,30 @@ impl Face {
         match self {
             Self::Json | Self::Silent => {}
             Self::Plain(_) => output::say(line),
-            Self::Live(live) => live.multi.suspend(|| output::say(line)),
+            Self::Live(live) => live.block.suspend(|| output::say(line)),
         }
     }
 
     /// Takes what is redrawn away.
     pub(crate) fn finish(&mut self) {
         if let Self::Live(live) = self {
-            live.rows.drain(..).for_each(|row| row.finish_and_clear());
-            live.overall.finish_and_clear();
+            live.block.finish_and_clear();
         }
     }
 }
 
 impl Live {
     fn new(level: Level) -> Self {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(HZ));
-        let overall = multi.add(ProgressBar::new(1));
-        overall.set_style(style(&format!("{{bar:{BAR}.green/dim}} {{msg}}")).progress_chars("━━╌"));
-        Self { level, multi, rows: Vec::new(), overall }
+        let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(HZ));
+        block.set_style(ProgressStyle::with_template("{msg}").expect("a constant template"));
+        Self { level, block }
     }
 
     fn draw(&mut self, board: &Board) {
-        let now = clock::now();
         let (height, columns) = console::Term::stderr().size();
+        // The last column stays free: a terminal would wrap there.
         let columns = usize::from(columns).saturating_sub(1);
-        let room = usize::from(height).saturating_sub(LINES_LEFT).max(1);
-        let running: Vec<&Row> = board.rows().iter().filter(|row| row.since().is_some()).collect();
-        let names = lines::name_columns(board);
-        let shown = if running.len() > room { room - 1 } else { running.len() };
-        let mut texts: Vec<String> =
-            running[..shown].iter().map(|row| lines::row(row, now, names, columns)).collect();
-        if running.len() > shown {
-            texts.push(lines::more(running.len() - shown));
-        }
-        while self.rows.len() > texts.len() {
-            if let Some(row) = self.rows.pop() {
-                row.finish_and_clear();
-                self.multi.remove(&row);
-            }
-        }
-        while self.rows.len() < texts.len() {
-            let row = self.multi.insert_before(&self.overall, ProgressBar::no_length());
-            row.set_style(style("{msg}"));
-            self.rows.push(row);
-        }
-        for (row, text) in self.rows.iter().zip(texts) {
-            row.set_message(text);
-        }
-        let done =
-            board.rows().iter().filter(|row| matches!(row.stage, super::board::Stage::Over { .. })).count();
-        self.overall.set_length(board.rows().len().max(1) as u64);
-        self.overall.set_position(done as u64);
-        self.overall.set_message(text::cut(&lines::overall(board, now), columns.saturating_sub(BAR + 1)));
+        let rows = usize::from(height).saturating_sub(LINES_LEFT).max(1);
+        self.block.set_message(lines::block(board, clock::now(), rows, columns).join("\n"));
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("a constant template")
 }

@@ -8,11 +8,30 @@ use crate::text;
 
 /// Columns of a task's name.
 const NAME: usize = 24;
+/// Columns of the bar.
+const BAR: usize = 20;
 /// Columns of a phase: the longest title that an agent reports, with its number.
 const PHASE: usize = 24;
 
+/// All of it: a line for each running task, in at most so many rows, and below them the overall line with its bar.
+pub(crate) fn block(board: &Board, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
+    let running: Vec<&Row> = board.rows().iter().filter(|row| row.since().is_some()).collect();
+    let shown = if running.len() > rows { rows.saturating_sub(1) } else { running.len() };
+    let names = name_columns(board);
+    let mut lines: Vec<String> = running[..shown].iter().map(|one| row(one, now, names, columns)).collect();
+    if running.len() > shown {
+        lines.push(text::cut(&format!("… and {} more", count(running.len() - shown, "task")), columns));
+    }
+    let done = board.rows().iter().filter(|row| matches!(row.stage, Stage::Over { .. })).count();
+    let full = BAR * done / board.rows().len().max(1);
+    let bar = console::style("━".repeat(full)).green().for_stderr();
+    let rest = console::style("╌".repeat(BAR - full)).dim().for_stderr();
+    lines.push(format!("{bar}{rest} {}", text::cut(&overall(board, now), columns.saturating_sub(BAR + 1))));
+    lines
+}
+
 /// One running task in so many columns: name, phase, action, elapsed, tokens, cost.
-pub(crate) fn row(row: &Row, now: Timestamp, names: usize, columns: usize) -> String {
+fn row(row: &Row, now: Timestamp, names: usize, columns: usize) -> String {
     let elapsed = format_duration(row.since().map_or(Millis(0), |since| now.since(since)));
     let numbers = format!("{elapsed:>7}{}", usage_columns(&row.usage()));
     let name = pad(text::cut(row.id.as_str(), names.min(NAME)), names.min(NAME));
@@ -29,12 +48,12 @@ pub(crate) fn row(row: &Row, now: Timestamp, names: usize, columns: usize) -> St
 }
 
 /// The width that the names of running tasks need.
-pub(crate) fn name_columns(board: &Board) -> usize {
+fn name_columns(board: &Board) -> usize {
     board.rows().iter().map(|row| text::width(row.id.as_str())).max().unwrap_or(0).clamp(1, NAME)
 }
 
 /// The overall line, behind the bar: `3/8 done, 2 running, 1 failed  1m 02s  12.3k tokens  $0.42`.
-pub(crate) fn overall(board: &Board, now: Timestamp) -> String {
+fn overall(board: &Board, now: Timestamp) -> String {
     let rows = board.rows();
     let of = |wanted: fn(Stage) -> bool| rows.iter().filter(|row| wanted(row.stage)).count();
     let done = of(|stage| matches!(stage, Stage::Over { .. }));
@@ -58,11 +77,6 @@ pub(crate) fn overall(board: &Board, now: Timestamp) -> String {
         line.push_str(&format!("  {}", dollars(usage.cost_microusd)));
     }
     line
-}
-
-/// What stands in place of the rows that have no room.
-pub(crate) fn more(rows: usize) -> String {
-    format!("… and {} more", count(rows, "task"))
 }
 
 fn usage_columns(usage: &Usage) -> String {
@@ -145,6 +159,14 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_small_terminal_shows_some_and_counts_the_rest() {
+        let board = board();
+        assert_eq!(block(&board, Timestamp(64_000), 10, 80).len(), 3);
+        let lines = block(&board, Timestamp(64_000), 1, 80);
+        assert_eq!((lines.len(), lines[0].as_str()), (2, "… and 2 tasks more"));
     }
 
     #[test]

@@ -62,8 +62,6 @@ pub(crate) struct Start {
     pub(crate) after: u64,
     /// What is known.
     pub(crate) board: Board,
-    /// What the plan said, where it is at hand.
-    pub(crate) predictions: Predictions,
 }
 
 /// Follows a run until it rests or is over, and says what it came to.
@@ -133,11 +131,12 @@ impl Signals {
 impl<'a> Follower<'a> {
     async fn begin(place: &'a Place, start: Start, view: ViewArgs) -> Result<Self, Stop> {
         let signals = Signals::new()?;
-        let Start { mut client, run, after, board, predictions } = start;
+        let Start { mut client, run, after, board } = start;
         client.follow(&run, after).await?;
         let (frames, reader) = read(client);
         let face = Face::choose(view);
         let (seen, interrupts, losses) = (after, 0, 0);
+        let predictions = Predictions::default();
         Ok(Self {
             place,
             run,
@@ -207,8 +206,8 @@ impl<'a> Follower<'a> {
         self.face.event(raw, event.as_ref(), at, &self.board)?;
         if let Some(event) = &event {
             self.board.event(event, at);
-            self.predictions.learn(event);
         }
+        self.predictions.learn(raw);
         self.face.draw(&self.board);
         Ok(())
     }

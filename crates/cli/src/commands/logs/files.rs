@@ -11,10 +11,13 @@ use tokio::sync::Notify;
 
 use super::human::Human;
 use crate::error::{Problem, Stop};
-use crate::output;
+use crate::{output, text};
 
 /// Read at a time.
 const CHUNK: usize = 64 * 1024;
+
+/// Columns of a step's title.
+const TITLE: usize = 90;
 
 /// An attempt's steps, and how far each was shown.
 pub(super) struct Attempt {
@@ -75,7 +78,7 @@ impl Attempt {
                 let dir = self.dir.join(number.to_string());
                 let tail = |name| Tail { path: dir.join(name), read: 0 };
                 let (stdout, stderr) = (tail("stdout.jsonl"), tail("stderr.log"));
-                self.steps.push(Step { number, stdout, stderr, human: Human::new(number) });
+                self.steps.push(Step { number, stdout, stderr, human: Human::new(&title(number, &dir)) });
             }
         }
         self.steps.sort_by_key(|step| step.number);
@@ -88,6 +91,16 @@ fn step_numbers(dir: &Path) -> Vec<u32> {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     numbers.sort_unstable();
     numbers
+}
+
+/// `step 2: /bin/sh -c 'make test'`, from what the shim was asked.
+fn title(number: u32, dir: &Path) -> String {
+    let spec = std::fs::read(dir.join("spec.json")).ok();
+    let spec: Option<serde_json::Value> = spec.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let argv = spec.as_ref().and_then(|spec| spec.get("argv")?.as_array()).into_iter().flatten();
+    let words: Vec<String> = argv.filter_map(|word| word.as_str()).map(text::shell_word).collect();
+    let command = if words.is_empty() { String::new() } else { format!(": {}", words.join(" ")) };
+    text::fit(&format!("step {number}{command}"), TITLE)
 }
 
 impl Step {

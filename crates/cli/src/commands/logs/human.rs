@@ -13,7 +13,7 @@ const LONGEST: usize = 1024 * 1024;
 
 /// The two outputs of one step on their way to a person.
 pub(super) struct Human {
-    step: u32,
+    title: String,
     headed: bool,
     reader: StreamReader,
     stdout: Lines,
@@ -21,10 +21,16 @@ pub(super) struct Human {
 }
 
 impl Human {
-    /// For the step of that number.
-    pub(super) fn new(step: u32) -> Self {
+    /// For a step that is called so.
+    pub(super) fn new(title: &str) -> Self {
         let reader = StreamReader::new(AgentKind::Claude);
-        Self { step, headed: false, reader, stdout: Lines::default(), stderr: Lines::default() }
+        Self {
+            title: title.to_owned(),
+            headed: false,
+            reader,
+            stdout: Lines::default(),
+            stderr: Lines::default(),
+        }
     }
 
     /// What further bytes of standard output say.
@@ -47,7 +53,7 @@ impl Human {
 
     fn head(&mut self, wanted: bool) -> String {
         if wanted && !std::mem::replace(&mut self.headed, true) {
-            format!("── step {} ──\n", self.step)
+            format!("── {} ──\n", self.title)
         } else {
             String::new()
         }
@@ -71,7 +77,7 @@ impl Human {
                 let session = session.as_ref().map_or("?", |session| session.as_str());
                 push(out, "* ", &format!("session {session}, model {}", model.as_deref().unwrap_or("?")));
             }
-            AgentEvent::Text(words) => push(out, "", words),
+            AgentEvent::Text(words) => push(out, "", &without_marks(words)),
             AgentEvent::ToolUse { summary, .. } => push(out, "> ", &text::fit(summary, TOOL_COLUMNS)),
             AgentEvent::ToolResult { is_error: true } => push(out, "> ", "that failed"),
             AgentEvent::Phase(phase) => {
@@ -88,7 +94,11 @@ impl Human {
             AgentEvent::Result { is_error, text, turns } => {
                 let word = if *is_error { "failed" } else { "done" };
                 let used = tokens(self.reader.usage().tokens());
-                push(out, "= ", &format!("{word} after {turns} turns, {used} tokens: {text}"));
+                push(
+                    out,
+                    "= ",
+                    &format!("{word} after {turns} turns, {used} tokens: {}", without_marks(text)),
+                );
             }
             AgentEvent::ToolResult { .. }
             | AgentEvent::Usage(_)
@@ -98,9 +108,15 @@ impl Human {
     }
 }
 
+/// Words without the lines that are meant for gadugi: those come as events of their own.
+fn without_marks(words: &str) -> String {
+    let lines = words.lines().filter(|line| !line.trim_start().starts_with("GADUGI-PHASE:"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Adds clean lines, each behind its sign.
 fn push(out: &mut String, sign: &str, words: &str) {
-    for line in text::block(words).trim_end().split('\n') {
+    for line in text::block(words).trim_end().lines() {
         out.push_str(sign);
         out.push_str(line.trim_end());
         out.push('\n');
@@ -145,7 +161,7 @@ mod tests {
             r#"{"type":"result","subtype":"success","is_error":false,"num_turns":3,"result":"All done."}"#,
             "\n"
         );
-        let mut human = Human::new(2);
+        let mut human = Human::new("step 2");
         let (first, second) = stream.as_bytes().split_at(200);
         let mut out = human.stdout(first, true);
         out.push_str(&human.stdout(second, true));

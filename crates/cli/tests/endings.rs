@@ -1,0 +1,197 @@
+//! How runs end before their time: timeouts, cancellations, interruptions, a dead engine. No process, no lock and no
+//! half-written file is left.
+
+mod stage;
+
+use std::fs;
+
+use serde_json::Value;
+use stage::{Stage, until};
+
+fn status(stage: &Stage) -> Value {
+    serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
+}
+
+/// A script whose descent is as hard to end as it can be.
+const STUBBORN: &str =
+    "ignore-term\nspawn-daemon 300\nrun sh -c 'trap \"\" TERM; setsid sleep 300 & exec sleep 300'\nhang";
+
+#[track_caller]
+fn nothing_is_left(stage: &Stage) {
+    until("no process of an attempt is left", || stage.attempt_processes().is_empty());
+    let half_written = |dir: &std::path::Path| {
+        let names = fs::read_dir(dir)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".tmp")).collect::<Vec<_>>()
+    };
+    assert_eq!(half_written(&stage.root.join(".gadugi/monitoring")), Vec::<String>::new());
+    for lock in ["index.lock", "HEAD.lock", "packed-refs.lock"] {
+        assert!(!stage.root.join(".git").join(lock).exists(), "{lock}");
+    }
+}
+
+fn quick_to_kill(stage: &Stage) {
+    stage.write("gadugi.toml", "[run]\ngrace = \"1s\"\n");
+}
+
+#[test]
+fn a_task_whose_time_is_over_is_stopped_with_all_its_descent() {
+    let stage = Stage::new();
+    quick_to_kill(&stage);
+    stage.prompt("stubborn", "timeout: 1s", STUBBORN);
+    stage.prompt("fine", "", "write fine.txt fine");
+    stage.commit("prompts");
+    let ran = stage.run(&["--max-parallel", "2"]);
+    ran.ends_with(1);
+    assert_eq!(ran.task("stubborn")["outcome"], "timed-out");
+    assert_eq!(ran.task("fine")["outcome"], "succeeded");
+    nothing_is_left(&stage);
+}
+
+#[test]
+fn a_cancelled_task_ends_and_the_others_go_on() {
+    let stage = Stage::new();
+    quick_to_kill(&stage);
+    stage.prompt("stubborn", "", STUBBORN);
+    stage.prompt("follower", "depends_on: [stubborn]", "write follower.txt x");
+    stage.prompt("fine", "", "sleep 1s\nwrite fine.txt fine");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&["--max-parallel", "2"]);
+    run.until("the stubborn task runs", |event| {
+        event["type"] == "step-started" && event["task"] == "stubborn"
+    });
+    until("its descent is there", || stage.attempt_processes().len() >= 4);
+    stage.gadugi(&["cancel", "stubborn"]).ends_with(0);
+    let ran = run.end();
+    ran.ends_with(1);
+    assert_eq!(ran.task("stubborn")["outcome"], "cancelled");
+    assert_eq!(ran.task("follower")["outcome"], "skipped");
+    assert_eq!(ran.task("fine")["outcome"], "succeeded");
+    nothing_is_left(&stage);
+}
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
+    let stage = Stage::new();
+    quick_to_kill(&stage);
+    stage.prompt("long", "", "write begun.txt begun\nfresh hang\nwrite done.txt done");
+    stage.prompt("later", "depends_on: [long]", "run cat done.txt > later.txt");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&[]);
+    run.until_type("step-started");
+    let workspace = status(&stage)["tasks"][0]["workspace"].as_str().unwrap().to_owned();
+    until("the agent has begun", || std::path::Path::new(&workspace).join("begun.txt").exists());
+    run.signal("INT");
+    let ran = run.end();
+    ran.ends_with(130);
+    assert!(ran.stderr.contains("gadugi resume"), "{}", ran.stderr);
+    nothing_is_left(&stage);
+    stage.engine_leaves();
+    assert_eq!(status(&stage)["tasks"][0]["state"], "suspended");
+    assert!(std::path::Path::new(&workspace).join("begun.txt").exists(), "what it did is kept");
+
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+    let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "later.txt"), "done");
+    assert_eq!(resumed.task("long")["attempts"], 1, "it was taken up, not begun again");
+    stage.gadugi(&["resume"]).ends_with(0);
+}
+
+#[test]
+fn asked_twice_it_stops_at_once() {
+    let stage = Stage::new();
+    stage.write("gadugi.toml", "[run]\ngrace = \"10m\"\n");
+    stage.prompt("stubborn", "", STUBBORN);
+    stage.commit("prompts");
+    let mut run = stage.start_run(&[]);
+    run.until_type("step-started");
+    until("its descent is there", || stage.attempt_processes().len() >= 4);
+    run.signal("INT");
+    run.until_type("stop-requested");
+    run.signal("INT");
+    run.end().ends_with(130);
+    nothing_is_left(&stage);
+}
+
+#[test]
+fn a_terminal_that_closes_leaves_the_run_going() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "sleep 1s\nwrite one.txt one");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&[]);
+    run.until_type("step-started");
+    run.signal("HUP");
+    drop(run);
+    until("the run is over", || status(&stage)["status"] == "finished");
+    assert_eq!(status(&stage)["tasks"][0]["state"], "succeeded");
+}
+
+#[test]
+fn an_agent_outlives_a_killed_engine_and_is_adopted() {
+    let stage = Stage::new();
+    stage.prompt("long", "", "sleep 3s\nrun echo x >> count.txt\nrun cp count.txt out.txt");
+    stage.prompt("next", "depends_on: [long]", "run cat out.txt > next.txt");
+    stage.commit("prompts");
+    let started = stage.gadugi(&["run", "--agent", "scripted", "--detach"]);
+    started.ends_with(0);
+    until("the agent runs", || status(&stage)["tasks"][0]["state"] == "running");
+    stage.kill_engine();
+    assert!(!stage.attempt_processes().is_empty(), "the agent goes on without its engine");
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+    let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "next.txt"), "x", "it ran exactly once");
+    assert_eq!(resumed.task("long")["attempts"], 1);
+    nothing_is_left(&stage);
+}
+
+#[test]
+fn an_agent_that_finishes_while_the_engine_is_dead_has_succeeded() {
+    let stage = Stage::new();
+    stage.prompt("long", "", "sleep 1s\nrun echo x >> count.txt");
+    stage.commit("prompts");
+    stage.gadugi(&["run", "--agent", "scripted", "--detach"]).ends_with(0);
+    until("the agent runs", || status(&stage)["tasks"][0]["state"] == "running");
+    stage.kill_engine();
+    until("the agent is over", || stage.attempt_processes().is_empty());
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+    let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "count.txt"), "x", "it ran exactly once");
+    assert_eq!(resumed.task("long")["attempts"], 1);
+}
+
+#[test]
+fn a_follower_whose_engine_dies_goes_on_following() {
+    let stage = Stage::new();
+    stage.prompt("long", "", "sleep 2s\nwrite one.txt one");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&[]);
+    run.until_type("step-started");
+    stage.kill_engine();
+    // The follower starts an engine anew; that one adopts what runs, and begins nothing until somebody says so.
+    stage::until("an engine lives again", || stage.engine().is_some());
+    let ran = run.end();
+    let seqs: Vec<u64> = ran.events().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.is_sorted_by(|a, b| a < b), "none twice: {seqs:?}");
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+    assert_eq!(status(&stage)["tasks"][0]["state"], "succeeded");
+}
+
+#[test]
+fn a_run_inside_a_task_is_refused() {
+    let stage = Stage::new();
+    let program = env!("CARGO_BIN_EXE_gadugi");
+    let script = format!("run {program} run --agent scripted > nested.txt 2>&1; echo $? >> nested.txt");
+    stage.prompt("one", "", &script);
+    stage.commit("prompts");
+    let ran = stage.run(&[]);
+    ran.ends_with(0);
+    let nested = stage.blob(ran.report()["branch"].as_str().unwrap(), "nested.txt");
+    assert_eq!(nested.lines().last(), Some("2"), "{nested}");
+    assert_eq!(nested.lines().filter(|line| line.starts_with("error:")).count(), 1, "{nested}");
+}
