@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use gadugi_core::{Collected, Command, Report, SessionMode, StepExit, StepKind};
+use gadugi_core::{Collected, Command, Effect, Report, SessionMode, StepExit, StepKind};
 
 fn collected(id: &str, number: u32) -> Report {
     let work = Collected { commit: commit("work"), changed: vec!["a.rs".into()], committed_rest: false };
@@ -151,4 +151,16 @@ fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
     story.ends("a", done());
     story.report(collected("a", 1));
     assert_eq!(story.task("c").word(), "waiting", "a is not merged yet");
+}
+
+/// A stop that is asked for before the step is followed reaches nobody.
+#[test]
+fn a_step_that_was_being_stopped_when_the_engine_died_is_stopped_once_it_is_found() {
+    let mut story = agent_runs();
+    story.command(Command::Cancel { run: run_id(), target: gadugi_core::CancelTarget::All });
+    let adopt = |effect: &Effect| matches!(effect, Effect::AdoptStep { .. });
+    assert!(story.command(Command::Restart).effects.iter().all(adopt));
+    let found = story.started("a");
+    assert_eq!(words(&found), Vec::<&str>::new(), "it is known to run");
+    assert!(matches!(found.effects[..], [Effect::StopStep { .. }]));
 }

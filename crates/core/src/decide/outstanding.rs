@@ -1,7 +1,7 @@
 //! What a state still owes to the world. After a crash, doing it again is all the recovery there is.
 
 use super::active;
-use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State, StopForce};
+use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State};
 
 /// The effects that were asked for and have not been reported on, as far as the state knows. Processes are looked
 /// for and followed, never started.
@@ -35,11 +35,8 @@ fn of_run(run: &RunState) -> Vec<Effect> {
                 effects.push(Effect::Advance { run, task, from: onto.clone(), to: to.clone() });
             }
             Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => {
-                let of = step.id(id);
-                effects.push(Effect::AdoptStep { step: of.clone(), kind: step.kind.clone() });
-                if attempt.stopping.is_some() && step.running.is_some() {
-                    effects.push(Effect::StopStep { step: of, force: StopForce::Grace });
-                }
+                // One that is to be stopped is asked to once it is found: nobody can stop what they do not follow yet.
+                effects.push(Effect::AdoptStep { step: step.id(id), kind: step.kind.clone() });
             }
             Stage::Ready
             | Stage::Suspended { .. }

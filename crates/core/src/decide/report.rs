@@ -87,8 +87,11 @@ fn workspace_prepared(
 
 fn step_started(out: &mut Decision, state: &State, id: &StepId, process: crate::Process) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
-    let step = found.attempt.step().filter(|step| step.number == id.step && step.running.is_none())?;
-    out.fact(Event::StepStarted { step: step.id(found.id.clone()), process });
+    let step = found.attempt.step().filter(|step| step.number == id.step)?;
+    if step.running.is_none() {
+        out.fact(Event::StepStarted { step: step.id(found.id.clone()), process });
+    }
+    // Also one that an engine which came back has found: whoever asked for its stop before is gone.
     if found.attempt.stopping.is_some() {
         out.then(crate::Effect::StopStep { step: id.clone(), force: StopForce::Grace });
     }
