@@ -31,7 +31,8 @@ impl Fate {
 
     /// How long it takes and how it ends; none where it does not.
     pub(super) fn end(&self, rng: &mut Rng, kind: &StepKind) -> Option<(Millis, StepEnd)> {
-        let length = Millis(rng.between(10..=90_000));
+        let longest = if rng.chance(200) { 2_000 } else { 90_000 };
+        let length = Millis(rng.between(10..=longest));
         let agent = matches!(kind, StepKind::Agent { .. });
         let end = match self {
             Self::Good if agent => spoken(rng, EndClass::Done, StepExit::Code(0), None),

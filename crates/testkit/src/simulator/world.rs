@@ -92,7 +92,8 @@ impl World {
 
     /// Carries out an effect.
     pub(super) fn perform(&mut self, rng: &mut Rng, effect: &Effect) -> Result<Afters, String> {
-        let quick = rng.between(1..=400);
+        let longest = if rng.chance(60) { 60_000 } else { 400 };
+        let length = rng.between(1..=longest);
         let report = match effect {
             Effect::OpenIntegration { run, base, .. } => self.open(rng, run, base),
             Effect::PrepareWorkspace { attempt, .. } => self.prepare(rng, attempt),
@@ -104,7 +105,7 @@ impl World {
             Effect::Advance { run, task, from, to } => self.advance(rng, (run, task), from, to),
             Effect::TidyRun { run } => Report::Tidied { run: run.clone(), kept: Vec::new() },
         };
-        Ok(vec![(quick, After::Report(report))])
+        Ok(vec![(length, After::Report(report))])
     }
 
     fn open(&mut self, rng: &mut Rng, run: &RunId, base: &CommitId) -> Report {
@@ -193,7 +194,10 @@ impl World {
     }
 
     fn stop(&mut self, rng: &mut Rng, id: &StepId, force: StopForce) -> Afters {
-        let Some(step) = self.steps.get(id).filter(|step| step.end.is_none()) else { return Vec::new() };
+        // An engine can only stop what it follows: a stop that overtakes the adoption is lost.
+        let epoch = self.epoch;
+        let followed = self.steps.get(id).filter(|step| step.end.is_none() && step.follower == epoch);
+        let Some(step) = followed else { return Vec::new() };
         let (length, end) = match force {
             StopForce::Now => (5, ends::killed()),
             StopForce::Grace => (rng.between(1..=self.grace.0), ends::stopped(rng, &step.kind)),
