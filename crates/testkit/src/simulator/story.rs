@@ -65,10 +65,16 @@ impl Simulation {
     pub fn new(seed: u64, shape: &Shape) -> Self {
         let mut rng = Rng::new(seed);
         let rough = rng.chance(800);
+        let mut shape = shape.clone();
+        // Some worlds are all echoes and stubborn people: what is about an earlier attempt meets the next one there.
+        if rng.chance(120) {
+            (shape.disorder, shape.retries) = (shape.disorder * 6, 800);
+        }
         let world = World::new(if rough { shape.trouble } else { 0 }, Millis::seconds(10));
         Self {
             seed,
-            shape: shape.clone(),
+            crash_at_store: shape.crash_at_store,
+            shape,
             rng,
             start: world.now,
             order: 0,
@@ -81,7 +87,6 @@ impl Simulation {
             calm: false,
             owed: false,
             wake: None,
-            crash_at_store: shape.crash_at_store,
             summary: Summary::default(),
             trail: None,
         }
