@@ -38,6 +38,7 @@ pub enum Effect {
         kind: StepKind,
     },
     /// After a restart: find the step that was intended or running, and follow it; start nothing.
+    /// It reports the start (known or not) and the end; a step of which there is no trace ends as [`crate::StepExit::Lost`].
     AdoptStep {
         /// The step.
         step: StepId,
