@@ -157,6 +157,21 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     })
 }
 
+/// The same without cycles: an edge that leads backwards is turned, and the tasks are given in any order.
+fn any_good_plan() -> impl Strategy<Value = Plan> {
+    any_plan().prop_flat_map(|mut plan| {
+        let place: BTreeMap<TaskId, usize> =
+            plan.tasks.iter().enumerate().map(|(at, task)| (task.id.clone(), at)).collect();
+        plan.edges.retain(|edge| edge.from != edge.to);
+        for edge in &mut plan.edges {
+            if place[&edge.from] > place[&edge.to] {
+                std::mem::swap(&mut edge.from, &mut edge.to);
+            }
+        }
+        Just(plan.tasks.clone()).prop_shuffle().prop_map(move |tasks| Plan { tasks, ..plan.clone() })
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -184,8 +199,8 @@ proptest! {
     }
 
     #[test]
-    fn stages_and_times_agree_with_the_edges(plan in any_plan(), slots in 1..6_usize) {
-        prop_assume!(plan.order().is_some());
+    fn stages_and_times_agree_with_the_edges(plan in any_good_plan(), slots in 1..6_usize) {
+        prop_assert!(plan.order().is_some());
         let stages = plan.stages();
         let stage: BTreeMap<&TaskId, usize> =
             stages.iter().enumerate().flat_map(|(at, ids)| ids.iter().map(move |id| (id, at))).collect();
