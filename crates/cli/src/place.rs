@@ -75,11 +75,11 @@ pub(crate) fn check_writable(dir: &Path) -> Result<(), Problem> {
     let refuse = |why: &str| {
         let shown = text::shell_word(&dir.to_string_lossy());
         let message = format!("the state folder {} cannot be written to: {why}", dir.display());
-        Problem::environment(
-            "state-unwritable",
-            message,
-            Some(&format!("ls -ld {shown}; chmod u+rwx {shown}")),
-        )
+        let hint = match dir.exists() && !dir.is_dir() {
+            true => format!("mv {shown} elsewhere"),
+            false => format!("ls -ld {shown}; chmod u+rwx {shown}"),
+        };
+        Problem::environment("state-unwritable", message, Some(&hint))
     };
     match files::create_ignored_dir(dir) {
         Err(error) if files::is_disk_full(&error) => return Err(Problem::io("make", dir, &error)),
