@@ -30,7 +30,8 @@ impl Repository {
         }
     }
 
-    /// Moves the branch from `from` to `to`, and only from there. Where it is at `to` already, that is well.
+    /// Moves the branch from `from` to `to`, and only from there. Where it holds `to` already, that is well: it was asked
+    /// for before a crash, and somebody may have built on it since.
     ///
     /// It moves the ref and nothing else, also where a worktree of the user's has the branch checked out: that worktree
     /// keeps its files and index (they are the user's) and shows the difference in its `git status`.
@@ -46,6 +47,7 @@ impl Repository {
             Some(actual) if actual == *from => {
                 Err(AdvanceFailure::Failed(format!("{branch} cannot be moved")))
             }
+            Some(actual) if self.is_ancestor(to, &actual).map_err(failed)? => Ok(()),
             Some(actual) => Err(AdvanceFailure::Moved(actual)),
             None => Err(AdvanceFailure::Failed(format!("there is no branch {branch}"))),
         }

@@ -99,6 +99,8 @@ with_each_git! {
         let composed = clean(repository.compose(&one, &work(fixture, "three", "x3", "3"), "m", MergeStrategy::Merge, None));
         repository.advance("gadugi/run", &one, &composed).unwrap();
         assert_eq!(std::fs::read_to_string(fixture.root.join("new")).unwrap(), "1", "files of a user who looks at it stay");
+        repository.advance("gadugi/run", &base, &one).unwrap();
+        assert_eq!(fixture.tip(&fixture.root, "gadugi/run"), composed, "what was built on it since stays");
     }
 
     fn of_many_who_advance_from_one_place_one_wins(fixture) {
