@@ -16,7 +16,7 @@ pub(crate) fn result(text: &str) -> Result<(), Stop> {
 /// Writes a result that may be no text: what an agent's process wrote, as it came.
 pub(crate) fn result_bytes(bytes: &[u8]) -> Result<(), Stop> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(stop)
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| stop(&error))
 }
 
 /// Writes one line of JSON as a result.
@@ -74,7 +74,7 @@ pub(crate) fn columns() -> Option<usize> {
     is_terminal().then(|| usize::from(console::Term::stdout().size().1))
 }
 
-fn stop(error: io::Error) -> Stop {
+fn stop(error: &io::Error) -> Stop {
     match error.kind() {
         ErrorKind::BrokenPipe => Stop::ReaderGone,
         _ => Problem::environment("output", format!("cannot write the result: {error}"), None).into(),

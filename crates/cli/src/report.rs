@@ -229,3 +229,113 @@ fn homecoming(out: &mut String, view: &RunView, succeeded: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gadugi_core::{CommitId, RunId, Timestamp, Usage};
+
+    use super::*;
+
+    fn task(id: &str, state: &str, verdict: Option<&str>, detail: &str) -> TaskView {
+        let usage = Usage { input_tokens: 1200, cost_microusd: 12_000, ..Usage::default() };
+        TaskView {
+            id: TaskId::new(id),
+            name: id.into(),
+            prompt: format!("prompts/{id}.md"),
+            state: state.into(),
+            over: true,
+            verdict: verdict.map(str::to_owned),
+            detail: detail.into(),
+            waits_for: Vec::new(),
+            attempts: 1,
+            steps: 1,
+            step_kind: None,
+            phase: None,
+            action: String::new(),
+            pid: None,
+            cpu_percent: 0.0,
+            memory_mb: 0.0,
+            started_at: None,
+            finished_at: None,
+            elapsed_ms: 65_000,
+            usage,
+            branch: Some(format!("feature/parallel-{id}")),
+            workspace: Some(format!("/repo/.worktrees/{id}").into()),
+            base: None,
+            commit: Some(CommitId::new("0123456789abcdef")),
+            changed: vec![format!("src/{id}/a.rs")],
+            session: None,
+            attempt_dir: None,
+            phases: Vec::new(),
+        }
+    }
+
+    fn view(tasks: Vec<TaskView>) -> RunView {
+        RunView {
+            run: RunId::new("orchestration-20261121-090000-beef"),
+            status: "finished".into(),
+            paused_because: None,
+            started_at: Timestamp(0),
+            finished_at: Some(Timestamp(100_000)),
+            wall_ms: 100_000,
+            task_ms: 250_000,
+            speedup: 2.5,
+            branch: "gadugi/orchestration-20261121-090000-beef".into(),
+            tip: Some(CommitId::new("fedcba9876543210")),
+            base: CommitId::new("0000000000000000"),
+            landed_into: Vec::new(),
+            worktree_dir: "/repo/.worktrees".into(),
+            sequential_because: None,
+            slots: 4,
+            seq: 9,
+            usage: Usage { input_tokens: 6000, cost_microusd: 60_000, ..Usage::default() },
+            tasks,
+            kept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_report_says_what_came_of_each_task_and_what_to_do() {
+        let mut view = view(vec![
+            task("lexer", "succeeded", Some("verified"), ""),
+            task("parser", "failed", Some("conflict"), "conflicts in src/a.rs, src/b\u{1b}[31m.rs"),
+            task("broken", "failed", Some("rejected"), "sh test.sh failed (exit 1)"),
+            task("slow", "timed-out", None, "its time was over"),
+            task("calc", "skipped", None, "parser did not succeed"),
+        ]);
+        view.kept = vec![("/repo/.worktrees/parser".into(), "not merged".into())];
+        let mut predictions = Predictions::default();
+        predictions.learn(&serde_json::json!({"type": "run-finished", "tasks": [
+            {"id": "lexer", "predicted_writes": ["src/lexer.rs", "docs/*.md"]},
+        ]}));
+        let text = render(&view, &predictions, None);
+        assert!(!text.contains('\u{1b}'));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_was_predicted_is_no_surprise() {
+        let predict = |paths: &[&str]| {
+            let mut predictions = Predictions::default();
+            predictions.learn(&serde_json::json!({"type": "run-finished", "tasks": [
+                {"id": "a", "predicted_writes": paths},
+            ]}));
+            render(&view(vec![task("a", "succeeded", None, "")]), &predictions, None)
+                .contains("than the plan said")
+        };
+        for paths in [&["src/a/a.rs"][..], &["src/a"], &["src/a/"], &["src/**"], &["src/*/a.rs"], &[]] {
+            assert!(!predict(paths), "{paths:?}");
+        }
+        for paths in [&["src/a/b.rs"][..], &["src/a/a"], &["src/*"], &["src/a/a.rs", "src/b.rs"]] {
+            assert!(predict(paths), "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_merged_nothing_offers_nothing_to_land() {
+        let mut view = view(vec![task("a", "failed", None, "crashed")]);
+        view.tip = Some(view.base.clone());
+        let text = render(&view, &Predictions::default(), Some(60));
+        assert!(text.contains("Nothing was merged") && !text.contains("gadugi land"), "{text}");
+    }
+}

@@ -7,7 +7,7 @@ use gadugi_sys::env;
 use crate::args::Global;
 use crate::commands::runs;
 use crate::error::{Done, Exit, Problem};
-use crate::follow::{self, Board, Start, ViewArgs};
+use crate::follow::{self, Board, Signals, Start, ViewArgs};
 use crate::output;
 use crate::place::{Place, block_on};
 
@@ -42,6 +42,7 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
             None => return nothing(),
         },
     };
+    let signals = Signals::new()?;
     match view.status.as_str() {
         "finished" => {
             output::say(&format!("{} is over; nothing to resume", view.run));
@@ -54,6 +55,7 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
         // It goes on as it is: following is all that is left to do.
         _ => {}
     }
-    let start = Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view) };
+    let start =
+        Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view), signals };
     follow::to_the_end(place, start, args.view).await
 }

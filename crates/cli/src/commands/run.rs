@@ -13,7 +13,7 @@ use gadugi_sys::env;
 use crate::args::Global;
 use crate::commands::later;
 use crate::error::{Done, Exit, Problem, Stop};
-use crate::follow::{self, Board, Start, ViewArgs, count};
+use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
 use crate::place::{Place, block_on};
 use crate::planning::{self, Planned};
 use crate::{output, text};
@@ -151,13 +151,15 @@ fn refuse(args: &RunArgs) -> Result<(), Stop> {
         let message = "--interactive needs a terminal, and standard input is none";
         return Err(Problem::request("no-terminal", message, Some("name the prompts instead")).into());
     }
-    for name in args.how.executor.iter().filter(|name| ["docker", "kubernetes"].contains(&name.as_str())) {
+    if let Some(name @ ("docker" | "kubernetes")) = args.how.executor.as_deref() {
         return Err(later::flag(&format!("--executor {name}"), "--executor local").into());
     }
-    for name in args.how.agent.iter().filter(|name| gadugi_config::RESERVED_AGENTS.contains(&name.as_str())) {
-        return Err(later::flag(&format!("--agent {name}"), "--agent claude").into());
+    match args.how.agent.as_deref() {
+        Some(name) if gadugi_config::RESERVED_AGENTS.contains(&name) => {
+            Err(later::flag(&format!("--agent {name}"), "--agent claude").into())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Says what will happen.
@@ -194,6 +196,8 @@ fn say(args: &RunArgs, line: &str) {
 }
 
 async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Planned) -> Done {
+    // From here on a Ctrl-C is heard: it stops the run as soon as there is one.
+    let signals = Signals::new()?;
     let mut client = place.engine().await?;
     let submission = Submission {
         plan: planned.plan,
@@ -214,6 +218,6 @@ async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Plan
         }
         return Ok(Exit::Success);
     }
-    let start = Start { client, run, after: 0, board: Board::default() };
+    let start = Start { client, run, after: 0, board: Board::default(), signals };
     follow::to_the_end(place, start, args.view).await
 }

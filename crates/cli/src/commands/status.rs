@@ -60,9 +60,9 @@ fn nothing(args: &StatusArgs) -> Done {
 fn show(view: &RunView, args: &StatusArgs) -> Result<usize, Stop> {
     if args.json {
         if args.watch {
-            output::result_json(view)?
+            output::result_json(view)?;
         } else {
-            output::result_json_pretty(view)?
+            output::result_json_pretty(view)?;
         }
         return Ok(0);
     }

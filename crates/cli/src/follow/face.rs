@@ -1,5 +1,7 @@
 //! The faces of a followed run: JSON lines, silence, plain lines, a terminal that is redrawn.
 
+use std::time::{Duration, Instant};
+
 use gadugi_core::{Event, Timestamp, format_duration};
 use gadugi_sys::clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +15,8 @@ use crate::{output, text};
 
 /// Redraws a second at most.
 const HZ: u8 = 10;
+/// Between two redraws.
+const BETWEEN: Duration = Duration::from_millis(1000 / HZ as u64);
 /// Lines of the terminal that are left to what was there before.
 const LINES_LEFT: usize = 4;
 
@@ -32,6 +36,7 @@ pub(crate) enum Face {
 pub(crate) struct Live {
     level: Level,
     block: ProgressBar,
+    drawn: Option<Instant>,
 }
 
 impl Face {
@@ -103,10 +108,15 @@ impl Live {
     fn new(level: Level) -> Self {
         let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(HZ));
         block.set_style(ProgressStyle::with_template("{msg}").expect("a constant template"));
-        Self { level, block }
+        Self { level, block, drawn: None }
     }
 
     fn draw(&mut self, board: &Board) {
+        // What comes in between is drawn with the next tick.
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < BETWEEN) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
         let (height, columns) = console::Term::stderr().size();
         // The last column stays free: a terminal would wrap there.
         let columns = usize::from(columns).saturating_sub(1);

@@ -6,6 +6,7 @@
 mod board;
 mod face;
 mod lines;
+mod signals;
 mod words;
 
 use std::time::Duration;
@@ -16,7 +17,6 @@ use gadugi_engine::client::{Client, ClientError};
 use gadugi_engine::protocol::{Frame, Reply, Request, RunView};
 use gadugi_sys::{clock, env};
 use serde_json::Value;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -24,6 +24,7 @@ use tokio::time::MissedTickBehavior;
 pub(crate) use board::Board;
 use face::Face;
 pub(crate) use lines::{dollars, tokens};
+pub(crate) use signals::Signals;
 pub(crate) use words::{count, mark, short};
 
 use crate::error::{Done, Exit, Problem, Stop};
@@ -35,6 +36,8 @@ use crate::{output, text};
 const FRAMES: usize = 256;
 /// Between two redraws where nothing but time changes.
 const TICK: Duration = Duration::from_millis(250);
+/// How often the user has to ask for the end until the run is no longer followed to its rest.
+const ENOUGH: u32 = 2;
 /// Engines that may go away in a row without one event in between.
 const LOSSES: u32 = 3;
 
@@ -62,6 +65,8 @@ pub(crate) struct Start {
     pub(crate) after: u64,
     /// What is known.
     pub(crate) board: Board,
+    /// What the user asks for by signals.
+    pub(crate) signals: Signals,
 }
 
 /// Follows a run until it rests or is over, and says what it came to.
@@ -72,6 +77,10 @@ pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> D
     match end {
         Ok(End::Finished(view)) => follower.finished(&view),
         Ok(End::AtRest(view)) => Ok(follower.at_rest(&view)),
+        Ok(End::Left) => {
+            output::say(&format!("leaving; how it stands: gadugi status {}", follower.run));
+            Ok(Exit::Interrupted)
+        }
         Err(Stop::ReaderGone) => {
             output::warn(true, "nobody reads the output any more; the run goes on");
             Ok(Exit::Failure)
@@ -83,12 +92,15 @@ pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> D
 enum End {
     Finished(Box<RunView>),
     AtRest(Box<RunView>),
+    /// The user does not want to wait for its rest.
+    Left,
 }
 
 /// What comes next.
 enum Next {
     Frame(Result<Option<Frame>, ClientError>),
     Signal,
+    Note(String),
     Tick,
 }
 
@@ -107,37 +119,23 @@ struct Follower<'a> {
     /// How often the user asked for the end.
     interrupts: u32,
     losses: u32,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Problem> {
-        let listen = |kind| signal(kind).map_err(|error| Problem::internal(&error));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
+    /// What requests beside the following came to, where that is worth a word: one for each interruption.
+    notes: mpsc::Sender<String>,
+    heard: mpsc::Receiver<String>,
 }
 
 impl<'a> Follower<'a> {
     async fn begin(place: &'a Place, start: Start, view: ViewArgs) -> Result<Self, Stop> {
-        let signals = Signals::new()?;
-        let Start { mut client, run, after, board } = start;
+        let Start { mut client, run, after, board, signals } = start;
         client.follow(&run, after).await?;
         let (frames, reader) = read(client);
         let face = Face::choose(view);
         let (seen, interrupts, losses) = (after, 0, 0);
         let predictions = Predictions::default();
+        let (notes, heard) = mpsc::channel(ENOUGH as usize);
         Ok(Self {
+            notes,
+            heard,
             place,
             run,
             seen,
@@ -161,18 +159,21 @@ impl<'a> Follower<'a> {
                 biased;
                 () = self.signals.next() => Next::Signal,
                 frame = self.frames.recv() => Next::Frame(frame.unwrap_or(Ok(None))),
+                Some(note) = self.heard.recv() => Next::Note(note),
                 _ = ticker.tick(), if self.face.ticks() => Next::Tick,
             };
             match next {
                 Next::Tick => self.face.draw(&self.board),
-                Next::Signal => self.interrupt().await,
+                Next::Signal if self.interrupts == ENOUGH => return Ok(End::Left),
+                Next::Signal => self.interrupt(),
+                Next::Note(note) => self.face.say(&note),
                 Next::Frame(Ok(Some(frame))) => {
                     if let Some(end) = self.frame(frame)? {
                         return Ok(end);
                     }
                 }
                 Next::Frame(Ok(None) | Err(ClientError::Gone | ClientError::Io { .. })) => {
-                    self.reconnect().await?
+                    self.reconnect().await?;
                 }
                 Next::Frame(Err(error)) => return Err(error.into()),
             }
@@ -212,8 +213,9 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// The user asks for the end: gracefully, then at once. The run is followed until it rests.
-    async fn interrupt(&mut self) {
+    /// The user asks for the end: gracefully, then at once. The run is followed until it rests. The engine is asked
+    /// beside that, so that one that does not answer keeps nobody from asking again.
+    fn interrupt(&mut self) {
         self.interrupts += 1;
         let now = self.interrupts > 1;
         self.face.say(if now {
@@ -222,15 +224,19 @@ impl<'a> Follower<'a> {
             "stopping the agents gracefully, everything is kept (Ctrl-C again: at once)"
         });
         let request = Request::Interrupt { run: self.run.clone(), now };
-        let asked = match Client::connect(&self.place.layout).await {
-            Ok(Some(mut client)) => client.ask(&request).await.map(drop),
-            // It is gone, and what comes back starts nothing new by itself.
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = asked {
-            self.face.say(&Problem::from(error).render(false, false));
-        }
+        let (layout, notes) = (self.place.layout.clone(), self.notes.clone());
+        tokio::spawn(async move {
+            let asked = match Client::connect(&layout).await {
+                Ok(Some(mut client)) => client.ask(&request).await.map(drop),
+                // It is gone, and what comes back starts nothing new by itself.
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = asked {
+                // As many notes as requests, and room for each: it is never full.
+                let _ = notes.try_send(Problem::from(error).render(false, false));
+            }
+        });
     }
 
     /// The engine went away: another takes over, and the run goes on unless the user has asked for its end.

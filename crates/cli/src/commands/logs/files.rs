@@ -107,7 +107,7 @@ impl Step {
     fn show(&mut self, raw: bool, many: bool) -> Result<(), Stop> {
         let Self { stdout, stderr, human, .. } = self;
         if raw {
-            stdout.read(|bytes| output::result_bytes(bytes))?;
+            stdout.read(output::result_bytes)?;
             return stderr.read(|bytes| {
                 // What was written to standard error stays apart from what was written to standard output.
                 use std::io::Write;

@@ -81,7 +81,7 @@ impl Human {
             AgentEvent::ToolUse { summary, .. } => push(out, "> ", &text::fit(summary, TOOL_COLUMNS)),
             AgentEvent::ToolResult { is_error: true } => push(out, "> ", "that failed"),
             AgentEvent::Phase(phase) => {
-                push(out, "* ", &format!("phase {} {}", phase.number(), phase.title()))
+                push(out, "* ", &format!("phase {} {}", phase.number(), phase.title()));
             }
             AgentEvent::NoChange(reason) => push(out, "* ", &format!("no change: {reason}")),
             AgentEvent::Retry { attempt, max, delay, error } => {
