@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::board::Board;
+use super::echo::Unechoed;
 use super::lines;
 use super::words::{Level, describe};
 use crate::error::Stop;
@@ -37,6 +38,7 @@ pub(crate) struct Live {
     level: Level,
     block: ProgressBar,
     drawn: Option<Instant>,
+    _unechoed: Option<Unechoed>,
 }
 
 impl Face {
@@ -108,7 +110,7 @@ impl Live {
     fn new(level: Level) -> Self {
         let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(HZ));
         block.set_style(ProgressStyle::with_template("{msg}").expect("a constant template"));
-        Self { level, block, drawn: None }
+        Self { level, block, drawn: None, _unechoed: Unechoed::begin() }
     }
 
     fn draw(&mut self, board: &Board) {

@@ -4,6 +4,7 @@
 //! away, another is started and the run is followed from the last event that was seen: none is lost or shown twice.
 
 mod board;
+mod echo;
 mod face;
 mod lines;
 mod signals;
