@@ -1,6 +1,6 @@
 //! `gadugi worktrees`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gadugi_engine::protocol::{Reply, Request, WorktreeLine};
 
 use crate::args::Global;
@@ -12,7 +12,10 @@ use crate::{output, text};
 /// How they are listed.
 #[derive(Debug, Args)]
 pub(crate) struct WorktreesArgs {
-    /// Mend what can be mended without losing anything
+    /// What is done with them
+    #[arg(value_enum, default_value_t = Action::List)]
+    action: Action,
+    /// The same as `gadugi worktrees repair`
     #[arg(long)]
     repair: bool,
     /// List them as JSON
@@ -20,25 +23,37 @@ pub(crate) struct WorktreesArgs {
     pub(crate) json: bool,
 }
 
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Action {
+    /// Show them
+    List,
+    /// Show them, and end with 1 where something is wrong
+    Validate,
+    /// Mend what can be mended without losing anything
+    Repair,
+}
+
 pub(crate) fn run(global: &Global, args: &WorktreesArgs) -> Done {
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine().await?;
-        match client.ask(&Request::Worktrees { repair: args.repair }).await? {
-            Reply::Worktrees { worktrees, repaired } if args.json => {
-                output::result_json_pretty(
-                    &serde_json::json!({"worktrees": worktrees, "repaired": repaired}),
-                )?;
-            }
-            Reply::Worktrees { worktrees, repaired } => {
-                for line in repaired {
-                    output::result(&format!("mended: {}\n", text::line(&line)))?;
-                }
-                output::result(&render(&worktrees))?;
-            }
+        let repair = args.repair || args.action == Action::Repair;
+        let (worktrees, repaired) = match client.ask(&Request::Worktrees { repair }).await? {
+            Reply::Worktrees { worktrees, repaired } => (worktrees, repaired),
             other => return Err(Problem::unexpected(&other).into()),
+        };
+        if args.json {
+            let all = serde_json::json!({"worktrees": worktrees, "repaired": repaired});
+            output::result_json_pretty(&all)?;
+        } else {
+            for line in repaired {
+                output::result(&format!("mended: {}\n", text::line(&line)))?;
+            }
+            output::result(&render(&worktrees))?;
         }
-        Ok(Exit::Success)
+        let wrong = worktrees.iter().any(|tree| ["orphaned", "missing"].contains(&tree.status.as_str()));
+        Ok(if args.action == Action::Validate && wrong { Exit::Failure } else { Exit::Success })
     })
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Attempt {
 
 struct Step {
     number: u32,
+    dir: PathBuf,
     stdout: Tail,
     stderr: Tail,
     human: Human,
@@ -78,7 +79,7 @@ impl Attempt {
                 let dir = self.dir.join(number.to_string());
                 let tail = |name| Tail { path: dir.join(name), read: 0 };
                 let (stdout, stderr) = (tail("stdout.jsonl"), tail("stderr.log"));
-                self.steps.push(Step { number, stdout, stderr, human: Human::new(&title(number, &dir)) });
+                self.steps.push(Step { number, stdout, stderr, human: Human::default(), dir });
             }
         }
         self.steps.sort_by_key(|step| step.number);
@@ -105,7 +106,9 @@ fn title(number: u32, dir: &Path) -> String {
 
 impl Step {
     fn show(&mut self, raw: bool, many: bool) -> Result<(), Stop> {
-        let Self { stdout, stderr, human, .. } = self;
+        let Self { number, dir, stdout, stderr, human } = self;
+        // Where there is output, what was asked of the shim is on record.
+        let head = || title(*number, dir);
         if raw {
             stdout.read(output::result_bytes)?;
             return stderr.read(|bytes| {
@@ -115,8 +118,8 @@ impl Step {
                 Ok(())
             });
         }
-        stdout.read(|bytes| output::result(&human.stdout(bytes, many)))?;
-        stderr.read(|bytes| output::result(&human.stderr(bytes, many)))
+        stdout.read(|bytes| output::result(&human.stdout(bytes, many.then_some(&head))))?;
+        stderr.read(|bytes| output::result(&human.stderr(bytes, many.then_some(&head))))
     }
 }
 

@@ -13,28 +13,25 @@ const LONGEST: usize = 1024 * 1024;
 
 /// The two outputs of one step on their way to a person.
 pub(super) struct Human {
-    title: String,
     headed: bool,
     reader: StreamReader,
     stdout: Lines,
     stderr: Lines,
 }
 
-impl Human {
-    /// For a step that is called so.
-    pub(super) fn new(title: &str) -> Self {
+impl Default for Human {
+    fn default() -> Self {
         let reader = StreamReader::new(AgentKind::Claude);
-        Self {
-            title: title.to_owned(),
-            headed: false,
-            reader,
-            stdout: Lines::default(),
-            stderr: Lines::default(),
-        }
+        Self { headed: false, reader, stdout: Lines::default(), stderr: Lines::default() }
     }
+}
 
+/// Says what a step is called.
+type Title<'a> = &'a dyn Fn() -> String;
+
+impl Human {
     /// What further bytes of standard output say.
-    pub(super) fn stdout(&mut self, bytes: &[u8], head: bool) -> String {
+    pub(super) fn stdout(&mut self, bytes: &[u8], head: Option<Title<'_>>) -> String {
         let mut out = self.head(head);
         for line in self.stdout.take(bytes) {
             self.line(&line, &mut out);
@@ -43,7 +40,7 @@ impl Human {
     }
 
     /// What further bytes of standard error say.
-    pub(super) fn stderr(&mut self, bytes: &[u8], head: bool) -> String {
+    pub(super) fn stderr(&mut self, bytes: &[u8], head: Option<Title<'_>>) -> String {
         let mut out = self.head(head);
         for line in self.stderr.take(bytes) {
             push(&mut out, "! ", &String::from_utf8_lossy(&line));
@@ -51,11 +48,10 @@ impl Human {
         out
     }
 
-    fn head(&mut self, wanted: bool) -> String {
-        if wanted && !std::mem::replace(&mut self.headed, true) {
-            format!("── {} ──\n", self.title)
-        } else {
-            String::new()
+    fn head(&mut self, title: Option<Title<'_>>) -> String {
+        match title {
+            Some(title) if !std::mem::replace(&mut self.headed, true) => format!("── {} ──\n", title()),
+            _ => String::new(),
         }
     }
 
@@ -161,11 +157,11 @@ mod tests {
             r#"{"type":"result","subtype":"success","is_error":false,"num_turns":3,"result":"All done."}"#,
             "\n"
         );
-        let mut human = Human::new("step 2");
+        let (mut human, title) = (Human::default(), || "step 2".to_owned());
         let (first, second) = stream.as_bytes().split_at(200);
-        let mut out = human.stdout(first, true);
-        out.push_str(&human.stdout(second, true));
-        out.push_str(&human.stderr(b"warning: x\nhalf", true));
+        let mut out = human.stdout(first, Some(&title));
+        out.push_str(&human.stdout(second, Some(&title)));
+        out.push_str(&human.stderr(b"warning: x\nhalf", Some(&title)));
         insta::assert_snapshot!(out);
         assert!(!out.contains('\u{1b}'));
     }
