@@ -1,9 +1,9 @@
 //! `gadugi land [RUN|TASK]`.
 
 use clap::Args;
-use gadugi_core::{RunId, TaskId};
+use gadugi_core::TaskId;
 use gadugi_engine::client::Client;
-use gadugi_engine::protocol::{Reply, Request};
+use gadugi_engine::protocol::{Reply, Request, RunView};
 
 use crate::args::Global;
 use crate::commands::{later, runs};
@@ -31,7 +31,13 @@ pub(crate) fn run(global: &Global, args: &LandArgs) -> Done {
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine_for_run().await?;
-        let (run, task) = what(&mut client, args.what.as_deref()).await?;
+        let (view, task) = what(&mut client, args.what.as_deref()).await?;
+        if let Some(into) = landed_before(&place, &view).filter(|_| task.is_none() && args.into.is_none()) {
+            let words = format!("{}: it is on {into} already, and nothing came after that", view.run);
+            output::result(&format!("{}\n", text::line(&words)))?;
+            return Ok(Exit::Success);
+        }
+        let run = view.run;
         let request = Request::Land { run: run.clone(), task: task.clone(), into: args.into.clone() };
         match client.ask(&request).await? {
             Reply::Landed { into, commit, fast_forward, already } => {
@@ -50,12 +56,19 @@ pub(crate) fn run(global: &Global, args: &LandArgs) -> Done {
     })
 }
 
-async fn what(client: &mut Client, word: Option<&str>) -> Result<(RunId, Option<TaskId>), Stop> {
+/// Where a run was landed whose branch went with that.
+fn landed_before<'a>(place: &Place, view: &'a RunView) -> Option<&'a str> {
+    let branch = place.repository.resolve(&format!("refs/heads/{}", view.branch));
+    let gone = matches!(branch, Err(gadugi_workspace::Error::BadRevision { .. }));
+    view.landed_into.last().map(String::as_str).filter(|_| gone)
+}
+
+async fn what(client: &mut Client, word: Option<&str>) -> Result<(Box<RunView>, Option<TaskId>), Stop> {
     match word {
         Some(word) if !runs::is_run(word) => {
             let (view, task) = runs::task(client, None, word).await?;
-            Ok((view.run, Some(task)))
+            Ok((view, Some(task)))
         }
-        run => Ok((runs::status(client, run).await?.run, None)),
+        run => Ok((runs::status(client, run).await?, None)),
     }
 }

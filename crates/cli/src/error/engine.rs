@@ -9,7 +9,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let exit = match failure.code.as_str() {
             "unknown-run" | "no-runs" | "unknown-task" | "run-over" | "not-paused" | "not-retryable"
-            | "bad-plan" | "bad-request" | "not-delegated" => Exit::BadRequest,
+            | "bad-plan" | "bad-request" | "nothing-to-land" | "not-delegated" => Exit::BadRequest,
             "land-refused" => Exit::Failure,
             _ => Exit::Environment,
         };
