@@ -39,13 +39,40 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Warns: one line, or one object where JSON is wanted.
-pub(crate) fn warn(json: bool, message: &str) {
-    let message = text::line(message);
-    if json {
-        say(&serde_json::json!({"warning": {"message": message}}).to_string());
-    } else {
-        say(&format!("{} {message}", console::style("warning:").yellow().bold().for_stderr()));
+/// How things are said beside the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// In words.
+    Words,
+    /// As objects, one a line.
+    Json,
+    /// Not at all, unless something goes wrong.
+    Quiet,
+}
+
+impl Manner {
+    /// For a command that knows JSON and words.
+    pub(crate) fn json(json: bool) -> Self {
+        if json { Self::Json } else { Self::Words }
+    }
+
+    /// Warns in one line.
+    pub(crate) fn warn(self, message: &str) {
+        let message = text::line(message);
+        match self {
+            Self::Words => {
+                say(&format!("{} {message}", console::style("warning:").yellow().bold().for_stderr()))
+            }
+            Self::Json => say(&serde_json::json!({"warning": {"message": message}}).to_string()),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Says something to people only.
+    pub(crate) fn tell(self, line: &str) {
+        if self == Self::Words {
+            say(line);
+        }
     }
 }
 

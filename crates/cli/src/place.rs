@@ -12,7 +12,8 @@ use rustix::fs::{Access, access};
 use crate::args::Global;
 use crate::commands::no_runs;
 use crate::error::{Problem, Stop};
-use crate::{output, programs, text};
+use crate::output::Manner;
+use crate::{programs, text};
 
 /// A repository and what belongs to it.
 #[derive(Debug)]
@@ -43,10 +44,10 @@ impl Place {
     }
 
     /// The settings, and warnings about them said.
-    pub(crate) fn settings(&self, flags: Flags, json: bool) -> Result<Resolved, Stop> {
+    pub(crate) fn settings(&self, flags: Flags, manner: Manner) -> Result<Resolved, Stop> {
         let config_file = self.global.config_file().map(|file| self.cwd.join(file));
         let resolved = gadugi_config::resolve(self.repository.root(), &Flags { config_file, ..flags })?;
-        resolved.warnings.iter().for_each(|warning| output::warn(json, &warning.to_string()));
+        resolved.warnings.iter().for_each(|warning| manner.warn(&warning.to_string()));
         Ok(resolved)
     }
 

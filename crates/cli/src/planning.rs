@@ -13,8 +13,9 @@ use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId};
 
 use crate::commands::later;
 use crate::error::{Problem, Stop};
+use crate::output::Manner;
 use crate::place::Place;
-use crate::{machine, output, programs};
+use crate::{machine, programs};
 
 /// A plan and what it was made from.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(crate) fn named(place: &Place, names: &[PathBuf]) -> Result<Vec<PromptFile>,
 }
 
 /// Which prompts a request on standard input means. What is not there is warned about.
-pub(crate) fn requested(place: &Place, json: bool) -> Result<Vec<PromptFile>, Stop> {
+pub(crate) fn requested(place: &Place, manner: Manner) -> Result<Vec<PromptFile>, Stop> {
     let mut bytes = Vec::new();
     let most = MAX_REQUEST_BYTES as u64 + 1;
     std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(|error| {
@@ -41,7 +42,7 @@ pub(crate) fn requested(place: &Place, json: bool) -> Result<Vec<PromptFile>, St
     })?;
     let words = String::from_utf8_lossy(&bytes);
     let Requested { files, warnings } = request::resolve(place.repository.here(), &place.cwd, &words)?;
-    warnings.iter().for_each(|warning| output::warn(json, warning));
+    warnings.iter().for_each(|warning| manner.warn(warning));
     Ok(files)
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn plan(
     place: &Place,
     resolved: &Resolved,
     prompts: &[PromptFile],
-    json: bool,
+    manner: Manner,
 ) -> Result<Planned, Stop> {
     let base = base(place, resolved)?;
     let files = place.repository.tree_files(&base)?;
@@ -65,12 +66,12 @@ pub(crate) fn plan(
     };
     let analysis = analyse(&AnalysisRequest { base: &base, files: &files, prompts, options })?;
     let plan = analysis.plan;
-    plan.warnings.iter().for_each(|warning| output::warn(json, warning));
+    plan.warnings.iter().for_each(|warning| manner.warn(warning));
     if let Some(because) = &plan.sequential_because {
-        output::warn(json, &format!("the tasks are taken one after another: {because}"));
+        manner.warn(&format!("the tasks are taken one after another: {because}"));
     }
     for skipped in &plan.skipped {
-        output::warn(json, &format!("{} is skipped: {}", skipped.path, skipped.because));
+        manner.warn(&format!("{} is skipped: {}", skipped.path, skipped.because));
     }
     let prompts = analysis.texts.into_iter().map(|(task, text)| (task, text.whole)).collect();
     Ok(Planned { plan, prompts, files })

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::error::{Done, Exit, Stop};
+use crate::output::Manner;
 use crate::place::{Place, block_on};
 use crate::table::{Align, Table};
 use crate::{output, text};
@@ -47,7 +48,7 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs) -> Done {
     let place = Place::find(global);
     if global.config.is_some() {
         let place = place?;
-        let resolved = place.settings(Flags::default(), args.json)?;
+        let resolved = place.settings(Flags::default(), Manner::json(args.json))?;
         show_settings(&resolved, args.json)?;
         return Ok(Exit::Success);
     }

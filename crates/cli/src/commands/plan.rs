@@ -9,6 +9,7 @@ use gadugi_config::Flags;
 use crate::args::Global;
 use crate::commands::later;
 use crate::error::{Done, Exit, Problem, Stop};
+use crate::output::Manner;
 use crate::place::Place;
 use crate::{output, planning};
 
@@ -59,18 +60,19 @@ enum Format {
 pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
     later::unless(args.decompose, "--decompose", "split the prompt into files by hand")?;
     let place = Place::find(global)?;
+    let manner = Manner::json(args.json);
     let flags = Flags {
         max_parallel: args.max_parallel,
         base: args.base.clone(),
         no_fallback: args.no_fallback,
         ..Flags::default()
     };
-    let resolved = place.settings(flags, args.json)?;
+    let resolved = place.settings(flags, manner)?;
     let prompts = match args.stdin {
-        true => planning::requested(&place, args.json)?,
+        true => planning::requested(&place, manner)?,
         false => planning::named(&place, &args.prompts)?,
     };
-    let plan = planning::plan(&place, &resolved, &prompts, args.json)?.plan;
+    let plan = planning::plan(&place, &resolved, &prompts, manner)?.plan;
     let slots = planning::slots(&resolved);
     let text = match args.format {
         Some(Format::Mermaid) => render::mermaid(&plan),

@@ -17,6 +17,7 @@ use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
 use crate::place::{Place, block_on};
 use crate::planning::{self, Planned};
 use crate::{output, text};
+use interactive::Asking;
 
 /// What is run, and how.
 #[derive(Debug, Args)]
@@ -112,26 +113,29 @@ impl How {
 
 pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
     refuse(args)?;
-    let json = args.view.json;
+    let manner = args.view.manner();
     let place = Place::find(global)?;
-    let mut resolved = place.settings(args.how.flags(), json)?;
+    let mut resolved = place.settings(args.how.flags(), manner)?;
     let mut prompts = match args.stdin {
-        true => planning::requested(&place, json)?,
+        true => planning::requested(&place, manner)?,
         false => planning::named(&place, &args.prompts)?,
     };
-    if args.interactive {
-        prompts = interactive::choose(prompts)?;
+    let mut asking = args.interactive.then(Asking::begin).transpose()?;
+    if let Some(asking) = &asking {
+        prompts = asking.choose(prompts)?;
     }
-    let planned = planning::plan(&place, &resolved, &prompts, json)?;
+    let planned = planning::plan(&place, &resolved, &prompts, manner)?;
     planning::check_runnable(&resolved, &planned.plan)?;
     if planned.plan.tasks.is_empty() {
-        say(args, "nothing is left to do");
+        args.view.manner().tell("nothing is left to do");
         return Ok(Exit::Success);
     }
     let (verify, about_verify) = planning::verify_command(&place, &resolved, &planned)?;
     resolved.settings.verify = verify;
     announce(&place, args, &resolved, &planned, &about_verify)?;
-    if args.interactive && !interactive::confirm()? {
+    if let Some(asking) = &mut asking
+        && !asking.confirm()?
+    {
         output::say("nothing was started");
         return Ok(Exit::Success);
     }
@@ -174,25 +178,19 @@ fn announce(
     if dirty > 0 {
         let message =
             format!("{} with uncommitted changes: they are not part of the base", count(dirty, "path"));
-        output::warn(args.view.json, &message);
+        args.view.manner().warn(&message);
     }
-    let plan = &planned.plan;
+    let (plan, manner) = (&planned.plan, args.view.manner());
     let slots = planning::slots(resolved);
     if args.interactive || args.view.verbose {
-        say(args, render::table(plan, slots, output::columns().unwrap_or(100)).trim_end());
+        manner.tell(render::table(plan, slots, output::columns().unwrap_or(100)).trim_end());
     } else {
         let stages = plan.stages().len();
         let tasks = count(plan.tasks.len(), "task");
-        say(args, &format!("plan: {tasks} in {} (gadugi plan shows it)", count(stages, "stage")));
+        manner.tell(&format!("plan: {tasks} in {} (gadugi plan shows it)", count(stages, "stage")));
     }
-    say(args, &text::line(verify));
+    manner.tell(&text::line(verify));
     Ok(())
-}
-
-fn say(args: &RunArgs, line: &str) {
-    if !args.view.json && !args.view.quiet {
-        output::say(line);
-    }
 }
 
 async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Planned) -> Done {
@@ -214,7 +212,7 @@ async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Plan
             output::result_json(&serde_json::json!({"run": run}))?;
         } else {
             output::result(&format!("{run}\n"))?;
-            say(args, &format!("follow it: gadugi status {run} --watch"));
+            args.view.manner().tell(&format!("follow it: gadugi status {run} --watch"));
         }
         return Ok(Exit::Success);
     }

@@ -92,7 +92,8 @@ impl Face {
     /// Says something that stays, where people look on.
     pub(crate) fn say(&self, line: &str) {
         match self {
-            Self::Json | Self::Silent => {}
+            Self::Silent => {}
+            Self::Json => output::Manner::Json.warn(line),
             Self::Plain(_) => output::say(line),
             Self::Live(live) => live.block.suspend(|| output::say(line)),
         }

@@ -29,6 +29,7 @@ pub(crate) use signals::Signals;
 pub(crate) use words::{count, mark, short};
 
 use crate::error::{Done, Exit, Problem, Stop};
+use crate::output::Manner;
 use crate::place::Place;
 use crate::report::{self, Predictions};
 use crate::{output, text};
@@ -54,6 +55,17 @@ pub(crate) struct ViewArgs {
     /// Only the final report, and what goes wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+impl ViewArgs {
+    /// How things are said beside the result.
+    pub(crate) fn manner(self) -> Manner {
+        match (self.json, self.quiet) {
+            (true, _) => Manner::Json,
+            (false, true) => Manner::Quiet,
+            (false, false) => Manner::Words,
+        }
+    }
 }
 
 /// Where the following begins.
@@ -83,7 +95,7 @@ pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> D
             Ok(Exit::Interrupted)
         }
         Err(Stop::ReaderGone) => {
-            output::warn(true, "nobody reads the output any more; the run goes on");
+            view.manner().warn("nobody reads the output any more; the run goes on");
             Ok(Exit::Failure)
         }
         Err(other) => Err(other),

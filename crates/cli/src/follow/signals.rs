@@ -18,6 +18,12 @@ impl Signals {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
+    /// Whether one came since the last look.
+    pub(crate) async fn pending(&mut self) -> bool {
+        // What came is handed over by the runtime's own turn of the wheel: it gets one before the look.
+        tokio::time::timeout(std::time::Duration::from_millis(1), self.next()).await.is_ok()
+    }
+
     /// Waits for one. A wait that is given up loses none.
     pub(super) async fn next(&mut self) {
         tokio::select! {

@@ -11,6 +11,7 @@ use gadugi_sys::env;
 
 use super::{Check, Health};
 use crate::error::{Problem, Stop};
+use crate::output::Manner;
 use crate::place::{Place, check_writable};
 use crate::programs::{self, Found};
 use crate::{machine, text};
@@ -89,7 +90,7 @@ fn head(place: &Place) -> Option<Check> {
 }
 
 fn settings(place: &Place, checks: &mut Vec<Check>) -> Option<Resolved> {
-    match place.settings(Flags::default(), false) {
+    match place.settings(Flags::default(), Manner::Words) {
         Ok(resolved) => {
             let own = place.repository.root().join(gadugi_config::FILE_NAME).exists();
             let detail = if own { "gadugi.toml is sound" } else { "no gadugi.toml: defaults" };
