@@ -5,7 +5,7 @@ mod stage;
 use std::fs;
 
 use serde_json::Value;
-use stage::{Stage, users_own};
+use stage::{Stage, untouched, users_own};
 
 fn order_of(events: &[Value], kind: &str) -> Vec<String> {
     events
@@ -30,7 +30,7 @@ fn a_folder_of_prompts_becomes_merged_commits() {
 
     let ran = stage.run(&["--max-parallel", "4"]);
     ran.ends_with(0);
-    assert_eq!(users_own(&stage), before, "the user's own things are as they were");
+    untouched(&stage, &before);
 
     let events = ran.events();
     let seqs: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
@@ -64,7 +64,7 @@ fn a_folder_of_prompts_becomes_merged_commits() {
         "worktrees are put away"
     );
     stage.gadugi(&["land"]).ends_with(0);
-    assert_eq!(stage.read("src/printer.txt"), "lexer");
+    assert_eq!(stage.read("src/printer.txt"), "lexer\n");
     assert_eq!(stage.git(&["status", "--porcelain"]), "");
     assert_eq!(
         stage.git(&["branch", "--format=%(refname:short)"]),
@@ -181,7 +181,7 @@ fn dependents_of_a_failure_are_skipped_and_a_retry_revives_them() {
         (&ran.task("middle")["outcome"], &ran.task("top")["outcome"]),
         (&"skipped".into(), &"skipped".into())
     );
-    let retried = stage.gadugi(&["retry", "base", "--with", "try harder", "--json"]);
+    let retried = stage.gadugi(&["retry", "base", "--with", "try harder"]);
     assert_eq!(retried.code, Some(0), "{retried:?}");
     let resumed = stage.gadugi(&["resume", "--json"]);
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
@@ -329,7 +329,7 @@ fn a_detached_head_and_a_dirty_checkout_do_not_matter() {
         "it is said that they are not part of the base: {}",
         ran.stderr
     );
-    assert_eq!(users_own(&stage), before);
+    untouched(&stage, &before);
     assert!(!stage.files_at(ran.report()["branch"].as_str().unwrap()).contains(&"untracked.txt".into()));
     stage.git(&["switch", "-q", "main"]);
     stage.gadugi(&["land"]).ends_with(0);
@@ -348,7 +348,7 @@ fn landing_refuses_where_uncommitted_changes_touch_the_same_files() {
     let refused = stage.gadugi(&["land"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("README.md"), "{}", refused.stderr);
-    assert_eq!(users_own(&stage), before);
+    untouched(&stage, &before);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::driver::{Asked, Followed, failure};
 use crate::protocol::{Failure, Frame, Reply, Request, Submission, VERSION};
 use crate::services;
-use crate::view::event_json;
+use crate::view::{EventFrame, wire_line};
 use crate::world::World;
 
 /// The longest request: a thousand prompts of the largest size that is allowed (10 MB) would be ten times this; plans
@@ -68,9 +68,7 @@ async fn converse(inside: &Inside, stream: UnixStream) -> std::io::Result<()> {
 }
 
 async fn write(writer: &mut OwnedWriteHalf, message: &impl Serialize) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    writer.write_all(&line).await
+    writer.write_all(&wire_line(message)?).await
 }
 
 async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
@@ -190,12 +188,11 @@ async fn follow(inside: &Inside, writer: &mut OwnedWriteHalf, run: RunId, after:
         at = last.seq;
         for stored in page.iter().filter(|stored| stored.seq <= up_to) {
             let over = matches!(stored.event, gadugi_core::Event::RunFinished { .. });
-            let event = event_json(stored, over.then_some(&report));
-            write(writer, &Frame::Event { event }).await?;
+            write(writer, &EventFrame::new(stored, over.then_some(&report))).await?;
         }
     }
-    while let Some(frame) = frames.recv().await {
-        write(writer, &frame).await?;
+    while let Some(line) = frames.recv().await {
+        writer.write_all(&line).await?;
     }
     Ok(())
 }

@@ -114,8 +114,8 @@ fn elected(options: &DaemonOptions) -> Result<(), DaemonError> {
     sign(&mut lock).map_err(io_error(layout.lock().display().to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        // Git and prompts: what blocks is short, and 16 at once are more than the disk likes.
-        .max_blocking_threads(16)
+        // Git and prompts: what blocks is short, and eight at once keep four processors busy.
+        .max_blocking_threads(8)
         .enable_all()
         .build()
         .map_err(io_error("starting threads"))?;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    PauseCause, PhaseRecord, RunReport, RunState, RunStatus, StepId, TaskReport, TaskState, TaskStatus,
-    Timestamp, Usage,
+    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, StepId, TaskReport, TaskState,
+    TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;
 use gadugi_sys::clock::rfc3339;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::layout::Layout;
 use crate::protocol::{RunView, TaskView};
@@ -164,27 +165,47 @@ fn phases(task: &TaskState) -> Vec<PhaseRecord> {
     task.phases.iter().map(|(phase, status)| PhaseRecord { phase: *phase, status: status.clone() }).collect()
 }
 
-/// A stored event as a line of `--json`: `{seq, at, run, task?, attempt?, step?, type, …}`. The end of a run carries its
-/// report.
-pub(crate) fn event_json(stored: &StoredEvent, report: Option<&RunReport>) -> Value {
-    let mut line = Map::new();
-    line.insert("seq".into(), stored.seq.into());
-    line.insert("at".into(), rfc3339(stored.at).into());
-    if let Some(run) = stored.event.run() {
-        line.insert("run".into(), run.as_str().into());
-    }
-    if let Some(task) = stored.event.task() {
-        line.insert("task".into(), task.as_str().into());
-    }
-    if let Ok(Value::Object(body)) = serde_json::to_value(&stored.event) {
-        for (key, value) in body {
-            line.entry(key).or_insert(value);
+/// A stored event as contract section 7 has it: `{seq, at, type, run, task?, attempt?, step?, …}`. The end of a run carries
+/// its report. Written straight from the event: a plan of thousands of tasks takes no second shape in memory.
+#[derive(Serialize)]
+pub(crate) struct EventLine<'a> {
+    seq: u64,
+    at: String,
+    #[serde(flatten)]
+    event: &'a Event,
+    #[serde(flatten)]
+    report: Option<Value>,
+}
+
+impl<'a> EventLine<'a> {
+    pub(crate) fn new(stored: &'a StoredEvent, report: Option<&RunReport>) -> Self {
+        let mut report = report.map(report_json);
+        if let Some(Value::Object(report)) = &mut report {
+            // The event says it itself.
+            report.remove("kept");
         }
+        Self { seq: stored.seq, at: rfc3339(stored.at), event: &stored.event, report }
     }
-    if let Some(Value::Object(report)) = report.map(report_json) {
-        line.extend(report);
+}
+
+/// What [`crate::protocol::Frame::Event`] reads back.
+#[derive(Serialize)]
+pub(crate) struct EventFrame<'a> {
+    frame: &'static str,
+    event: EventLine<'a>,
+}
+
+impl<'a> EventFrame<'a> {
+    pub(crate) fn new(stored: &'a StoredEvent, report: Option<&RunReport>) -> Self {
+        Self { frame: "event", event: EventLine::new(stored, report) }
     }
-    Value::Object(line)
+}
+
+/// A message as the line that goes over the socket.
+pub(crate) fn wire_line(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The report, as contract section 7 has it.

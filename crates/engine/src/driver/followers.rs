@@ -1,16 +1,21 @@
 //! Clients that follow runs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gadugi_core::{Event, RunId, RunState, StepId, Usage};
 use gadugi_store::StoredEvent;
 use gadugi_sys::clock;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::protocol::{Activity, Frame, RunView};
-use crate::view::{event_json, total};
+use crate::view::{EventFrame, total, wire_line};
 use crate::world::Seen;
+
+/// A frame, ready to be written to any number of clients.
+pub(crate) type WireLine = Arc<[u8]>;
 
 /// Frames that wait for one client. A task gives some 20 events in its life and four activities a second: 4,096 are
 /// what 200 tasks give in five seconds. Who lags further is cut off, and catches up from its last number.
@@ -22,18 +27,18 @@ pub(crate) struct Followed {
     /// What was stored before it came, up to this number, is read from the log.
     pub(crate) up_to: u64,
     /// What happens from here on.
-    pub(crate) frames: mpsc::Receiver<Frame>,
+    pub(crate) frames: mpsc::Receiver<WireLine>,
     /// How the run stood, to close the history of one that is over.
     pub(crate) report: gadugi_core::RunReport,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Followers {
-    by_run: HashMap<RunId, Vec<mpsc::Sender<Frame>>>,
+    by_run: HashMap<RunId, Vec<mpsc::Sender<WireLine>>>,
 }
 
 impl Followers {
-    pub(super) fn add(&mut self, run: &RunId) -> mpsc::Receiver<Frame> {
+    pub(super) fn add(&mut self, run: &RunId) -> mpsc::Receiver<WireLine> {
         let (sender, receiver) = mpsc::channel(WAITING);
         self.by_run.entry(run.clone()).or_default().push(sender);
         receiver
@@ -44,7 +49,7 @@ impl Followers {
             return;
         }
         let report = matches!(stored.event, Event::RunFinished { .. }).then(|| run.report(clock::now()));
-        self.send(&run.id, &Frame::Event { event: event_json(stored, report.as_ref()) });
+        self.send(&run.id, &EventFrame::new(stored, report.as_ref()));
     }
 
     pub(super) fn activity(&mut self, step: &StepId, seen: &Seen, before: &Usage) {
@@ -63,13 +68,17 @@ impl Followers {
         self.by_run.remove(&view.run);
     }
 
-    fn send(&mut self, run: &RunId, frame: &Frame) {
-        if let Some(followers) = self.by_run.get_mut(run) {
-            followers.retain(|follower| match follower.try_send(frame.clone()) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
-            });
-        }
+    /// One line for all: it is made once, however many follow.
+    fn send(&mut self, run: &RunId, frame: &impl Serialize) {
+        let Some(followers) = self.by_run.get_mut(run) else { return };
+        let line: WireLine = match wire_line(frame) {
+            Ok(line) => line.into(),
+            Err(error) => return tracing::error!(%error, "a frame does not become JSON"),
+        };
+        followers.retain(|follower| match follower.try_send(WireLine::clone(&line)) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
+        });
     }
 }
 

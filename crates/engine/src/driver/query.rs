@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::followers::last_frame;
 use super::{Driver, Followed, failure};
 use crate::protocol::{Failure, RunLine, RunView};
-use crate::view::{event_json, report_json};
+use crate::view::{EventLine, report_json, wire_line};
 use gadugi_sys::clock;
 
 impl Driver {
@@ -81,8 +81,10 @@ impl Driver {
         let state = &self.state.runs[run];
         let frames = if state.rests() {
             let (sender, frames) = mpsc::channel(1);
+            let line = wire_line(&last_frame(&self.view(state)));
+            let line = line.map_err(|error| failure("store", error.to_string()))?;
             // The channel is new and empty: there is room.
-            let _ = sender.try_send(last_frame(&self.view(state)));
+            let _ = sender.try_send(line.into());
             frames
         } else {
             self.followers.add(run)
@@ -95,7 +97,7 @@ impl Driver {
         let state = &self.state.runs[run];
         let report = state.report(clock::now());
         let events = self.store.events(run).map_err(|error| failure("store", error.to_string()))?;
-        let events: Vec<Value> = events.iter().map(|stored| event_json(stored, None)).collect();
+        let events: Vec<EventLine<'_>> = events.iter().map(|stored| EventLine::new(stored, None)).collect();
         Ok(json!({
             "schema": 1,
             "run": run,

@@ -1,0 +1,214 @@
+//! The main job with real Claude Code, whose model is a scripted Messages API on loopback.
+
+mod stage;
+
+use std::path::Path;
+
+use gadugi_testkit::claude;
+use gadugi_testkit::model_api::{ModelApi, USAGE_PER_TURN};
+use serde_json::{Value, json};
+use stage::Stage;
+
+/// A stage on which `claude` and `gadugi` are on `PATH` and talk to `api` alone.
+fn stage_with(api: &ModelApi) -> Stage {
+    let mut stage = Stage::new();
+    let program = claude::program().unwrap_or_else(|missing| panic!("{missing}"));
+    let (claude, gadugi) =
+        (program.parent().unwrap(), Path::new(env!("CARGO_BIN_EXE_gadugi")).parent().unwrap());
+    let path = format!("{}:{}:{}", claude.display(), gadugi.display(), std::env::var("PATH").unwrap());
+    stage.variables.push(("PATH".into(), path));
+    stage.variables.extend(claude::environment(&api.base_url(), &stage.home));
+    stage
+}
+
+fn model_prompt(stage: &Stage, name: &str, front: &str, turns: &[Value]) {
+    let front = if front.is_empty() { String::new() } else { format!("---\n{front}\n---\n") };
+    let turns: Vec<String> = turns.iter().map(Value::to_string).collect();
+    let text = format!("{front}# The task {name}\n\n```model\n{}\n```\n", turns.join("\n"));
+    stage.write(&format!("prompts/{name}.md"), &text);
+}
+
+fn bash(command: &str) -> Value {
+    json!({"tool": "Bash", "input": {"command": command, "description": "as told"}})
+}
+
+fn says(text: &str) -> Value {
+    json!({"text": text})
+}
+
+#[test]
+fn eight_tasks_with_edits_and_commits_become_one_branch() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_with(&api);
+    stage.write("src/lib.txt", "alpha\nbeta\ngamma\n");
+    for name in ["one", "two", "three", "four"] {
+        let file = json!({"file_path": format!("$CWD/src/{name}.txt"), "content": format!("{name}\n")});
+        let plan =
+            json!([{"text": format!("GADUGI-PHASE: 4\nI write {name}.")}, {"tool": "Write", "input": file}]);
+        model_prompt(&stage, name, "", &[plan, says("GADUGI-PHASE: 5\ndone")]);
+    }
+    let commit = "git add -A && git commit -q -m 'by the agent'";
+    model_prompt(&stage, "five", "", &[bash("echo five > src/five.txt"), bash(commit), says("done")]);
+    model_prompt(&stage, "six", "", &[bash("sed -i s/beta/BETA/ src/lib.txt"), bash(commit), says("done")]);
+    model_prompt(
+        &stage,
+        "seven",
+        "depends_on: [five]",
+        &[bash("cat src/five.txt > src/seven.txt"), says("done")],
+    );
+    model_prompt(
+        &stage,
+        "eight",
+        "depends_on: [seven]",
+        &[bash("cat src/seven.txt > src/eight.txt"), says("done")],
+    );
+    stage.commit("prompts");
+    let before = stage::users_own(&stage);
+
+    let ran = stage.gadugi(&[
+        "run",
+        "--max-parallel",
+        "4",
+        "--no-review",
+        "--json",
+        "--verify",
+        "test -f src/lib.txt",
+    ]);
+    ran.ends_with(0);
+    stage::untouched(&stage, &before);
+    let report = ran.report();
+    assert_eq!((report["succeeded"].as_u64(), report["failed"].as_u64()), (Some(8), Some(0)), "{report:#}");
+    let branch = report["branch"].as_str().unwrap();
+    for name in ["one", "two", "three", "four", "five"] {
+        assert_eq!(stage.blob(branch, &format!("src/{name}.txt")), name);
+    }
+    assert_eq!(stage.blob(branch, "src/eight.txt"), "five", "the chain began where the work before it was");
+    assert_eq!(stage.blob(branch, "src/lib.txt"), "alpha\nBETA\ngamma");
+    assert!(report["tasks"].as_array().unwrap().iter().all(|task| task["verdict"] == "verified"));
+
+    let requests = api.scripted_requests();
+    assert!(
+        requests.iter().all(|request| request.system().contains("WorkflowManager")),
+        "each was delegated"
+    );
+    assert_eq!(
+        report["tokens"].as_u64(),
+        Some(USAGE_PER_TURN.tokens() * requests.len() as u64),
+        "what is reported is what the model said"
+    );
+    let phases: Vec<Value> =
+        ran.events().into_iter().filter(|event| event["type"] == "phase-reached").collect();
+    assert!(
+        phases.iter().any(|event| event["task"] == "one" && event["phase"] == "implementation"),
+        "{phases:?}"
+    );
+
+    let status: Value = serde_json::from_str(&stage.gadugi(&["status", "--json"]).stdout).unwrap();
+    let one = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == "one").unwrap().clone();
+    let session = one["session"].as_str().unwrap();
+    let folder = one["workspace"].as_str().unwrap().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let transcript = stage.home.join(".claude/projects").join(folder).join(format!("{session}.jsonl"));
+    assert!(transcript.is_file(), "the session can be taken up by hand: {}", transcript.display());
+    let logs = stage.gadugi(&["logs", "one"]);
+    logs.ends_with(0);
+    assert!(logs.stdout.contains("I write one."), "{}", logs.stdout);
+
+    stage.gadugi(&["land"]).ends_with(0);
+    assert_eq!(stage.read("src/eight.txt"), "five\n");
+    stage.engine_leaves();
+}
+
+#[test]
+fn the_orchestrator_agent_runs_prompts_by_its_bash_tool() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_with(&api);
+    model_prompt(&stage, "greet", "", &[bash("echo hello > greeting.txt"), says("done")]);
+    model_prompt(
+        &stage,
+        "reply",
+        "depends_on: [greet]",
+        &[bash("sed s/hello/hi/ greeting.txt > reply.txt"), says("done")],
+    );
+    stage.gadugi(&["init"]).ends_with(0);
+    stage.commit("prompts, and what init wrote");
+
+    let heredoc = "gadugi run --no-review --stdin <<'GADUGI'\nExecute these prompts in parallel:\n- greet.md\n- reply.md\nGADUGI";
+    let request = format!(
+        "/agent:orchestrator-agent\n\nExecute these prompts in parallel:\n- greet.md\n- reply.md\n\n```model\n{}\n{}\n```\n",
+        bash(heredoc),
+        says("Both are merged.")
+    );
+    let mut command = stage.command(&[]);
+    let mut claude = std::process::Command::new(claude::program().unwrap());
+    claude
+        .args(["-p", "--agent", "orchestrator-agent", "--dangerously-skip-permissions", "--verbose"])
+        .args(["--output-format", "stream-json"])
+        .current_dir(&stage.root)
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("IS_SANDBOX", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    command.stdin(std::process::Stdio::null());
+    let mut child = claude.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), request.as_bytes()).unwrap();
+    let ran = stage.finish(child);
+    ran.ends_with(0);
+    eprintln!("{}", ran.stdout);
+    let result: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (result["subtype"].as_str(), result["is_error"].as_bool()),
+        (Some("success"), Some(false)),
+        "{result}"
+    );
+
+    let status: Value =
+        serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap();
+    let states: Vec<&str> =
+        status["tasks"].as_array().unwrap().iter().map(|task| task["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["succeeded", "succeeded"], "{}\n{status:#}", ran.stdout);
+    assert_eq!(stage.blob(status["branch"].as_str().unwrap(), "reply.txt"), "hi");
+}
+
+#[test]
+fn an_interrupted_claude_is_taken_up_in_the_same_conversation() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_with(&api);
+    stage.write("gadugi.toml", "[run]\ngrace = \"2s\"\n");
+    let wait = "test -e once || { touch once; sleep 60; }";
+    stage.write(".gitignore", "once\n");
+    let turns = [bash("echo begun > begun.txt"), bash(wait), bash("echo ended > ended.txt"), says("done")];
+    model_prompt(&stage, "long", "", &turns);
+    stage.commit("prompts");
+    let mut run = stage::Live::new(stage.spawn(&["run", "--no-review", "--json"]));
+    let prepared = run.until_type("workspace-prepared");
+    let workspace = Path::new(prepared["path"].as_str().unwrap()).to_owned();
+    stage::until("the agent waits", || workspace.join("once").exists());
+    run.signal("INT");
+    run.end().ends_with(130);
+    stage::until("no process of it is left", || stage.attempt_processes().is_empty());
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+    let task = resumed.task("long");
+    assert_eq!((task["outcome"].as_str(), task["attempts"].as_u64()), (Some("succeeded"), Some(1)), "{task}");
+    let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "ended.txt"), "ended");
+    let last = api.scripted_requests().pop().unwrap();
+    assert!(
+        last.user_texts().iter().any(|text| text.contains("may have run")),
+        "it is told that its last command may have run"
+    );
+}
+
+#[test]
+fn without_the_agent_cli_a_run_says_what_installs_it() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt one");
+    stage.commit("prompts");
+    let mut command = stage.command(&["run", "--no-review"]);
+    command.env("PATH", "/usr/bin:/bin");
+    let ran = stage.finish(command.spawn().unwrap());
+    ran.ends_with(3);
+    assert!(ran.stderr.contains("npm install -g @anthropic-ai/claude-code"), "{}", ran.stderr);
+}
