@@ -25,6 +25,16 @@ pub const TASK_ANALYZER: Definition =
 /// All of them: what `gadugi init` installs under `.claude/agents/`.
 pub const DEFINITIONS: [Definition; 3] = [ORCHESTRATOR_AGENT, WORKFLOW_MANAGER, TASK_ANALYZER];
 
+/// The slash command `/agent:orchestrator-agent`: without this file Claude Code knows no command of that name. What
+/// `gadugi init` installs as [`ORCHESTRATOR_COMMAND_PATH`].
+pub const ORCHESTRATOR_COMMAND: Definition = Definition {
+    name: "agent:orchestrator-agent",
+    text: include_str!("../definitions/orchestrator-command.md"),
+};
+
+/// Where Claude Code looks for the command: the folder is the part of its name before the colon.
+pub const ORCHESTRATOR_COMMAND_PATH: &str = ".claude/commands/agent/orchestrator-agent.md";
+
 /// Whose definition of the workflow-manager an agent runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkflowManager {

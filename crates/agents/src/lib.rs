@@ -23,7 +23,8 @@ mod stream;
 pub use brief::{Sibling, TaskBrief};
 pub use check::{CheckLaunch, check_launch};
 pub use definitions::{
-    DEFINITIONS, Definition, ORCHESTRATOR_AGENT, TASK_ANALYZER, WORKFLOW_MANAGER, WorkflowManager,
+    DEFINITIONS, Definition, ORCHESTRATOR_AGENT, ORCHESTRATOR_COMMAND, ORCHESTRATOR_COMMAND_PATH,
+    TASK_ANALYZER, WORKFLOW_MANAGER, WorkflowManager,
 };
 pub use delegation::{AgentLaunch, Delegation, DelegationRefused, LaunchOptions};
 pub use event::{AgentEvent, one_line};

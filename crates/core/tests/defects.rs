@@ -164,3 +164,15 @@ fn a_step_that_was_being_stopped_when_the_engine_died_is_stopped_once_it_is_foun
     assert_eq!(words(&found), Vec::<&str>::new(), "it is known to run");
     assert!(matches!(found.effects[..], [Effect::StopStep { .. }]));
 }
+
+#[test]
+fn heartbeats_failed_live_tasks_at_120_s() {
+    // A defect of the original project: here a task that is silent is neither failed nor stopped before its time is over.
+    let mut story = agent_runs();
+    let limit = story.run().settings.timeout;
+    for _ in 0..(limit.0 / 1000 / 60 - 1) {
+        story.now = story.now + gadugi_core::Millis::seconds(60);
+        assert!(story.hears(gadugi_core::Input::Tick).is_empty());
+        assert_eq!(story.task("a").word(), "running");
+    }
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use clap::Args;
-use gadugi_agents::DEFINITIONS;
+use gadugi_agents::{DEFINITIONS, ORCHESTRATOR_COMMAND, ORCHESTRATOR_COMMAND_PATH};
 
 use crate::args::Global;
 use crate::error::{Done, Exit, Problem, Stop};
@@ -39,6 +39,7 @@ pub(crate) fn run(global: &Global, _: &InitArgs) -> Done {
     for definition in DEFINITIONS {
         pieces.push(piece(&format!(".claude/agents/{}.md", definition.name), definition.text));
     }
+    pieces.push(piece(ORCHESTRATOR_COMMAND_PATH, ORCHESTRATOR_COMMAND.text));
     let script = Piece { mode: 0o755, ..piece(".claude/orchestrator/run_orchestrator.sh", RUN_ORCHESTRATOR) };
     pieces.push(script);
     for piece in pieces {
