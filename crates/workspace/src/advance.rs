@@ -11,7 +11,7 @@ impl Repository {
     /// before a crash) is taken up where it stands. Fails with [`Error::BranchInUse`] where a branch of that name does
     /// not descend from `base`.
     pub fn open_integration(&self, branch: &str, base: &CommitId) -> Result<CommitId> {
-        self.check_branch_name(branch)?;
+        Self::check_branch_name(branch)?;
         let opened = self.move_ref(
             &self.main,
             &branch_ref(branch),

@@ -22,7 +22,7 @@ impl Repository {
         git.call(&place, ["init", "--quiet", "--initial-branch=main"]).bytes()?;
         let repository = Self::discover(dir)?;
         repository.main(["add", "--all"]).bytes()?;
-        let identity = repository.identity(&repository.main, None)?;
+        let identity = repository.identity(None)?;
         identity.on(repository.main(["commit", "--quiet", "--message", message])).bytes()?;
         Ok(repository)
     }

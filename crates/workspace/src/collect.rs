@@ -8,7 +8,7 @@ use crate::door::lossy;
 use crate::objects::{Change, GITLINK};
 use crate::refs::{Expect, branch_ref};
 use crate::repository::Repository;
-use crate::status::{Entry, operation};
+use crate::status::{Entry, State, operation};
 use crate::worktree::Tree;
 use crate::{Error, Result};
 
@@ -37,6 +37,8 @@ pub enum Stray {
 struct Plan {
     /// Where the branch is.
     branch_tip: CommitId,
+    /// `HEAD` is on it.
+    at_home: bool,
     /// The parents of what is committed, or, where nothing is left to commit, the one new tip.
     parents: Vec<CommitId>,
     stray: Option<Stray>,
@@ -55,19 +57,22 @@ impl Repository {
         if let Some(operation) = operation(&tree.git_dir) {
             return Err(Error::MidOperation { path: path.to_owned(), operation });
         }
-        let status = self.status_of(&tree.place)?;
+        let state = self.state_of(&tree.place)?;
+        let status = &state.entries;
         if status.iter().any(Entry::unmerged) {
             return Err(Error::MidOperation { path: path.to_owned(), operation: "merge" });
         }
-        let plan = self.plan_collection(&tree, branch, base, status.is_empty())?;
+        let plan = self.plan_collection(&tree, branch, base, &state)?;
         let head = plan.parents[0].clone();
-        let (commit, changed, committed_rest) = if status.is_empty() && plan.parents.len() == 1 {
+        let (commit, changed, committed_rest) = if !status.is_empty() || plan.parents.len() > 1 {
+            self.commit_rest(&tree, &plan, status, base, message)?
+        } else if head == *base {
+            (head, Vec::new(), false)
+        } else {
             let changed = self.changed_without_nested(path, base, head.as_str())?;
             (head, changed, false)
-        } else {
-            self.commit_rest(&tree, &plan, &status, base, message)?
         };
-        self.settle(&tree, branch, &plan.branch_tip, &commit)?;
+        self.settle(&tree, branch, &plan, &commit)?;
         let work = Collected { commit, changed, committed_rest };
         Ok(Collection { work, stray: plan.stray })
     }
@@ -84,11 +89,15 @@ impl Repository {
         let snapshot = self.snapshot(tree, status)?;
         let changed = self.changed_without_nested(tree.path(), base, &snapshot.tree)?;
         let head = plan.parents[0].clone();
-        let nothing_left = plan.parents.len() == 1 && self.tree_of(&head)? == snapshot.tree;
+        let nothing_left = match plan.parents.as_slice() {
+            [only] if only == base => changed.is_empty(),
+            [only] => self.tree_of(only)? == snapshot.tree,
+            _ => false,
+        };
         let (commit, committed) = if nothing_left {
             (head, false)
         } else {
-            let identity = self.identity(&self.main, None)?;
+            let identity = self.identity(None)?;
             let parents: Vec<_> = plan.parents.iter().collect();
             (self.commit_tree(&self.main, &snapshot.tree, &parents, message, &identity)?, !status.is_empty())
         };
@@ -98,18 +107,19 @@ impl Repository {
     }
 
     /// Decides where the work goes from where `HEAD` and the branch are.
-    fn plan_collection(&self, tree: &Tree, branch: &str, base: &CommitId, clean: bool) -> Result<Plan> {
-        let (head, on) = self.head_of(&tree.place)?;
+    fn plan_collection(&self, tree: &Tree, branch: &str, base: &CommitId, state: &State) -> Result<Plan> {
+        let State { head, branch: on, entries } = state;
         let strayed = |head: Option<&CommitId>, reason| Error::Strayed {
             path: tree.path().to_owned(),
             branch: branch.to_owned(),
             head: head.cloned(),
             reason,
         };
-        let head = head.ok_or_else(|| strayed(None, "it is on a branch without commits"))?;
-        let tip = self.branch_tip(branch)?.ok_or_else(|| strayed(Some(&head), "the branch is gone"))?;
+        let head = head.clone().ok_or_else(|| strayed(None, "it is on a branch without commits"))?;
         let at_home = on.as_deref() == Some(branch);
-        let plan = |parents, stray| Ok(Plan { branch_tip: tip.clone(), parents, stray });
+        let tip = if at_home { Some(head.clone()) } else { self.branch_tip(branch)? };
+        let tip = tip.ok_or_else(|| strayed(Some(&head), "the branch is gone"))?;
+        let plan = |parents, stray| Ok(Plan { branch_tip: tip.clone(), at_home, parents, stray });
         let elsewhere = || match &on {
             _ if at_home => None,
             None => Some(Stray::Detached),
@@ -117,7 +127,8 @@ impl Repository {
         };
         if !self.is_ancestor(&tip, &head)? {
             // Nothing here that the branch lacks: the agent only looked at something older.
-            let looked = clean && (self.is_ancestor(&head, &tip)? || self.is_ancestor(&head, base)?);
+            let looked =
+                entries.is_empty() && (self.is_ancestor(&head, &tip)? || self.is_ancestor(&head, base)?);
             if looked && self.is_ancestor(base, &tip)? {
                 return plan(vec![tip.clone()], elsewhere());
             }
@@ -156,17 +167,17 @@ impl Repository {
     }
 
     /// Branch, `HEAD` and index of the worktree agree on `commit`.
-    fn settle(&self, tree: &Tree, branch: &str, from: &CommitId, commit: &CommitId) -> Result<()> {
-        let name = branch_ref(branch);
+    fn settle(&self, tree: &Tree, branch: &str, plan: &Plan, commit: &CommitId) -> Result<()> {
+        let (name, from) = (branch_ref(branch), &plan.branch_tip);
         if from != commit
             && !self.move_ref(&tree.place, &name, commit, Expect::At(from), "gadugi: work collected")?
         {
             return Err(Error::BranchMoved { branch: branch.to_owned(), actual: self.branch_tip(branch)? });
         }
-        let (head, on) = self.head_of(&tree.place)?;
-        if on.as_deref() == Some(branch) {
+        if plan.at_home {
             return Ok(());
         }
+        let (head, _) = self.head_of(&tree.place)?;
         let same_files = head.as_ref() == Some(commit) || self.status_of(&tree.place)?.is_empty();
         let differs =
             head.as_ref().map(|head| self.tree_of(head)).transpose()? != Some(self.tree_of(commit)?);

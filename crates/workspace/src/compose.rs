@@ -46,18 +46,23 @@ impl Repository {
         strategy: MergeStrategy,
         at: Option<Timestamp>,
     ) -> Result<Composition> {
-        if self.is_ancestor(work, onto)? {
+        if self.known.surely_ancestor(work, onto) {
             return Ok(Composition::Clean(onto.clone()));
         }
         let tree = match self.merge_trees(onto, work)? {
             TreeMerge::Clean(tree) => tree,
             TreeMerge::Conflict(paths) => return Ok(Composition::Conflict(paths)),
         };
-        let identity = self.identity(&self.main, at)?;
+        // What `onto` holds already changes nothing in it, so that only then git need be asked.
+        let nothing_new = tree == self.tree_of(onto)?;
+        if nothing_new && self.is_ancestor(work, onto)? {
+            return Ok(Composition::Clean(onto.clone()));
+        }
+        let identity = self.identity(at)?;
         let commit = match strategy {
             MergeStrategy::Merge => self.commit_tree(&self.main, &tree, &[onto, work], message, &identity)?,
             // An empty commit would say nothing; a merge says at least that the work is in.
-            MergeStrategy::Squash if tree == self.tree_of(onto)? => onto.clone(),
+            MergeStrategy::Squash if nothing_new => onto.clone(),
             MergeStrategy::Squash => {
                 let message = format!("{}\n\n{SQUASHED}: {work}\n", message.trim_end());
                 self.commit_tree(&self.main, &tree, &[onto], &message, &identity)?
@@ -77,7 +82,8 @@ impl Repository {
                 tree.ok_or_else(|| crate::objects::unreadable("merge-tree"))
             }
             .map(TreeMerge::Clean),
-            Some(1) => {
+            // Without an answer: one of the two cannot be merged.
+            Some(1) if !answer.stdout.is_empty() => {
                 // Tree, conflicting paths, an empty field, then messages for people.
                 let mut listed = answer.stdout.split(|byte| *byte == 0).skip(1);
                 let paths: BTreeSet<_> =

@@ -154,7 +154,7 @@ impl Repository {
                 .branch
                 .ok_or_else(|| LandRefusal::DetachedHead { worktree: self.here().to_owned() })?,
         };
-        self.check_branch_name(&into).map_err(|_| LandRefusal::NoSuchTarget { into: into.clone() })?;
+        Self::check_branch_name(&into).map_err(|_| LandRefusal::NoSuchTarget { into: into.clone() })?;
         let old = self.branch_tip(&into)?.ok_or_else(|| LandRefusal::NoSuchTarget { into: into.clone() })?;
         let places = self.places_on(&into)?;
         if self.is_ancestor(&tip, &old)? {
@@ -190,7 +190,7 @@ impl Repository {
     ) -> Result<CommitId, LandRefusal> {
         match self.merge_trees(old, tip)? {
             TreeMerge::Clean(tree) => {
-                let identity = self.identity(&self.main, None)?;
+                let identity = self.identity(None)?;
                 Ok(self.commit_tree(&self.main, &tree, &[old, tip], message, &identity)?)
             }
             TreeMerge::Conflict(files) => Err(LandRefusal::Conflict {
@@ -286,7 +286,7 @@ impl Repository {
         meanwhile: impl FnOnce() -> Result<(), LandRefusal>,
     ) -> Result<(), LandRefusal> {
         let call = self.git.call(place, ["update-ref", "-m", "gadugi land", "-z", "--stdin"]);
-        let mut talk = Talk::begin(self.identity(place, None)?.on(call).converse()?, &place.cwd)?;
+        let mut talk = Talk::begin(self.identity(None)?.on(call).converse()?, &place.cwd)?;
         let moved = || LandRefusal::Moved { into: landing.into.clone() };
         let update = format!("update {}\0{}\0{}\0", branch_ref(&landing.into), landing.new, landing.old);
         let prepared =

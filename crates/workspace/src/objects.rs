@@ -26,7 +26,7 @@ pub(crate) const GITLINK: &str = "160000";
 impl Repository {
     /// Whether `ancestor` is `descendant` or one of its ancestors.
     pub(crate) fn is_ancestor(&self, ancestor: &CommitId, descendant: &CommitId) -> Result<bool> {
-        if ancestor == descendant {
+        if self.known.surely_ancestor(ancestor, descendant) {
             return Ok(true);
         }
         self.main(["merge-base", "--is-ancestor", ancestor.as_str(), descendant.as_str()]).yes()
@@ -39,7 +39,12 @@ impl Repository {
 
     /// The tree of a commit.
     pub(crate) fn tree_of(&self, commit: &CommitId) -> Result<String> {
-        self.main(["rev-parse", "--verify", "--quiet", &format!("{commit}^{{tree}}")]).text()
+        if let Some(tree) = self.known.tree(commit) {
+            return Ok(tree);
+        }
+        let tree = self.main(["rev-parse", "--verify", "--quiet", &format!("{commit}^{{tree}}")]).text()?;
+        self.known.learn_tree(commit, &tree);
+        Ok(tree)
     }
 
     /// Makes a commit: no hook, no signature, on no branch.
@@ -58,7 +63,9 @@ impl Repository {
         // What git cannot hold in a message, no message says.
         let message = message.replace('\0', "");
         let call = identity.on(call.arg("-F").arg("-").input(message));
-        Ok(commit_id(&call.bytes()?))
+        let commit = commit_id(&call.bytes()?);
+        self.known.learn_made(&commit, tree, parents);
+        Ok(commit)
     }
 
     /// Every path that differs between two trees or commits, renames as a deletion and an addition.

@@ -3,6 +3,7 @@
 use gadugi_core::CommitId;
 
 use crate::door::Place;
+use crate::refname::well_formed;
 use crate::repository::{Repository, commit_id};
 use crate::{Error, Result};
 
@@ -38,12 +39,9 @@ fn claim_ref(branch: &str) -> String {
 
 impl Repository {
     /// Fails unless git takes the name for a branch.
-    pub(crate) fn check_branch_name(&self, branch: &str) -> Result<()> {
+    pub(crate) fn check_branch_name(branch: &str) -> Result<()> {
         let bad = || Error::BadBranch { branch: branch.to_owned() };
-        if branch.is_empty() || branch.starts_with('-') || branch == "HEAD" || branch.contains('\0') {
-            return Err(bad());
-        }
-        let fine = self.main(["check-ref-format", &branch_ref(branch)]).yes()?;
+        let fine = !branch.starts_with('-') && branch != "HEAD" && well_formed(&branch_ref(branch));
         if fine { Ok(()) } else { Err(bad()) }
     }
 
@@ -74,7 +72,7 @@ impl Repository {
             Expect::At(commit) => commit.as_str(),
         };
         let call = self.git.call(place, ["update-ref", "--create-reflog", "-m", log, name, to.as_str(), old]);
-        let answer = self.identity(place, None)?.on(call).answer()?;
+        let answer = self.identity(None)?.on(call).answer()?;
         match answer.code {
             Some(0) => Ok(true),
             Some(_) if self.ref_tip(name)?.as_ref() == Some(to) => Ok(true),
@@ -84,14 +82,14 @@ impl Repository {
     }
 
     /// Makes a branch of gadugi's own at `base`, or finds the one that it made before: then it may hold more than
-    /// `base`, but what it holds descends from it. Fails where somebody else's branch has that name.
-    pub(crate) fn claim_branch(&self, branch: &str, base: &CommitId) -> Result<()> {
+    /// `base`, but what it holds descends from it. Gives its tip. Fails where somebody else's branch has that name.
+    pub(crate) fn claim_branch(&self, branch: &str, base: &CommitId) -> Result<CommitId> {
         let (name, claim) = (branch_ref(branch), claim_ref(branch));
         let transaction = format!("create {name}\0{base}\0update {claim}\0{base}\0\0");
         let call = self.main(["update-ref", "-m", "gadugi: branch made", "-z", "--stdin"]).input(transaction);
-        let created = self.identity(&self.main, None)?.on(call).answer()?;
+        let created = self.identity(None)?.on(call).answer()?;
         if created.code == Some(0) {
-            return Ok(());
+            return Ok(base.clone());
         }
         let in_use = |by: &str| Error::BranchInUse { branch: branch.to_owned(), by: by.to_owned() };
         let Some(tip) = self.branch_tip(branch)? else {
@@ -103,12 +101,12 @@ impl Repository {
         };
         match self.ref_tip(&claim)? {
             None => Err(in_use("it was there before")),
-            Some(_) if self.is_ancestor(base, &tip)? => Ok(()),
+            Some(_) if self.is_ancestor(base, &tip)? => Ok(tip),
             Some(began) if began == tip => {
                 // It holds nothing yet: it can begin elsewhere.
                 let moved = self.move_ref(&self.main, &name, base, Expect::At(&tip), "gadugi: new base")?;
                 self.main(["update-ref", &claim, base.as_str()]).done()?;
-                if moved { Ok(()) } else { Err(in_use("somebody moved it")) }
+                if moved { Ok(base.clone()) } else { Err(in_use("somebody moved it")) }
             }
             Some(_) => Err(in_use("it holds work that began elsewhere")),
         }
@@ -116,7 +114,7 @@ impl Repository {
 
     /// Deletes a branch whose work `into` holds and that no worktree has checked out. What is not merged stays.
     pub fn delete_branch_if_merged(&self, branch: &str, into: &CommitId) -> Result<BranchRemoval> {
-        self.check_branch_name(branch)?;
+        Self::check_branch_name(branch)?;
         let kept = |reason: &str| Ok(BranchRemoval::Kept { reason: reason.to_owned() });
         // Under the lock, so that no worktree of gadugi's takes the branch meanwhile.
         let _lock = self.worktree_lock()?;

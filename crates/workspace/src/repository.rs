@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gadugi_core::CommitId;
 use gadugi_sys::lock::FileLock;
 
 use crate::door::{Call, Git, Place, fields};
+use crate::known::{Known, Listing, Lying};
+use crate::objects::GITLINK;
 use crate::worktree::Turnstile;
 use crate::{Error, Result};
 
@@ -31,8 +33,7 @@ pub struct Repository {
     /// The worktree where the search began.
     pub(crate) here: Place,
     pub(crate) checkouts: Arc<Turnstile>,
-    /// The last commit of which it is known that its files can be checked out, as to Git LFS.
-    pub(crate) lfs_checked: Arc<Mutex<Option<CommitId>>>,
+    pub(crate) known: Arc<Known>,
 }
 
 impl Repository {
@@ -48,17 +49,10 @@ impl Repository {
         let start = fs::canonicalize(start).map_err(Error::io(start))?;
         let cwd = if start.is_dir() { start.as_path() } else { start.parent().unwrap_or(&start) };
         let place = Place { cwd: cwd.to_owned(), git_dir: None, work_tree: None };
-        let common_dir = common_dir(&git, &place)?;
-        let common = Place { cwd: common_dir.clone(), git_dir: Some(common_dir.clone()), work_tree: None };
-        if says(&git, &common, "--is-bare-repository")? {
-            return Err(Error::BareRepository { path: common_dir });
-        }
-        let git_dir = absolute(&git, &place, "--git-dir")?;
-        let inside = says(&git, &place, "--is-inside-work-tree")?;
-        let top = if inside { Some(absolute(&git, &place, "--show-toplevel")?) } else { None };
+        let View { common_dir, git_dir, top } = view(&git, &place)?;
         let root = match &top {
             Some(top) if git_dir == common_dir => top.clone(),
-            _ => main_worktree(&git, &common, &common_dir)?,
+            _ => main_worktree(&git, &common_dir)?,
         };
         let main = worktree_place(&root, &common_dir);
         let here = match top {
@@ -66,8 +60,7 @@ impl Repository {
             None => main.clone(),
         };
         let checkouts = Arc::new(Turnstile::for_this_machine());
-        let lfs_checked = Arc::new(Mutex::new(None));
-        Ok(Self { git, root, common_dir, main, here, checkouts, lfs_checked })
+        Ok(Self { git, root, common_dir, main, here, checkouts, known: Arc::default() })
     }
 
     /// The main worktree.
@@ -122,13 +115,16 @@ impl Repository {
     /// (no plan can name them), and so are submodules.
     pub fn tree_files(&self, commit: &CommitId) -> Result<Vec<String>> {
         let listing = self.main(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]).bytes()?;
-        let files = fields(&listing).filter(|entry| !entry.starts_with(b"160000 "));
-        Ok(files
-            .filter_map(|entry| {
-                let name = entry.splitn(2, |byte| *byte == b'\t').nth(1)?;
-                String::from_utf8(name.to_vec()).ok()
-            })
-            .collect())
+        let mut files = Vec::new();
+        let mut all = Listing::new();
+        for (mode, id, name) in fields(&listing).filter_map(entry) {
+            if mode != GITLINK {
+                files.extend(String::from_utf8(name.to_vec()));
+            }
+            all.insert(name.to_vec(), lying(mode, id));
+        }
+        self.known.learn_listing(commit, all);
+        Ok(files)
     }
 
     /// Whether a commit holds this path: a file, a folder or anything else.
@@ -139,28 +135,25 @@ impl Repository {
     /// What a regular file holds in a commit; none where there is no regular file at this path.
     pub fn read_blob(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>> {
         match self.tree_entry(commit, path)? {
-            Some((mode, id)) if mode.starts_with("100") => {
-                self.main(["cat-file", "blob", id.as_str()]).bytes().map(Some)
-            }
-            _ => Ok(None),
+            Some(Lying::File(id)) => self.main(["cat-file", "blob", id.as_str()]).bytes().map(Some),
+            Some(Lying::Other) | None => Ok(None),
         }
     }
 
-    /// Mode and object id of what lies at a path.
-    fn tree_entry(&self, commit: &CommitId, path: &str) -> Result<Option<(String, String)>> {
+    fn tree_entry(&self, commit: &CommitId, path: &str) -> Result<Option<Lying>> {
         let path = path.trim_matches('/');
         if path.is_empty() || path.contains('\0') {
             return Ok(None);
         }
+        if let Some(known) = self.known.entry(commit, path) {
+            return Ok(known);
+        }
         let call = self.main(["ls-tree", "-z", "--full-tree", commit.as_str(), "--", path]);
         let listing = call.env("GIT_LITERAL_PATHSPECS", "1").bytes()?;
-        let entry = fields(&listing).next().and_then(|entry| {
-            let (head, name) = entry.split_at(entry.iter().position(|byte| *byte == b'\t')?);
-            let mut words = std::str::from_utf8(head).ok()?.split(' ');
-            let mode = words.next()?.to_owned();
-            (&name[1..] == path.as_bytes()).then_some((mode, words.nth(1)?.to_owned()))
-        });
-        Ok(entry)
+        let found = fields(&listing).next().and_then(entry);
+        let found = found.filter(|(.., name)| *name == path.as_bytes()).map(|(mode, id, _)| lying(mode, id));
+        self.known.learn_entry(commit, path, found.clone());
+        Ok(found)
     }
 
     /// A call in the main worktree.
@@ -173,12 +166,26 @@ impl Repository {
 
     /// `HEAD` of a worktree: commit (none: no commits yet) and branch (none: detached).
     pub(crate) fn head_of(&self, place: &Place) -> Result<(Option<CommitId>, Option<String>)> {
+        let both = ["rev-parse", "--quiet", "HEAD^{commit}", "--symbolic-full-name", "HEAD"];
+        let answer = self.git.call(place, both).answer()?;
+        let said = crate::door::lossy(&answer.stdout);
+        let mut lines = said.lines();
+        match (answer.code, lines.next(), lines.next(), lines.next()) {
+            (Some(0), Some(id), Some("HEAD"), None) if is_object_id(id) => {
+                Ok((Some(CommitId::new(id)), None))
+            }
+            (Some(0), Some(id), Some(name), None) if is_object_id(id) && name.starts_with("refs/") => {
+                Ok((Some(CommitId::new(id)), Some(short(name))))
+            }
+            // No commits yet, or a branch whose name is `HEAD`: one after the other.
+            _ => self.head_in_steps(place),
+        }
+    }
+
+    fn head_in_steps(&self, place: &Place) -> Result<(Option<CommitId>, Option<String>)> {
         let symbolic = self.git.call(place, ["symbolic-ref", "--quiet", "HEAD"]).answer()?;
         let branch = match symbolic.code {
-            Some(0) => {
-                let name = crate::door::lossy(&symbolic.stdout);
-                Some(name.trim_end().trim_start_matches("refs/heads/").to_owned())
-            }
+            Some(0) => Some(short(crate::door::lossy(&symbolic.stdout).trim_end())),
             Some(1) => None,
             _ => return Err(symbolic.failed()),
         };
@@ -205,6 +212,73 @@ pub(crate) fn commit_id(stdout: &[u8]) -> CommitId {
     CommitId::new(crate::door::lossy(stdout).trim())
 }
 
+/// `refs/heads/main` → `main`
+fn short(name: &str) -> String {
+    name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()
+}
+
+/// SHA-1 or SHA-256.
+pub(crate) fn is_object_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `100644 blob <id>\t<path>`: mode, object, path.
+fn entry(field: &[u8]) -> Option<(&str, &str, &[u8])> {
+    let (head, name) = field.split_at(field.iter().position(|byte| *byte == b'\t')?);
+    let mut words = std::str::from_utf8(head).ok()?.split(' ');
+    Some((words.next()?, words.nth(1)?, &name[1..]))
+}
+
+fn lying(mode: &str, id: &str) -> Lying {
+    if mode.starts_with("100") { Lying::File(id.to_owned()) } else { Lying::Other }
+}
+
+/// What git finds from a folder, without symlinks.
+struct View {
+    common_dir: PathBuf,
+    git_dir: PathBuf,
+    /// The worktree that the folder is in; none: it is inside a git directory.
+    top: Option<PathBuf>,
+}
+
+/// Fails where nothing is found and where the repository is bare.
+fn view(git: &Git, place: &Place) -> Result<View> {
+    let canonical = |path: &str| fs::canonicalize(path).map_err(Error::io(Path::new(path)));
+    let all = ["--git-common-dir", "--git-dir", "--is-inside-work-tree", "--show-toplevel"];
+    let answer = git.call(place, ["rev-parse", "--path-format=absolute"].iter().chain(&all)).answer()?;
+    // A path with a newline gives a line more, and one that is not UTF-8 no text.
+    let said = String::from_utf8(answer.stdout).unwrap_or_default();
+    if answer.code == Some(0)
+        && let [common_dir, git_dir, "true", top] =
+            said.strip_suffix('\n').unwrap_or(&said).split('\n').collect::<Vec<_>>()[..]
+    {
+        let (common_dir, git_dir, top) = (canonical(common_dir)?, canonical(git_dir)?, canonical(top)?);
+        // A bare repository has linked worktrees, but no main one.
+        if git_dir != common_dir {
+            refuse_bare(git, &common_dir)?;
+        }
+        return Ok(View { common_dir, git_dir, top: Some(top) });
+    }
+    let common_dir = common_dir(git, place)?;
+    refuse_bare(git, &common_dir)?;
+    let git_dir = absolute(git, place, "--git-dir")?;
+    let inside = says(git, place, "--is-inside-work-tree")?;
+    let top = if inside { Some(absolute(git, place, "--show-toplevel")?) } else { None };
+    Ok(View { common_dir, git_dir, top })
+}
+
+/// A call that sees the shared git directory and no worktree.
+fn common_place(common_dir: &Path) -> Place {
+    Place { cwd: common_dir.to_owned(), git_dir: Some(common_dir.to_owned()), work_tree: None }
+}
+
+fn refuse_bare(git: &Git, common_dir: &Path) -> Result<()> {
+    if says(git, &common_place(common_dir), "--is-bare-repository")? {
+        return Err(Error::BareRepository { path: common_dir.to_owned() });
+    }
+    Ok(())
+}
+
 fn common_dir(git: &Git, place: &Place) -> Result<PathBuf> {
     absolute(git, place, "--git-common-dir").map_err(|error| match error {
         Error::Failed { stderr, .. } if stderr.contains("dubious ownership") => {
@@ -227,8 +301,9 @@ fn says(git: &Git, place: &Place, what: &str) -> Result<bool> {
 }
 
 /// The main worktree, seen from elsewhere: what holds `.git`, or what `core.worktree` names (a submodule's).
-fn main_worktree(git: &Git, common: &Place, common_dir: &Path) -> Result<PathBuf> {
-    let configured = git.call(common, ["config", "--type=path", "--get", "core.worktree"]).answer()?;
+fn main_worktree(git: &Git, common_dir: &Path) -> Result<PathBuf> {
+    let common = common_place(common_dir);
+    let configured = git.call(&common, ["config", "--type=path", "--get", "core.worktree"]).answer()?;
     let root = match configured.code {
         Some(0) => {
             use std::os::unix::ffi::OsStringExt;

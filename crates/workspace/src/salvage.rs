@@ -4,8 +4,10 @@ use std::path::Path;
 
 use gadugi_core::CommitId;
 
+use crate::refname::well_formed;
 use crate::refs::Expect;
 use crate::repository::Repository;
+use crate::status::State;
 use crate::{Error, Result};
 
 impl Repository {
@@ -14,15 +16,11 @@ impl Repository {
     /// if `HEAD` is detached, and else nothing: then the answer is none. What the ref held before becomes a parent.
     pub fn salvage(&self, path: &Path, ref_name: &str) -> Result<Option<CommitId>> {
         let bad = || Error::BadBranch { branch: ref_name.to_owned() };
-        if !ref_name.starts_with("refs/gadugi/salvage/") || ref_name.contains('\0') {
-            return Err(bad());
-        }
-        if !self.main(["check-ref-format", ref_name]).yes()? {
+        if !ref_name.starts_with("refs/gadugi/salvage/") || !well_formed(ref_name) {
             return Err(bad());
         }
         let tree = self.own_tree(path)?;
-        let status = self.status_of(&tree.place)?;
-        let (head, branch) = self.head_of(&tree.place)?;
+        let State { head, branch, entries: status } = self.state_of(&tree.place)?;
         let before = self.ref_tip(ref_name)?;
         let commit = if status.is_empty() {
             match (head, branch) {
@@ -37,7 +35,7 @@ impl Repository {
                 return Ok(Some(before.clone()));
             }
             let parents: Vec<_> = head.iter().chain(&before).collect();
-            let identity = self.identity(&self.main, None)?;
+            let identity = self.identity(None)?;
             let message = format!("Salvaged from {}\n", path.display());
             self.commit_tree(&self.main, &snapshot.tree, &parents, &message, &identity)?
         };

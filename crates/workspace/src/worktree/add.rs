@@ -20,14 +20,20 @@ impl Repository {
     /// where branch or path belong to somebody else, with [`Error::WorktreeDirTracked`], and by name where submodules
     /// or Git LFS cannot work.
     pub fn add_worktree(&self, request: &WorktreeRequest) -> Result<Worktree> {
-        self.check_branch_name(&request.branch)?;
+        Self::check_branch_name(&request.branch)?;
         self.check_lfs(&request.base)?;
-        let tree = self.register(&request.path, Some(&request.branch), &request.base)?;
-        self.fill(&tree, &request.branch, &request.include)
+        let (tree, head) = self.register(&request.path, Some(&request.branch), &request.base)?;
+        self.fill(&tree, &request.branch, head, &request.include)
     }
 
-    /// Has git know the worktree, under the lock. Its files come later, outside.
-    pub(super) fn register(&self, path: &Path, branch: Option<&str>, base: &CommitId) -> Result<Tree> {
+    /// Has git know the worktree, under the lock. Its files come later, outside. Also gives its `HEAD`; none: it was there
+    /// before.
+    pub(super) fn register(
+        &self,
+        path: &Path,
+        branch: Option<&str>,
+        base: &CommitId,
+    ) -> Result<(Tree, Option<CommitId>)> {
         let parent = path.parent().filter(|parent| parent.is_absolute());
         let parent = parent.ok_or_else(|| Error::PathInUse { path: path.to_owned() })?;
         let _lock = self.worktree_lock()?;
@@ -36,18 +42,19 @@ impl Repository {
         let name = branch.unwrap_or_default();
         if let Some(tree) = self.tree_at(&path)? {
             if let Some(tree) = self.reuse(tree, name)? {
-                return Ok(tree);
+                return Ok((tree, None));
             }
         } else {
             clear_remains(&path)?;
         }
-        if let Some(branch) = branch {
-            self.claim_branch(branch, base)?;
-        }
+        let head = match branch {
+            Some(branch) => self.claim_branch(branch, base)?,
+            None => base.clone(),
+        };
         self.git_worktree_add(&path, branch, base)?;
         let tree = self.tree_at(&path)?.ok_or_else(|| Error::WorktreeMissing { path: path.clone() })?;
         tree.mark(Stage::Preparing, name)?;
-        Ok(tree)
+        Ok((tree, Some(head)))
     }
 
     fn git_worktree_add(&self, path: &Path, branch: Option<&str>, base: &CommitId) -> Result<()> {
@@ -112,12 +119,20 @@ impl Repository {
         }
     }
 
-    /// Checks the files out and copies what is to be included, one process at a time for one worktree.
-    pub(super) fn fill(&self, tree: &Tree, branch: &str, include: &[String]) -> Result<Worktree> {
+    /// Checks the files out and copies what is to be included, one process at a time for one worktree. `head`: where it
+    /// was just made, its `HEAD`.
+    pub(super) fn fill(
+        &self,
+        tree: &Tree,
+        branch: &str,
+        head: Option<CommitId>,
+        include: &[String],
+    ) -> Result<Worktree> {
         let lock = tree.git_dir.join("gadugi.lock");
         let _lock = FileLock::acquire(&lock).map_err(Error::io(&lock))?;
         let mut not_included = Vec::new();
-        if tree.marker().is_none_or(|marker| marker.stage == Stage::Preparing) {
+        let fresh = tree.marker().is_none_or(|marker| marker.stage == Stage::Preparing);
+        if fresh {
             let _turn = self.checkouts.enter();
             // With the lock held, a lock of git's own is a dead process's.
             remove_if_there(&tree.git_dir.join("index.lock"))?;
@@ -126,17 +141,29 @@ impl Repository {
             not_included = self.copy_included(tree, include)?;
             tree.mark(Stage::Ready, branch)?;
         }
-        let (commit, on) = self.head_of(&tree.place)?;
+        let (commit, on) = match head {
+            Some(head) if fresh => (Some(head), (!branch.is_empty()).then(|| branch.to_owned())),
+            // Somebody may have worked in it.
+            _ => self.head_of(&tree.place)?,
+        };
         let commit = commit.ok_or_else(|| Error::WorktreeMissing { path: tree.path().to_owned() })?;
         Ok(Worktree { path: tree.path().to_owned(), branch: on, commit, not_included })
     }
 
     /// The folder for worktrees, kept out of `git status` where it lies in the main worktree.
     fn make_room(&self, parent: &Path) -> Result<()> {
+        let was_there = parent.is_dir();
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
         let parent = fs::canonicalize(parent).map_err(Error::io(parent))?;
         let Ok(inside) = parent.strip_prefix(self.root()) else { return Ok(()) };
+        let ignore = parent.join(".gitignore");
+        // What was found holds for that very folder, with or without a list of its own.
+        let mark = || if ignore.exists() { ignore.clone() } else { parent.clone() };
+        if was_there && self.known.fit_folder(&mark()) {
+            return Ok(());
+        }
         if !inside.as_os_str().is_empty() && self.ignores_all_below(inside)? {
+            self.known.learn_fit_folder(mark());
             return Ok(());
         }
         let tracked =
@@ -144,7 +171,9 @@ impl Repository {
         if inside.as_os_str().is_empty() || !tracked()?.is_empty() {
             return Err(Error::WorktreeDirTracked { dir: parent });
         }
-        gadugi_sys::files::create_ignored_dir(&parent).map_err(Error::io(&parent))
+        gadugi_sys::files::create_ignored_dir(&parent).map_err(Error::io(&parent))?;
+        self.known.learn_fit_folder(mark());
+        Ok(())
     }
 
     /// Whether git ignores whatever lies in this folder of the main worktree.

@@ -16,7 +16,7 @@ impl Repository {
     /// `include` as in [`super::WorktreeRequest`], for when it is made. Nobody else may be working in it.
     pub fn checkout_detached(&self, path: &Path, commit: &CommitId, include: &[String]) -> Result<Worktree> {
         self.check_lfs(commit)?;
-        let tree = self.register(path, None, commit)?;
+        let (tree, _) = self.register(path, None, commit)?;
         // The ref itself, first: a test may have switched to a branch, which `reset` would move.
         let aim = ["update-ref", "--no-deref", "-m", "gadugi: to be tested", "HEAD", commit.as_str()];
         self.git.call(&tree.place, aim).done()?;
@@ -26,7 +26,7 @@ impl Repository {
                 fs::remove_dir_all(&state).map_err(Error::io(&state))?;
             }
         }
-        let made = self.fill(&tree, "", include)?;
+        let made = self.fill(&tree, "", Some(commit.clone()), include)?;
         remove_if_there(&tree.git_dir.join("index.lock"))?;
         let reset = || self.git.call(&tree.place, ["reset", "--hard", "--quiet"]).done();
         if reset().is_err() {

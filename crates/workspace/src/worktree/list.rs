@@ -55,9 +55,13 @@ impl Repository {
     }
 
     fn describe(&self, place: &Place, tree: Option<&Tree>) -> Result<WorktreeInfo> {
-        let (commit, branch) = self.head_of(place).unwrap_or((None, None));
         let missing = tree.is_some_and(|tree| !tree.path().is_dir() || !tree.pointer_intact());
-        let uncommitted = if missing { None } else { self.status_of(place).ok().map(|status| status.len()) };
+        let state = if missing { None } else { self.state_of(place).ok() };
+        let uncommitted = state.as_ref().map(|state| state.entries.len());
+        let (commit, branch) = match state {
+            Some(state) => (state.head, state.branch),
+            None => self.head_of(place).unwrap_or((None, None)),
+        };
         Ok(WorktreeInfo {
             path: tree.map_or(self.root(), Tree::path).to_owned(),
             main: tree.is_none(),

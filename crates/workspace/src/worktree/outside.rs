@@ -1,20 +1,20 @@
 //! What a commit needs that git's objects do not hold: submodules and Git LFS.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use gadugi_core::CommitId;
 
 use super::Tree;
 use crate::door::{Place, fields, lossy};
+use crate::known::held;
 use crate::repository::Repository;
 use crate::{Error, Result};
 
 impl Repository {
     /// Fails where a commit keeps files in Git LFS and `git-lfs` is not there: its checkout would hold pointers.
     pub(super) fn check_lfs(&self, commit: &CommitId) -> Result<()> {
-        let mut checked = self.lfs_checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if checked.as_ref() == Some(commit) {
+        let _searching = held(&self.known.lfs);
+        if self.known.lfs_checked(commit) {
             return Ok(());
         }
         let find =
@@ -23,7 +23,7 @@ impl Repository {
         if needs && self.main(["lfs", "version"]).answer()?.code != Some(0) {
             return Err(Error::LfsMissing);
         }
-        *checked = Some(commit.clone());
+        self.known.learn_lfs_checked(commit);
         Ok(())
     }
 

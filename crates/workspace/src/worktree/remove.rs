@@ -8,7 +8,7 @@ use gadugi_core::CommitId;
 
 use super::{Marker, Stage, Tree};
 use crate::repository::Repository;
-use crate::status::{Entry, operation};
+use crate::status::{Entry, State, operation};
 use crate::{Error, Result};
 
 /// What became of a worktree that was to be removed.
@@ -65,19 +65,20 @@ impl Repository {
             if let Some(operation) = operation(&tree.git_dir) {
                 return Ok(Some(KeptReason::MidOperation(operation)));
             }
-            let (head, _) = self.head_of(&tree.place)?;
-            let held = head.into_iter().chain(self.branch_tip(branch)?);
-            for commit in held {
+            // A folder that is gone holds nothing uncommitted.
+            let state = if tree.path().exists() {
+                self.state_of(&tree.place)?
+            } else {
+                let (head, branch) = self.head_of(&tree.place)?;
+                State { head, branch, entries: Vec::new() }
+            };
+            let tip = if state.branch.as_deref() == Some(branch) { None } else { self.branch_tip(branch)? };
+            for commit in state.head.into_iter().chain(tip) {
                 if !self.is_merged(&commit, merged_into)? {
                     return Ok(Some(KeptReason::Unmerged));
                 }
             }
-            // A folder that is gone holds nothing uncommitted.
-            if tree.path().exists() {
-                Ok(uncommitted(&self.status_of(&tree.place)?, marker))
-            } else {
-                Ok(None)
-            }
+            Ok(uncommitted(&state.entries, marker))
         })
     }
 
