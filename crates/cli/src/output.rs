@@ -61,7 +61,7 @@ impl Manner {
         let message = text::line(message);
         match self {
             Self::Words => {
-                say(&format!("{} {message}", console::style("warning:").yellow().bold().for_stderr()))
+                say(&format!("{} {message}", console::style("warning:").yellow().bold().for_stderr()));
             }
             Self::Json => say(&serde_json::json!({"warning": {"message": message}}).to_string()),
             Self::Quiet => {}
