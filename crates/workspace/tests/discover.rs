@@ -78,6 +78,52 @@ with_each_git! {
         assert_eq!(repository.uncommitted().unwrap(), 0);
     }
 
+    fn names_that_could_be_taken_for_something_else(fixture) {
+        let linked = fixture.root.parent().unwrap().join("linked");
+        fixture.git(["worktree", "add", "-q", "-b", "(detached)", linked.to_str().unwrap()]);
+        let repository = fixture.repository_at(&linked);
+        assert_eq!(repository.head().unwrap().branch.as_deref(), Some("(detached)"));
+        assert_eq!(repository.worktrees().unwrap()[1].branch.as_deref(), Some("(detached)"));
+        fixture.git_in(&linked, ["checkout", "-q", "--detach"]);
+        assert_eq!(repository.worktrees().unwrap()[1].branch, None);
+        fixture.git_in(&linked, ["checkout", "-q", "--orphan", "fresh"]);
+        write(&linked.join("HEAD^{commit}"), "no revision");
+        assert!(matches!(repository.head(), Err(Error::NoCommits)));
+        fixture.git(["update-ref", "refs/heads/HEAD", "HEAD"]);
+        let head = fixture.repository().head().unwrap();
+        assert_eq!((head.branch.as_deref(), head.commit), (Some("main"), fixture.repository().worktrees().unwrap()[0].commit.clone().unwrap()));
+        fixture.git(["update-ref", "-d", "refs/heads/HEAD"]);
+        fixture.git(["symbolic-ref", "HEAD", "refs/heads/HEAD"]);
+        fixture.git(["update-ref", "refs/heads/HEAD", "main"]);
+        assert_eq!(fixture.repository().head().unwrap().branch.as_deref(), Some("HEAD"));
+    }
+
+    fn folders_of_strange_names_are_found(fixture) {
+        for name in ["new\nline", "\n", "carriage\r", "true", " spaces ", "bad \u{fffd}"] {
+            let top = fixture.home().join(name);
+            fixture.git(["init", "-q", "-b", "main", top.to_str().unwrap()]);
+            assert_eq!(fixture.repository_at(&top).root(), top, "{name:?}");
+            assert_eq!(fixture.repository_at(&top.join(".git")).root(), top, "{name:?}");
+        }
+        let bytes = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"bad\xff");
+        let top = fixture.home().join(bytes);
+        fixture.git([std::ffi::OsStr::new("init"), "-q".as_ref(), top.as_os_str()]);
+        assert_eq!(fixture.repository_at(&top).root(), top);
+    }
+
+    fn a_separate_git_directory_is_found_from_its_worktree(fixture) {
+        let (top, git_dir) = (fixture.home().join("top"), fixture.home().join("elsewhere"));
+        fixture.git(["init", "-q", "-b", "main", "--separate-git-dir", git_dir.to_str().unwrap(), top.to_str().unwrap()]);
+        write(&top.join("a"), "a");
+        fixture.commit_all_in(&top, "begin");
+        let repository = fixture.repository_at(&top);
+        assert_eq!((repository.root(), repository.common_dir()), (top.as_path(), git_dir.as_path()));
+        let linked = fixture.home().join("linked");
+        fixture.git_in(&top, ["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+        assert!(matches!(Repository::discover_in(&linked, fixture.env()), Err(Error::MainWorktreeUnknown { .. })));
+        assert!(matches!(Repository::discover_in(&git_dir, fixture.env()), Err(Error::MainWorktreeUnknown { .. })));
+    }
+
     fn heads_and_revisions(fixture) {
         let repository = fixture.repository();
         let head = fixture.head();

@@ -231,7 +231,13 @@ pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
+/// Written by a process of its own: a descriptor of this one, open for writing, may be inherited by what another test
+/// starts at that moment, and until that is gone the file cannot be executed.
 pub(crate) fn executable(path: &Path, text: &str) {
-    write(path, text);
+    let draft = path.with_extension("draft");
+    write(&draft, text);
+    let _ = fs::remove_file(path);
+    assert!(Command::new("cp").arg(&draft).arg(path).status().unwrap().success());
+    fs::remove_file(&draft).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
