@@ -20,38 +20,9 @@ pub(crate) fn disk_mib(dir: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024))
 }
 
-/// Processors.
-pub(crate) fn cpus() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Tasks at a time where nobody names a number: `min(cpus - 1, available GiB / 2, 4)`, at least one.
-pub(crate) fn slots() -> usize {
-    slots_for(cpus(), memory_mib().map(|(_, available)| available))
-}
-
-fn slots_for(cpus: usize, available_mib: Option<u64>) -> usize {
-    let by_memory = available_mib.map_or(usize::MAX, |mib| usize::try_from(mib / 2048).unwrap_or(usize::MAX));
-    cpus.saturating_sub(1).min(by_memory).clamp(1, 4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slots_by_the_rule() {
-        for (cpus, mib, slots) in [
-            (1, Some(64_000), 1),
-            (4, Some(64_000), 3),
-            (64, Some(64_000), 4),
-            (8, Some(5_000), 2),
-            (8, Some(100), 1),
-            (3, None, 2),
-        ] {
-            assert_eq!(slots_for(cpus, mib), slots, "{cpus} {mib:?}");
-        }
-    }
 
     #[test]
     fn meminfo_is_read() {

@@ -1,5 +1,11 @@
 //! The main job with real Claude Code, whose model is a scripted Messages API on loopback.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "what is not as it should be fails the test"
+)]
+
 mod stage;
 
 use std::path::Path;
@@ -92,7 +98,7 @@ fn eight_tasks_with_edits_and_commits_become_one_branch() {
         "each was delegated"
     );
     assert_eq!(
-        report["tokens"].as_u64(),
+        ran.report()["tokens"].as_u64(),
         Some(USAGE_PER_TURN.tokens() * requests.len() as u64),
         "what is reported is what the model said"
     );
@@ -112,10 +118,6 @@ fn eight_tasks_with_edits_and_commits_become_one_branch() {
     let logs = stage.gadugi(&["logs", "one"]);
     logs.ends_with(0);
     assert!(logs.stdout.contains("I write one."), "{}", logs.stdout);
-
-    stage.gadugi(&["land"]).ends_with(0);
-    assert_eq!(stage.read("src/eight.txt"), "five\n");
-    stage.engine_leaves();
 }
 
 /// Two prompts, handed over by Claude Code itself: started with `args`, told `opening` and the list.

@@ -1,8 +1,8 @@
 //! How many attempts this machine bears at once, where nobody named a number.
 
-/// `min(cpus - 1, available memory in GiB / 2, 4)`, and never below one: the original project's rule, kept as the
-/// starting value.
-pub(crate) fn measure() -> (u32, String) {
+/// Slots, and what was measured, for people. `min(cpus - 1, available memory in GiB / 2, 4)`, and never below one: the
+/// original project's rule, kept as the starting value.
+pub fn measure() -> (u32, String) {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let available = available_gib();
     let slots = rule(cpus, available);

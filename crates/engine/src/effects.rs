@@ -58,8 +58,13 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
                 world.report(Report::Advanced { run: id, task, to, result }).await;
             });
         }
+        Effect::TidyWorkspace { attempt } => {
+            let Some(found) = attempt_context(run, &attempt) else { return };
+            let branch = run.branch();
+            spawn(async move { put_away(&world, found, branch).await });
+        }
         Effect::TidyRun { run: id } => {
-            let workspaces = workspaces_to_tidy(run);
+            let workspaces = workspaces_left(run);
             spawn(async move {
                 let kept = tidy(&world, &context, &id, workspaces).await;
                 world.report(Report::Tidied { run: id, kept }).await;
@@ -227,62 +232,69 @@ fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
     format!("{}: {title}\n\nTask {} of {}, {what}.\n", attempt.task, attempt.task, attempt.run)
 }
 
-/// A workspace of the run, and the commit that must hold its work before it may go.
+/// Puts away the workspace of a task that succeeded: disk is not held for work that is merged.
+async fn put_away(world: &Arc<World>, found: AttemptContext, merged_into: String) {
+    let _beside_others = world.tidying.read().await;
+    let removed = git(world, move |git| {
+        let tip = git.resolve(&merged_into)?;
+        git.remove_worktree(&found.workspace, &found.branch, &tip)
+    });
+    if let Err(error) = removed.await {
+        tracing::warn!(%error, "a workspace is kept for now");
+    }
+}
+
+/// A workspace that is left at the end of a run.
 struct Leftover {
     path: PathBuf,
     branch: String,
     merged: bool,
-    detail: String,
+    state: String,
 }
 
-fn workspaces_to_tidy(run: &RunState) -> Vec<Leftover> {
+fn workspaces_left(run: &RunState) -> Vec<Leftover> {
     let of = |task: &gadugi_core::TaskState| {
         let (path, branch) = task.workspace.clone()?;
         let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
-        Some(Leftover { path: path.into(), branch, merged, detail: task.word() })
+        Some(Leftover { path: path.into(), branch, merged, state: task.word() })
     };
     run.tasks.iter().filter_map(of).collect()
 }
 
-/// Puts away what is merged and clean. What holds anything is kept and named.
+/// Puts away what is merged and clean and still there. What holds anything is kept and named.
 async fn tidy(
     world: &Arc<World>,
     run: &RunContext,
     id: &RunId,
-    workspaces: Vec<Leftover>,
+    left: Vec<Leftover>,
 ) -> Vec<(String, String)> {
+    let _alone = world.tidying.write().await;
     let mut kept = Vec::new();
-    let mut removals = Vec::new();
-    for leftover in workspaces {
+    for leftover in left.into_iter().filter(|leftover| leftover.path.exists()) {
         let path = leftover.path.to_string_lossy().into_owned();
         if !leftover.merged {
-            kept.push((path, format!("its task {}", leftover.detail)));
+            kept.push((path, format!("its task {}", leftover.state)));
         } else if !run.settings.keep {
-            // Concurrent, but for the short part of each that git must do alone.
-            let (world, branch) = (Arc::clone(world), format!("gadugi/{id}"));
-            let removal = tokio::spawn(async move {
-                git(&world, move |git| {
-                    let tip = git.resolve(&branch)?;
-                    git.remove_worktree(&leftover.path, &leftover.branch, &tip)
-                })
-                .await
+            let branch = format!("gadugi/{id}");
+            let removed = git(world, move |git| {
+                let tip = git.resolve(&branch)?;
+                git.remove_worktree(&leftover.path, &leftover.branch, &tip)
             });
-            removals.push((path, removal));
-        }
-    }
-    for (path, removal) in removals {
-        match removal.await.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(Removal::Removed) => {}
-            Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
-            Err(error) => kept.push((path, error)),
+            match removed.await {
+                Ok(Removal::Removed) => {}
+                Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
+                Err(error) => kept.push((path, error)),
+            }
         }
     }
     let composed = world.composed_path(id, &run.settings);
-    if composed.is_dir() {
-        let removed = git(world, move |git| git.remove_detached(&composed)).await;
-        if let Err(error) = removed {
-            kept.push((world.composed_path(id, &run.settings).to_string_lossy().into_owned(), error));
+    if composed.exists() {
+        let shown = composed.to_string_lossy().into_owned();
+        if let Err(error) = git(world, move |git| git.remove_detached(&composed)).await {
+            kept.push((shown, error));
         }
     }
+    // The run's own folder of worktrees: gone where nothing is left in it.
+    let _ = std::fs::remove_dir(world.worktrees_of(id, &run.settings));
     kept
 }

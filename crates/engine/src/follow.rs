@@ -67,7 +67,7 @@ impl<'a> Watched<'a> {
                 AgentEvent::Phase(phase) => self.phase(phase).await,
                 AgentEvent::Usage(usage) => self.usage(usage),
                 AgentEvent::ToolUse { summary, .. } => self.action(&summary).await,
-                AgentEvent::Text(text) => self.action(&text).await,
+                AgentEvent::Text(text) => self.action(&without_marks(&text)).await,
                 AgentEvent::Retry { attempt, max, error, .. } => {
                     self.action(&format!("retry {attempt} of {max}: {error}")).await;
                 }
@@ -123,4 +123,9 @@ impl<'a> Watched<'a> {
             tail,
         }
     }
+}
+
+/// What an agent says to people: its reports to gadugi are shown as what they mean.
+fn without_marks(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("GADUGI-")).collect::<Vec<_>>().join("\n")
 }

@@ -180,7 +180,7 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Stable: `unknown-run`, `no-runs`, `unknown-task`, `run-over`, `not-paused`, `not-retryable`, `bad-plan`, `bad-request`,
-    /// `land-refused`, `store`, `git`, `agent-missing`, `not-delegated`, `leaving`.
+    /// `nothing-to-land`, `land-refused`, `store`, `git`, `executor`, `engine`, `busy`, `leaving`.
     pub code: String,
     /// One line for people.
     pub message: String,

@@ -1,5 +1,7 @@
 //! A stage for whole runs: a repository of its own, a home of its own, the real program, and nothing left over.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "a stage that cannot be set up is a failed test")]
+#![expect(clippy::disallowed_methods, reason = "a test waits for other processes, and reads its own PATH")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

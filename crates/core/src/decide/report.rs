@@ -241,9 +241,7 @@ fn work_collected(
     match (&found.attempt.no_change, empty) {
         _ if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(run, at),
         (_, false) => {}
-        (Some(reason), true) => {
-            out.finish(run, at, Outcome::Succeeded, Some(Verdict::NoChange), reason.clone());
-        }
+        (Some(reason), true) => out.succeed(run, at, id, Verdict::NoChange, reason),
         (None, true) => {
             let detail = "it finished without a change and did not say that none was needed";
             out.finish(run, at, Outcome::Failed, None, detail);
@@ -303,7 +301,7 @@ fn advanced(
             let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
             out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
             out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases: phases::recorded() });
-            out.finish(found.run, found.at, Outcome::Succeeded, Some(verdict), "");
+            out.succeed(found.run, found.at, &found.id, verdict, "");
         }
         Err(AdvanceFailure::Moved(commit)) => {
             out.fact(Event::IntegrationMoved { attempt: found.id.clone(), commit });

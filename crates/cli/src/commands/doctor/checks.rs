@@ -191,7 +191,10 @@ fn memory() -> Check {
 fn slots(resolved: Option<&Resolved>) -> Check {
     match resolved.and_then(|resolved| resolved.settings.max_parallel) {
         Some(slots) => ok("slots", format!("{slots}, as you set them")),
-        None => ok("slots", format!("{} by {} processors and the memory", machine::slots(), machine::cpus())),
+        None => {
+            let (slots, measured) = gadugi_engine::capacity::measure();
+            ok("slots", format!("{slots} ({measured})"))
+        }
     }
 }
 
