@@ -60,13 +60,13 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
         }
         Effect::TidyWorkspace { attempt } => {
             let Some(found) = attempt_context(run, &attempt) else { return };
-            let branch = run.branch();
-            spawn(async move { put_away(&world, found, branch).await });
+            let merged_into = tip(run);
+            spawn(async move { put_away(&world, found, merged_into).await });
         }
         Effect::TidyRun { run: id } => {
-            let workspaces = workspaces_left(run);
+            let (workspaces, merged_into) = (workspaces_left(run), tip(run));
             spawn(async move {
-                let kept = tidy(&world, &context, &id, workspaces).await;
+                let kept = tidy(&world, &context, &id, workspaces, merged_into).await;
                 world.report(Report::Tidied { run: id, kept }).await;
             });
         }
@@ -233,15 +233,17 @@ fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
 }
 
 /// Puts away the workspace of a task that succeeded: disk is not held for work that is merged.
-async fn put_away(world: &Arc<World>, found: AttemptContext, merged_into: String) {
+async fn put_away(world: &Arc<World>, found: AttemptContext, merged_into: CommitId) {
     let _beside_others = world.tidying.read().await;
-    let removed = git(world, move |git| {
-        let tip = git.resolve(&merged_into)?;
-        git.remove_worktree(&found.workspace, &found.branch, &tip)
-    });
+    let removed = git(world, move |git| git.remove_worktree(&found.workspace, &found.branch, &merged_into));
     if let Err(error) = removed.await {
         tracing::warn!(%error, "a workspace is kept for now");
     }
+}
+
+/// Where everything of the run is that was merged.
+fn tip(run: &RunState) -> CommitId {
+    run.tip.clone().unwrap_or_else(|| run.plan.base.clone())
 }
 
 /// A workspace that is left at the end of a run.
@@ -275,12 +277,10 @@ async fn tidy(
         if !leftover.merged {
             kept.push((path, format!("its task {}", leftover.state)));
         } else if !run.settings.keep {
-            let branch = format!("gadugi/{id}");
-            let removed = git(world, move |git| {
-                let tip = git.resolve(&branch)?;
-                git.remove_worktree(&leftover.path, &leftover.branch, &tip)
-            });
-            match removed.await {
+            let tip = merged_into.clone();
+            let removed =
+                git(world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await;
+            match removed {
                 Ok(Removal::Removed) => {}
                 Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
                 Err(error) => kept.push((path, error)),
