@@ -269,6 +269,7 @@ async fn tidy(
     run: &RunContext,
     id: &RunId,
     left: Vec<Leftover>,
+    merged_into: CommitId,
 ) -> Vec<(String, String)> {
     let _alone = world.tidying.write().await;
     let mut kept = Vec::new();
