@@ -178,12 +178,12 @@ fn one_module_launches(tree: &Tree) -> Vec<String> {
     complaints
 }
 
-/// Lines of the product's own code (neither tests nor chores) that satisfy `is`: path and number.
+/// Lines of the product's own code (neither tests nor examples nor chores) that satisfy `is`: path and number.
 fn places(tree: &Tree, is: fn(&str) -> bool) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (path, text) in tree.ending(&[".rs"]) {
         let test = path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs");
-        if test || path.starts_with("crates/testkit/") || path.starts_with("xtask/") {
+        if test || path.contains("/examples/") || path.starts_with("crates/testkit/") || path.starts_with("xtask/") {
             continue;
         }
         // Tests inside a module stand at its end.
