@@ -88,6 +88,13 @@ impl fmt::Display for StepId {
     }
 }
 
+impl RunId {
+    /// The run's integration branch.
+    pub fn branch(&self) -> String {
+        format!("gadugi/{self}")
+    }
+}
+
 impl SessionId {
     /// The session of an attempt: the same whenever it is asked for, so that a crash between choosing and
     /// storing it changes nothing. `ordinal` counts the conversations that one attempt had to begin afresh.

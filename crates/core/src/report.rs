@@ -17,7 +17,7 @@ pub struct RunReport {
     pub failed: usize,
     /// From the run's start to its end (or to now).
     pub wall: Millis,
-    /// The measured times of all tasks, added up: from an attempt's first step to its last, waits for the queue left out.
+    /// The measured times of all tasks, added up.
     pub task_time: Millis,
     /// What all tasks used.
     pub usage: Usage,
@@ -40,7 +40,7 @@ pub struct TaskReport {
     pub detail: String,
     /// Tries.
     pub attempts: u32,
-    /// Measured time of its steps.
+    /// Measured time of its setup and agent steps, in all its tries; waits and the merge queue's checks are left out.
     pub time: Millis,
     /// Its branch.
     pub branch: Option<String>,

@@ -262,7 +262,7 @@ impl RunState {
 
     /// The integration branch.
     pub fn branch(&self) -> String {
-        format!("gadugi/{}", self.id)
+        self.id.branch()
     }
 
     /// Whether every task is over.
@@ -305,7 +305,7 @@ impl RunState {
         Millis(limit.0.saturating_sub(attempt.spent.0))
     }
 
-    /// The full id of the latest attempt at a task.
+    /// The full id of that attempt at the task at that plan position.
     pub fn attempt_id(&self, at: usize, number: u32) -> AttemptId {
         AttemptId { run: self.id.clone(), task: self.plan.tasks[at].id.clone(), attempt: number }
     }

@@ -153,6 +153,39 @@ fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
     assert_eq!(story.task("c").word(), "waiting", "a is not merged yet");
 }
 
+#[test]
+fn a_verify_command_that_was_stopped_is_not_called_a_setup() {
+    let mut story = agent_runs();
+    story.ends("a", done());
+    story.report(collected("a", 1));
+    let (work, onto) = (commit("work"), commit("base"));
+    let result = gadugi_core::Composition::Clean(commit("composed"));
+    story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
+    story.started("a");
+    let lost = story.ends("a", ended(StepExit::Lost));
+    let because = lost.events.iter().find_map(|event| match event {
+        gadugi_core::Event::MergePutBack { because, .. } => Some(because.as_str()),
+        _ => None,
+    });
+    assert_eq!(because, Some("verify: lost: its process is gone and left no exit status"));
+}
+
+#[test]
+fn runs_that_name_no_number_share_the_machines_whatever_another_run_names() {
+    let many = gadugi_core::RunSettings { max_parallel: Some(50), ..settings() };
+    let mut story = Story::of(plan(&["a"], &[]), many);
+    story.command(Command::SetCapacity { slots: 2, reason: "measured".into() });
+    let mut begun = Vec::new();
+    for name in ["second", "third"] {
+        let run = gadugi_core::RunId::new(name);
+        let settings = Box::new(gadugi_core::RunSettings { max_parallel: None, ..settings() });
+        story.command(Command::StartRun { run: run.clone(), plan: plan(&["x", "y", "z"], &[]), settings });
+        let opened = story.report(Report::IntegrationOpened { run, result: Ok(commit("base")) });
+        begun.push(words(&opened).iter().filter(|word| **word == "attempt-started").count());
+    }
+    assert_eq!(begun, [2, 0]);
+}
+
 /// A stop that is asked for before the step is followed reaches nobody.
 #[test]
 fn a_step_that_was_being_stopped_when_the_engine_died_is_stopped_once_it_is_found() {

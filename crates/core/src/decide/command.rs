@@ -59,7 +59,7 @@ fn start(
     plan.check()?;
     let (tasks, base) = (plan.tasks.len(), plan.base.clone());
     out.fact(Event::RunStarted { run: run.clone(), plan, settings });
-    out.then(Effect::OpenIntegration { branch: format!("gadugi/{run}"), run, base });
+    out.then(Effect::OpenIntegration { branch: run.branch(), run, base });
     Ok(tasks)
 }
 

@@ -112,7 +112,7 @@ fn step_ended(out: &mut Decision, state: &State, id: &StepId, end: &StepEnd) -> 
     let kind = &found.attempt.step().filter(|step| step.number == id.step)?.kind;
     out.fact(Event::StepEnded { step: id.clone(), end: end.clone() });
     match kind {
-        StepKind::Verify { .. } => verify_ended(out, &found, end),
+        StepKind::Verify { .. } => verify_ended(out, &found, kind, end),
         StepKind::Setup if end.passed() => {}
         StepKind::Agent { .. } if end.agent_done() => agent_done(out, &found, end),
         StepKind::Setup | StepKind::Agent { .. } => work_stopped(out, &found, kind, end),
@@ -160,7 +160,7 @@ fn suspend(out: &mut Decision, found: &Found<'_>, because: &str) {
     out.fact(Event::AttemptSuspended { attempt: found.id.clone(), because: because.to_owned() });
 }
 
-fn verify_ended(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
+fn verify_ended(out: &mut Decision, found: &Found<'_>, kind: &StepKind, end: &StepEnd) {
     let stopping = found.attempt.stopping;
     if end.passed() {
         // What passed has passed: only a cancellation still keeps it out.
@@ -186,10 +186,7 @@ fn verify_ended(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
             out.finish(found.run, found.at, Outcome::Lost, None, detail);
         }
         _ if end.stopped || end.is_loss() => {
-            out.fact(Event::MergePutBack {
-                attempt: found.id.clone(),
-                because: end.describe(&StepKind::Setup),
-            });
+            out.fact(Event::MergePutBack { attempt: found.id.clone(), because: end.describe(kind) });
         }
         _ => {
             let command = found.run.verify(found.at).unwrap_or("verify");
@@ -269,15 +266,7 @@ fn composed(
             let detail = format!("conflicts with what was merged before it in {}", files.join(", "));
             out.finish(found.run, found.at, Outcome::Failed, Some(Verdict::Conflict), detail);
         }
-        Composition::Failed(reason) => {
-            out.finish(
-                found.run,
-                found.at,
-                Outcome::Failed,
-                None,
-                format!("it could not be merged: {reason}"),
-            );
-        }
+        Composition::Failed(reason) => not_merged(out, &found, &reason),
     }
     Some(())
 }
@@ -306,17 +295,13 @@ fn advanced(
         Err(AdvanceFailure::Moved(commit)) => {
             out.fact(Event::IntegrationMoved { attempt: found.id.clone(), commit });
         }
-        Err(AdvanceFailure::Failed(reason)) => {
-            out.finish(
-                found.run,
-                found.at,
-                Outcome::Failed,
-                None,
-                format!("it could not be merged: {reason}"),
-            );
-        }
+        Err(AdvanceFailure::Failed(reason)) => not_merged(out, &found, &reason),
     }
     Some(())
+}
+
+fn not_merged(out: &mut Decision, found: &Found<'_>, reason: &str) {
+    out.finish(found.run, found.at, Outcome::Failed, None, format!("it could not be merged: {reason}"));
 }
 
 fn tidied(

@@ -116,30 +116,40 @@ fn skip_dependents(out: &mut Decision, run: &RunState) -> bool {
     out.events.len() > before
 }
 
-/// How many more attempts may run at once, over all runs.
+/// How many more attempts may begin.
 struct Slots {
-    machine: usize,
+    /// Over all runs: as many as the machine has, or as the run that names most.
     free: usize,
+    /// Of the machine's own number, which runs that name none share.
+    unnamed: usize,
 }
 
 impl Slots {
-    /// The machine's own number counts where nobody named one; a run that names more has its number.
     fn of(state: &State) -> Self {
         let machine = state.capacity.map_or(0, |slots| slots as usize);
         let live = || state.runs.values().filter(|run| !run.is_finished());
         let named = live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize;
-        let taken = |run| active(run).filter(|(_, attempt)| attempt.holds_slot()).count();
-        let taken: usize = live().map(taken).sum();
-        Self { machine, free: machine.max(named).saturating_sub(taken) }
+        let mut slots = Self { free: machine.max(named), unnamed: machine };
+        for run in live() {
+            slots.take(run, active(run).filter(|(_, attempt)| attempt.holds_slot()).count());
+        }
+        slots
     }
 
     fn for_run(&self, run: &RunState) -> usize {
-        let limit = match run.settings.max_parallel {
-            _ if run.plan.sequential_because.is_some() => 1,
-            Some(named) => named as usize,
-            None => self.machine,
+        let (own, shared) = match run.settings.max_parallel {
+            Some(named) => (named as usize, self.free),
+            None => (usize::MAX, self.free.min(self.unnamed)),
         };
-        limit.saturating_sub(held(run)).min(self.free)
+        let own = if run.plan.sequential_because.is_some() { 1 } else { own };
+        own.saturating_sub(held(run)).min(shared)
+    }
+
+    fn take(&mut self, run: &RunState, slots: usize) {
+        self.free = self.free.saturating_sub(slots);
+        if run.settings.max_parallel.is_none() {
+            self.unnamed = self.unnamed.saturating_sub(slots);
+        }
     }
 }
 
@@ -180,7 +190,7 @@ fn dispatch(out: &mut Decision, run: &RunState, slots: &mut Slots) {
             free -= 1;
         }
     }
-    slots.free -= before - free;
+    slots.take(run, before - free);
 }
 
 fn is_ready(run: &RunState, at: usize) -> bool {
