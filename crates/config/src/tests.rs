@@ -369,15 +369,8 @@ fn the_schema_that_is_checked_in_is_current() {
     let checked_in = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         checked_in == json_schema(),
-        "write it anew: cargo test -p gadugi-config -- --ignored write_schema"
+        "write it anew: cargo run -p gadugi-config --example schema > crates/config/gadugi.schema.json"
     );
-}
-
-#[test]
-#[ignore = "writes the schema"]
-fn write_schema() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gadugi.schema.json");
-    fs::write(path, json_schema()).unwrap();
 }
 
 #[test]

@@ -183,7 +183,11 @@ fn places(tree: &Tree, is: fn(&str) -> bool) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (path, text) in tree.ending(&[".rs"]) {
         let test = path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs");
-        if test || path.contains("/examples/") || path.starts_with("crates/testkit/") || path.starts_with("xtask/") {
+        if test
+            || path.contains("/examples/")
+            || path.starts_with("crates/testkit/")
+            || path.starts_with("xtask/")
+        {
             continue;
         }
         // Tests inside a module stand at its end.

@@ -89,6 +89,7 @@ fn git_called_elsewhere() {
         ("crates/workspace/src/a.rs", call),
         ("crates/a/tests/a.rs", call),
         ("crates/a/src/lib.rs", test.as_str()),
+        ("crates/a/examples/a.rs", call),
         ("crates/testkit/src/a.rs", call),
     ];
     holds_and_breaks(one_crate_calls_git, &good, &[("crates/a/src/lib.rs", call)], "crates/a/src/lib.rs:1");
