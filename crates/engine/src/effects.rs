@@ -1,7 +1,7 @@
 //! Carrying out what was decided. Each effect runs beside the loop and comes back as a report; each looks first at
 //! what is there, so that it may be asked for again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_agents::AgentKind;
@@ -101,6 +101,11 @@ async fn prepare(
 ) -> Result<(String, String), String> {
     let path = world.workspace_path(attempt, &run.settings);
     let branch = branch_name(attempt, &run.settings);
+    let folder = world.worktrees_dir(&run.settings);
+    if let Err(error) = git(world, move |git| git.make_room(&folder)).await {
+        // Then the run's own folder in it is kept out of `git status`, or says why that cannot be.
+        tracing::debug!(%error, "the folder for worktrees is not gadugi's alone");
+    }
     let request = WorktreeRequest { path, branch, base, include: run.settings.include.clone() };
     let made = git(world, move |git| git.add_worktree(&request)).await?;
     let path = made.path.into_os_string().into_string();
@@ -295,7 +300,17 @@ async fn tidy(
             kept.push((shown, error));
         }
     }
-    // The run's own folder of worktrees: gone where nothing is left in it.
-    let _ = std::fs::remove_dir(world.worktrees_of(id, &run.settings));
+    remove_if_empty(&world.worktrees_of(id, &run.settings));
     kept
+}
+
+/// Removes a run's own folder of worktrees, where nothing is left in it but the list that kept it out of `git status`.
+fn remove_if_empty(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut names = entries.map_while(Result::ok).map(|entry| entry.file_name());
+    if names.all(|name| name == ".gitignore") {
+        let _ = std::fs::remove_file(folder.join(".gitignore"));
+    }
+    // It takes empty folders only.
+    let _ = std::fs::remove_dir(folder);
 }

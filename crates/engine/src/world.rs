@@ -192,9 +192,14 @@ impl World {
         lock(&self.ports).remove(attempt);
     }
 
+    /// Where the worktrees of all runs lie.
+    pub(crate) fn worktrees_dir(&self, settings: &RunSettings) -> PathBuf {
+        self.repository.root().join(&settings.worktree_dir)
+    }
+
     /// Where a run's worktrees lie.
     pub(crate) fn worktrees_of(&self, run: &RunId, settings: &RunSettings) -> PathBuf {
-        self.repository.root().join(&settings.worktree_dir).join(run.as_str())
+        self.worktrees_dir(settings).join(run.as_str())
     }
 
     /// The workspace of an attempt.

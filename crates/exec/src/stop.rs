@@ -25,6 +25,7 @@ impl Stopper {
             StopForce::Grace => Signal::USR1,
             StopForce::Now => Signal::QUIT,
         };
-        self.shim.as_ref().is_some_and(|shim| shim.signal(signal))
+        // Whatever was stopped by SIGSTOP (an agent may do that to its shim) is woken to hear of it.
+        self.shim.as_ref().is_some_and(|shim| shim.signal(signal) && shim.signal(Signal::CONT))
     }
 }

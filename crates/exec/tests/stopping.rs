@@ -254,3 +254,28 @@ async fn stopping_while_nobody_follows_is_seen_later() {
     let (_, ended) = to_end(&mut follower).await;
     assert_eq!((ended.exit, ended.stopped), (StepExit::Signal(15), true));
 }
+
+#[tokio::test]
+async fn a_shim_that_its_agent_has_frozen_is_woken_to_stop_it() {
+    for force in [StopForce::Grace, StopForce::Now] {
+        let fixture = Fixture::new();
+        let mut order = fixture.script(&format!("{STUBBORN} & kill -STOP $PPID; {STUBBORN}"));
+        order.grace = Millis(200);
+        let mut follower = fixture.executor.launch(&order).await.unwrap();
+        let shim = follower.process().pid;
+        let deadline = Instant::now() + PATIENCE;
+        while !is_frozen(shim) {
+            assert!(Instant::now() < deadline, "the shim is frozen");
+            tokio::task::yield_now().await;
+        }
+        assert!(follower.stopper().stop(force));
+        let (_, ended) = to_end(&mut follower).await;
+        assert_eq!((ended.exit, ended.stopped), (StepExit::Signal(9), true));
+        assert_nothing_left(&order);
+    }
+}
+
+fn is_frozen(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat[stat.rfind(')').unwrap()..].starts_with(") T")
+}

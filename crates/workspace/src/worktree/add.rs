@@ -150,8 +150,9 @@ impl Repository {
         Ok(Worktree { path: tree.path().to_owned(), branch: on, commit, not_included })
     }
 
-    /// The folder for worktrees, kept out of `git status` where it lies in the main worktree.
-    fn make_room(&self, parent: &Path) -> Result<()> {
+    /// Makes a folder for worktrees, kept out of `git status` where it lies in the main worktree. Fails where files of
+    /// the folder are tracked.
+    pub fn make_room(&self, parent: &Path) -> Result<()> {
         let was_there = parent.is_dir();
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
         let parent = fs::canonicalize(parent).map_err(Error::io(parent))?;
