@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::text::stable_hash;
-
 /// Longest id in bytes. Branch, socket and folder names are built from ids, and some of those may have 255 bytes.
 const LONGEST: usize = 60;
 
@@ -58,7 +56,7 @@ fn with_hash(id: &str, name: &str) -> String {
 }
 
 fn short_hash(name: &str) -> String {
-    format!("{:08x}", stable_hash(name) >> 32)
+    format!("{:08x}", gadugi_core::fingerprint(name.as_bytes()) >> 32)
 }
 
 /// Where an id is wanted: the prompt's path, and the id that it gives itself.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use gadugi_core::order::{Arc, circle};
 use gadugi_core::{
     CommitId, Complexity, Confidence, Edge, EdgeReason, Kind, PathClaim, Plan, PlannedTask, PromptRef,
     SkippedPrompt, TaskId,
@@ -14,7 +15,7 @@ use crate::error::{AnalysisError, FrontMatterPlace, InputError};
 use crate::front_matter::{self, FrontMatter, Known};
 use crate::ids::{self, Wanted};
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
-use crate::order::{self, Arc};
+use crate::order;
 use crate::prompts::{self, PromptFile};
 use crate::text::{closest, one_line};
 use crate::tree::Tree;
@@ -65,7 +66,7 @@ pub struct PromptText {
 }
 
 impl PromptText {
-    /// What the agent gets: the text word for word, without the front matter.
+    /// What the analysis reads: the text without the front matter. The agent gets [`Self::whole`].
     pub fn body(&self) -> &str {
         &self.whole[self.body_start..]
     }
@@ -371,13 +372,13 @@ fn without_circles(
 ) -> Result<Vec<Declared>, AnalysisError> {
     let id = |task: usize| TaskId::new(&drafts[task].id);
     let plain: Vec<Arc> = edges.iter().filter(|edge| edge.confidence >= PLAIN).map(|edge| edge.arc).collect();
-    if let Some(circle) = order::circle(drafts.len(), &plain) {
+    if let Some(circle) = circle(drafts.len(), &plain) {
         // "a waits for b" reads against the direction of the arcs.
         return Err(AnalysisError::Cycle(circle.into_iter().rev().map(|at| id(plain[at].to)).collect()));
     }
     loop {
         let arcs: Vec<Arc> = edges.iter().map(|edge| edge.arc).collect();
-        let Some(circle) = order::circle(drafts.len(), &arcs) else { return Ok(edges) };
+        let Some(circle) = circle(drafts.len(), &arcs) else { return Ok(edges) };
         let Some(weakest) = circle.into_iter().min_by_key(|at| edges[*at].confidence) else {
             return Ok(edges);
         };

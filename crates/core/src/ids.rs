@@ -88,6 +88,14 @@ impl fmt::Display for StepId {
     }
 }
 
+/// FNV-1a, 64 bits: the same on every machine and in every release, which the standard library's hasher is not. It
+/// keeps names apart and is no defence against anybody.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 impl RunId {
     /// The run's integration branch.
     pub fn branch(&self) -> String {

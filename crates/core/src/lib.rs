@@ -13,6 +13,7 @@ mod effect;
 mod event;
 mod ids;
 mod input;
+pub mod order;
 mod outcome;
 mod plan;
 mod report;
@@ -28,7 +29,7 @@ pub use duration::{
 };
 pub use effect::{Effect, StopForce};
 pub use event::{Event, PauseCause, PhaseRecord, PhaseStatus};
-pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId};
+pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId, fingerprint};
 pub use input::{
     AdvanceFailure, CancelTarget, Collected, Command, Composition, Input, Refusal, Reply, Report,
 };

@@ -133,12 +133,6 @@ impl Store {
         rows.into_iter().map(|row| row.map_err(StoreError::BadRow)).collect()
     }
 
-    /// Events that belong to no run (the machine's slots), in order.
-    pub fn global_events(&self) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows = self.read("SELECT seq, at, body FROM events WHERE run IS NULL ORDER BY seq", [])?;
-        rows.into_iter().map(|row| row.map_err(StoreError::BadRow)).collect()
-    }
-
     /// All runs, in the order in which they started.
     pub fn runs(&self) -> Result<Vec<RunSummary>, StoreError> {
         self.summaries("SELECT run, started_at, finished_at, tasks FROM runs ORDER BY first_seq")
@@ -184,8 +178,9 @@ impl Store {
         Ok(known)
     }
 
-    /// Makes the list of runs anew from the events. Needed only where somebody wrote into the database by hand.
-    pub fn rebuild_runs(&mut self) -> Result<(), StoreError> {
+    /// Makes the list of runs anew from the events, for tests that it says nothing else than they do.
+    #[cfg(test)]
+    pub(crate) fn rebuild_runs(&mut self) -> Result<(), StoreError> {
         let sql = "SELECT seq, at, body FROM events WHERE run IS NOT NULL ORDER BY seq";
         let rows = self.read(sql, [])?;
         self.transact(|transaction| {

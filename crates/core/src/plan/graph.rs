@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use thiserror::Error;
 
+use crate::order::{Arc, circle, topological};
 use crate::{Edge, Plan, PlannedTask, TaskId};
 
 /// Why a plan cannot be run.
@@ -101,7 +102,12 @@ impl Plan {
     /// Seconds on so many slots, by the estimates: the plan played through, first come first served by priority.
     pub fn parallel_seconds(&self, slots: usize) -> f64 {
         let slots = if self.sequential_because.is_some() { 1 } else { slots.max(1) };
-        let Graph { mut waits, after } = Graph::of(&self.tasks, &self.edges);
+        let mut waits = vec![0_usize; self.tasks.len()];
+        let mut after: Vec<Vec<usize>> = vec![Vec::new(); self.tasks.len()];
+        for Arc { from, to } in self.arcs() {
+            waits[to] += 1;
+            after[from].push(to);
+        }
         let mut ready: BTreeSet<(Reverse<i64>, usize)> = BTreeSet::new();
         let queued = |at: usize| (Reverse(self.tasks[at].priority), at);
         ready.extend((0..waits.len()).filter(|at| waits[*at] == 0).map(queued));
@@ -142,100 +148,31 @@ impl Plan {
 
     /// The tasks in an order that breaks no edge, otherwise as they were given; none where there is a cycle.
     pub fn order(&self) -> Option<Vec<&TaskId>> {
-        topological(&self.tasks, &self.edges)
+        let order = topological(&vec![0; self.tasks.len()], &self.arcs());
+        (order.len() == self.tasks.len()).then(|| order.into_iter().map(|at| &self.tasks[at].id).collect())
     }
-}
 
-/// The edges by plan positions; those that name no task are left out.
-struct Graph {
-    /// For each task, how many edges lead to it.
-    waits: Vec<usize>,
-    /// For each task, where its edges lead.
-    after: Vec<Vec<usize>>,
-}
-
-impl Graph {
-    fn of(tasks: &[PlannedTask], edges: &[Edge]) -> Self {
+    /// The edges by plan positions.
+    fn arcs(&self) -> Vec<Arc> {
         let place: HashMap<&TaskId, usize> =
-            tasks.iter().enumerate().map(|(at, task)| (&task.id, at)).collect();
-        let mut graph = Self { waits: vec![0; tasks.len()], after: vec![Vec::new(); tasks.len()] };
-        for edge in edges {
-            if let (Some(from), Some(to)) = (place.get(&edge.from), place.get(&edge.to)) {
-                graph.waits[*to] += 1;
-                graph.after[*from].push(*to);
-            }
-        }
-        graph
+            self.tasks.iter().enumerate().map(|(at, task)| (&task.id, at)).collect();
+        arcs(&self.edges, |id| place.get(id).copied())
     }
-
-    /// For each task, where its edges come from.
-    fn before(&self) -> Vec<Vec<usize>> {
-        let mut before = vec![Vec::new(); self.after.len()];
-        for (from, list) in self.after.iter().enumerate() {
-            list.iter().for_each(|to| before[*to].push(from));
-        }
-        before
-    }
-}
-
-fn topological<'a>(tasks: &'a [PlannedTask], edges: &[Edge]) -> Option<Vec<&'a TaskId>> {
-    let Graph { mut waits, after } = Graph::of(tasks, edges);
-    let mut free: BTreeSet<usize> = (0..tasks.len()).filter(|at| waits[*at] == 0).collect();
-    let mut order = Vec::with_capacity(tasks.len());
-    while let Some(at) = free.pop_first() {
-        order.push(&tasks[at].id);
-        for to in &after[at] {
-            waits[*to] -= 1;
-            if waits[*to] == 0 {
-                free.insert(*to);
-            }
-        }
-    }
-    (order.len() == tasks.len()).then_some(order)
 }
 
 /// One cycle of the edges, each task once, in the order in which they wait: the first waits for the second, and
 /// the last for the first.
 pub fn find_cycle(tasks: &[PlannedTask], edges: &[Edge]) -> Option<Vec<TaskId>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Seen {
-        Not,
-        /// On the path, so far down.
-        At(usize),
-        /// On no cycle.
-        Dead,
-    }
+    // By id, so that the same edges give the same cycle in whatever order the tasks are given.
+    let mut ids: Vec<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+    ids.sort_unstable();
+    let arcs = arcs(edges, |id| ids.binary_search(&id).ok());
+    // The first waits for the second, so the arcs are read backwards.
+    let cycle = circle(ids.len(), &arcs)?.into_iter().rev();
+    Some(cycle.map(|at| ids[arcs[at].to].clone()).collect())
+}
 
-    let waits_for = Graph::of(tasks, edges).before();
-    let mut starts: Vec<usize> = (0..tasks.len()).collect();
-    starts.sort_by_key(|at| &tasks[*at].id);
-    let mut seen = vec![Seen::Not; tasks.len()];
-    // A path and, for each task on it, how many of those that it waits for were looked at: no recursion, since a
-    // chain may be as long as the plan.
-    let mut path: Vec<(usize, usize)> = Vec::new();
-    for start in starts {
-        if seen[start] == Seen::Not {
-            seen[start] = Seen::At(0);
-            path.push((start, 0));
-        }
-        while let Some((top, looked)) = path.last_mut() {
-            let next = waits_for[*top].get(*looked).copied();
-            *looked += 1;
-            match next.map(|at| (at, seen[at])) {
-                None => {
-                    seen[*top] = Seen::Dead;
-                    path.pop();
-                }
-                Some((_, Seen::At(from))) => {
-                    return Some(path[from..].iter().map(|(at, _)| tasks[*at].id.clone()).collect());
-                }
-                Some((_, Seen::Dead)) => {}
-                Some((at, Seen::Not)) => {
-                    seen[at] = Seen::At(path.len());
-                    path.push((at, 0));
-                }
-            }
-        }
-    }
-    None
+/// The edges by places; those that name no task are left out.
+fn arcs<'a>(edges: &'a [Edge], place: impl Fn(&'a TaskId) -> Option<usize>) -> Vec<Arc> {
+    edges.iter().filter_map(|edge| Some(Arc { from: place(&edge.from)?, to: place(&edge.to)? })).collect()
 }
