@@ -122,7 +122,12 @@ impl Watch {
             Some(named) => named as usize,
             None => machine,
         };
-        ensure(run.held <= limit, || format!("{id} takes {} slots of {limit}", run.held))
+        ensure(run.held <= limit, || format!("{id} takes {} slots of {limit}", run.held))?;
+        let unnamed =
+            live().filter(|run| run.settings.max_parallel.is_none()).map(|run| run.taken).sum::<usize>();
+        ensure(run.settings.max_parallel.is_some() || unnamed <= machine, || {
+            format!("runs that name no number take {unnamed} slots of {machine}")
+        })
     }
 
     /// Takes in an effect that is about to be carried out for the first time.
