@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use gadugi_core::RESERVED_AGENTS;
+
 /// An agent that gadugi can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AgentKind {
@@ -10,9 +12,6 @@ pub enum AgentKind {
     /// Gadugi's own agent that does what a script in the prompt says: for the demo, tests and benches.
     Scripted,
 }
-
-/// Names kept for adapters to come.
-const RESERVED: [&str; 3] = ["codex", "gemini", "opencode"];
 
 /// A name that is no agent's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +32,7 @@ impl AgentKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == name)
-            .ok_or_else(|| UnknownAgent { name: name.to_owned(), reserved: RESERVED.contains(&name) })
+            .ok_or_else(|| UnknownAgent { name: name.to_owned(), reserved: RESERVED_AGENTS.contains(&name) })
     }
 
     /// Its name in flags, front matter and configuration.
@@ -61,7 +60,7 @@ pub(crate) fn is_agent_program(word: &str) -> bool {
     }
     let name = word.rsplit('/').next().unwrap_or(word);
     let name = name.split('@').next().unwrap_or(name);
-    name == "claude" || RESERVED.contains(&name)
+    name == "claude" || RESERVED_AGENTS.contains(&name)
 }
 
 #[cfg(test)]
@@ -70,6 +69,7 @@ mod tests {
 
     #[test]
     fn names_are_known_reserved_or_unknown() {
+        assert_eq!(AgentKind::ALL.map(AgentKind::name), gadugi_core::AGENTS);
         assert_eq!(AgentKind::from_name("claude"), Ok(AgentKind::Claude));
         assert_eq!(AgentKind::from_name("scripted"), Ok(AgentKind::Scripted));
         for name in ["codex", "gemini", "opencode"] {

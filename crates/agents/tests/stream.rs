@@ -151,11 +151,11 @@ fn numbers_beyond_reason_overflow_nothing() {
 fn stopped_steps_are_never_done_and_say_how_they_ended() {
     let (_, reader) = read(&[SUCCESS.as_bytes()]);
     let end = reader.finish(&StepExit::Code(0), true, "", Timestamp(0));
-    assert_eq!((end.class, end.detail.as_str()), (EndClass::Crashed, "stopped (exit 0)"));
+    assert_eq!((end.class, end.detail.as_str()), (EndClass::Crashed, "stopped (exit status 0)"));
     let (_, reader) = read(&[]);
     let end = reader.finish(&StepExit::Signal(9), false, "Killed\n", Timestamp(0));
-    assert_eq!((end.class, end.detail.as_str()), (EndClass::Crashed, "signal 9; Killed"));
+    assert_eq!((end.class, end.detail.as_str()), (EndClass::Crashed, "ended by signal 9; Killed"));
     let (_, reader) = read(&[b"Error: no such thing"]);
     let end = reader.finish(&StepExit::Code(2), false, "", Timestamp(0));
-    assert_eq!(end.detail, "exit 2; Error: no such thing");
+    assert_eq!(end.detail, "exit status 2; Error: no such thing");
 }

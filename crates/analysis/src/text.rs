@@ -9,7 +9,8 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The words on one line, without control characters, at most `longest` characters (the last then an ellipsis).
+/// The words on one line, without control characters: at most `longest` characters, and an ellipsis behind them where
+/// there are more.
 pub(crate) fn one_line(text: &str, longest: usize) -> String {
     let mut line = String::new();
     let mut length = 0;

@@ -5,14 +5,14 @@ mod layers;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gadugi_core::{AgentSettings, Kind, Millis, RunSettings};
+use gadugi_core::{AGENTS, AgentSettings, Kind, Millis, RunSettings};
 use gadugi_sys::env;
 
 use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
-    AGENTS, AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice,
-    Folder, HomeChoice, HostPorts, Length, ShellCommands, StrategyChoice, Switch, TaskTimeout, Texts, Turns,
+    AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice, Folder,
+    HomeChoice, HostPorts, Length, ShellCommands, StrategyChoice, Switch, TaskTimeout, Texts, Turns,
     UvChoice,
 };
 use layers::{Key, Layers};

@@ -40,7 +40,8 @@ pub use plan::{
 };
 pub use report::{RunReport, TaskReport};
 pub use settings::{
-    AgentName, AgentSettings, ExecutorKind, HomePolicy, MergeStrategy, RunSettings, UvPolicy,
+    AGENTS, AgentName, AgentSettings, ExecutorKind, HomePolicy, MergeStrategy, RESERVED_AGENTS, RunSettings,
+    UvPolicy,
 };
 pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,

@@ -10,6 +10,12 @@ use crate::Millis;
 /// The name of an agent adapter: `claude`, `scripted`.
 pub type AgentName = String;
 
+/// Names of agents that there is an adapter for, the default first.
+pub const AGENTS: [&str; 2] = ["claude", "scripted"];
+
+/// Names of agents that are kept for adapters to come.
+pub const RESERVED_AGENTS: [&str; 3] = ["codex", "gemini", "opencode"];
+
 /// Where steps run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -215,13 +215,7 @@ impl Parser {
 
     fn detail(&self, class: &EndClass, exit: &StepExit, stopped: bool, stderr: &str) -> String {
         let said = self.result.as_ref().map(|result| result.text.as_str()).filter(|text| !text.is_empty());
-        let ended = match exit {
-            StepExit::Code(code) => format!("exit {code}"),
-            StepExit::Signal(signal) => format!("signal {signal}"),
-            StepExit::NotStarted(why) => format!("not started: {why}"),
-            StepExit::LeaseLapsed => "stopped: its lease had lapsed".to_owned(),
-            StepExit::Lost => "gone without a word".to_owned(),
-        };
+        let ended = exit.describe();
         let last_line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let words = said
             .or_else(|| Some(self.last_plain.as_str()).filter(|text| !text.is_empty()))
@@ -232,7 +226,7 @@ impl Parser {
             _ if stopped => format!("stopped ({ended})"),
             EndClass::MaxTurns => format!("its turns were used up; {}", self.last_text),
             EndClass::Budget => format!("its budget was spent; {}", self.last_text),
-            EndClass::Silent => format!("exit 0 without a result; {words}"),
+            EndClass::Silent => format!("{ended}, and no result; {words}"),
             _ => match exit {
                 StepExit::Code(_) if said.is_some() => words.to_owned(),
                 _ => format!("{ended}; {words}"),

@@ -1,6 +1,6 @@
 //! The keys of front matter, each with what it takes. [`KEYS`] and the `match` in [`read`] name the same ones.
 
-use gadugi_core::{DoneWhen, ExecutorKind, Kind, parse_duration};
+use gadugi_core::{DoneWhen, ExecutorKind, Kind, RESERVED_AGENTS, parse_duration};
 
 use super::yaml::{Node, Value};
 use super::{Findings, FrontMatter, Known, Placed};
@@ -24,8 +24,6 @@ const KEYS: [&str; 13] = [
     "executor",
     "network",
 ];
-/// Agents that have a name and no adapter yet.
-const RESERVED_AGENTS: [&str; 3] = ["codex", "gemini", "opencode"];
 /// More than anybody will spend on one task, in US dollars; it keeps millionths within 64 bits.
 const MOST_BUDGET: f64 = 1e9;
 

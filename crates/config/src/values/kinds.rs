@@ -1,12 +1,12 @@
 //! Numbers, lengths, amounts and choices.
 
 use gadugi_core::{
-    ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, UvPolicy, parse_duration,
+    AGENTS, ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, RESERVED_AGENTS, UvPolicy, parse_duration,
     parse_duration_with_unit, write_duration,
 };
 use serde_json::json;
 
-use super::{AGENTS, Mismatch, RESERVED_AGENTS, Value, in_files, need_text};
+use super::{Mismatch, Value, in_files, need_text};
 
 macro_rules! whole_number {
     ($(#[$doc:meta])* $name:ident, $least:literal..=$most:literal) => {

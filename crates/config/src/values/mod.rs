@@ -15,12 +15,6 @@ pub use text::{
     Texts, Url, Word,
 };
 
-/// Agents that gadugi has an adapter for.
-pub const AGENTS: [&str; 2] = ["claude", "scripted"];
-
-/// Names of agents that are kept for later.
-pub const RESERVED_AGENTS: [&str; 3] = ["codex", "gemini", "opencode"];
-
 /// Variables that no agent sees unless the configuration says otherwise: what opens forges, clouds, registries and
 /// other machines. A `*` at the end stands for any rest.
 pub const DEFAULT_ENV_DENY: [&str; 47] = [
