@@ -6,6 +6,7 @@
 
 mod followers;
 mod query;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub(crate) struct Driver {
     monitor: Monitor,
     clients: usize,
     terminating: bool,
+    /// What was asked while the log could not be written, and is answered once it can.
+    put_off: Vec<Asked>,
     /// The last number in the log.
     seq: u64,
 }
@@ -118,6 +121,7 @@ impl Driver {
             monitor,
             clients: 0,
             terminating: false,
+            put_off: Vec::new(),
             seq,
         };
         let mut wanted: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
@@ -140,7 +144,7 @@ impl Driver {
         let mut turn = Turn::now();
         self.consider(&mut turn, Input::Command(Command::SetCapacity { slots: slots.0, reason: slots.1 }));
         self.consider(&mut turn, Input::Command(Command::Restart));
-        self.finish(turn).await?;
+        self.finish(turn, &mut asked).await?;
         let mut monitor_tick = tokio::time::interval(MONITOR_EVERY);
         monitor_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Someone started this engine and is about to connect; if nobody does, it leaves.
@@ -148,6 +152,7 @@ impl Driver {
         loop {
             let woken = tokio::select! {
                 biased;
+                () = std::future::ready(()), if !self.put_off.is_empty() => Woken::Due,
                 Some(message) = asked.recv() => Woken::Asked(message),
                 Some(message) = heard.recv() => Woken::Heard(message),
                 () = sleep_until(next_wake(&self.state)) => Woken::Due,
@@ -161,6 +166,9 @@ impl Driver {
                 }
             };
             let mut turn = Turn::now();
+            for message in std::mem::take(&mut self.put_off) {
+                self.take_asked(&mut turn, message);
+            }
             match woken {
                 Woken::Asked(message) => {
                     grace = None;
@@ -178,8 +186,8 @@ impl Driver {
                     }
                 }
             }
-            self.finish(turn).await?;
-            if grace.is_none() && self.may_leave() && asked.is_empty() {
+            self.finish(turn, &mut asked).await?;
+            if grace.is_none() && self.may_leave() && asked.is_empty() && self.put_off.is_empty() {
                 break;
             }
         }
@@ -257,7 +265,7 @@ impl Driver {
     }
 
     /// Ends a turn: what can be done next, the log, the answers, the followers, the effects.
-    async fn finish(&mut self, mut turn: Turn) -> Result<(), StoreError> {
+    async fn finish(&mut self, mut turn: Turn, asked: &mut mpsc::Receiver<Asked>) -> Result<(), StoreError> {
         loop {
             let before = turn.events.len() + turn.effects.len();
             self.consider(&mut turn, Input::Tick);
@@ -266,7 +274,7 @@ impl Driver {
             }
         }
         let at = turn.at;
-        let numbers = self.store_patiently(at, &turn.events).await?;
+        let numbers = self.store_patiently(at, &turn.events, asked).await?;
         turn.answers.into_iter().for_each(|answer| answer());
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
         for (seq, event) in numbers.into_iter().zip(turn.events) {
@@ -283,16 +291,30 @@ impl Driver {
     }
 
     /// Stores, and where the disk is full waits until there is room: nothing new begins meanwhile, because nothing is
-    /// begun before it is stored.
-    async fn store_patiently(&mut self, at: Timestamp, events: &[Event]) -> Result<Vec<u64>, StoreError> {
+    /// begun before it is stored. Whoever asks is told so.
+    async fn store_patiently(
+        &mut self,
+        at: Timestamp,
+        events: &[Event],
+        asked: &mut mpsc::Receiver<Asked>,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut question = None;
         loop {
-            match self.store.append(at, events) {
-                Err(error @ (StoreError::Full | StoreError::Locked)) => {
-                    tracing::warn!(%error, "the log cannot be written; the engine waits for room");
-                    tokio::time::sleep(ROOM_AGAIN).await;
+            let error = match self.store.append(at, events) {
+                Err(error @ (StoreError::Full | StoreError::Locked)) => error,
+                other => {
+                    self.put_off.extend(question);
+                    return other;
                 }
-                other => return other,
+            };
+            match question.take() {
+                Some(question) => self.refuse(question, &error),
+                None => tracing::warn!(%error, "the log cannot be written; the engine waits for room"),
             }
+            question = tokio::select! {
+                Some(message) = asked.recv() => Some(message),
+                () = tokio::time::sleep(ROOM_AGAIN) => None,
+            };
         }
     }
 

@@ -9,11 +9,12 @@ use gadugi_core::{
     AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, StepExit,
     StepId, StepKind, StopForce, TaskId,
 };
-use gadugi_exec::Adoption;
+use gadugi_exec::{Adoption, StepFollower};
 use gadugi_workspace::{Removal, Repository, WorktreeRequest};
 
 use crate::follow::follow;
 use crate::launch::{launch, not_started};
+use crate::room::with_room;
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
@@ -52,9 +53,7 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
         Effect::Advance { run: id, task, from, to } => {
             let branch = run.branch();
             spawn(async move {
-                let target = to.clone();
-                let moved = blocking(&world, move |git| git.advance(&branch, &from, &target)).await;
-                let result = moved.unwrap_or_else(|panic| Err(AdvanceFailure::Failed(panic)));
+                let result = advance(&world, branch, from, to.clone()).await;
                 world.report(Report::Advanced { run: id, task, to, result }).await;
             });
         }
@@ -64,7 +63,7 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
             spawn(async move { put_away(&world, found, merged_into).await });
         }
         Effect::TidyRun { run: id } => {
-            let (workspaces, merged_into) = (workspaces_left(run), tip(run));
+            let (workspaces, merged_into) = (workspaces_left(&world, run), tip(run));
             spawn(async move {
                 let kept = tidy(&world, &context, &id, workspaces, merged_into).await;
                 world.report(Report::Tidied { run: id, kept }).await;
@@ -107,7 +106,11 @@ async fn prepare(
         tracing::debug!(%error, "the folder for worktrees is not gadugi's alone");
     }
     let request = WorktreeRequest { path, branch, base, include: run.settings.include.clone() };
-    let made = git(world, move |git| git.add_worktree(&request)).await?;
+    let made = with_room(world, || {
+        let request = request.clone();
+        git(world, move |git| git.add_worktree(&request))
+    })
+    .await?;
     let path = made.path.into_os_string().into_string();
     let path = path.map_err(|path| format!("{} is not UTF-8", path.to_string_lossy()))?;
     Ok((path, made.branch.unwrap_or_default()))
@@ -148,20 +151,25 @@ async fn launch_step(
     step: StepId,
     kind: StepKind,
 ) {
-    let launched = match (&kind, attempt) {
-        (_, None) => Err("its workspace is not on record".to_owned()),
-        (StepKind::Verify { commit }, Some(attempt)) => match check_out(world, run, &step, commit).await {
-            Ok(()) => launch(world, run, attempt, &step, &kind).await,
-            Err(error) => Err(error),
-        },
-        (StepKind::Setup | StepKind::Agent { .. }, Some(attempt)) => {
-            launch(world, run, attempt, &step, &kind).await
-        }
-    };
+    let launched = with_room(world, || try_launch(world, run, attempt.clone(), &step, &kind)).await;
     match launched {
         Ok(follower) => follow(world, &step, follower, agent_of(run, &step.attempt.task, &kind)).await,
         Err(why) => world.report(Report::StepEnded { step, end: not_started(why) }).await,
     }
+}
+
+async fn try_launch(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: Option<AttemptContext>,
+    step: &StepId,
+    kind: &StepKind,
+) -> Result<StepFollower, String> {
+    let attempt = attempt.ok_or("its workspace is not on record")?;
+    if let StepKind::Verify { commit } = kind {
+        check_out(world, run, step, commit).await?;
+    }
+    launch(world, run, attempt, step, kind).await
 }
 
 async fn check_out(
@@ -208,7 +216,12 @@ async fn collect(
 ) -> Result<Collected, String> {
     let AttemptContext { workspace, branch, .. } = found.ok_or("its workspace is not on record")?;
     let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
-    let collection = git(world, move |git| git.collect(&workspace, &branch, &base, &message)).await?;
+    let collection = with_room(world, || {
+        let (workspace, branch, base) = (workspace.clone(), branch.clone(), base.clone());
+        let message = message.clone();
+        git(world, move |git| git.collect(&workspace, &branch, &base, &message))
+    });
+    let collection = collection.await?;
     if let Some(stray) = collection.stray {
         tracing::info!(%attempt, ?stray, "its agent left the branch; the work was put back on it");
     }
@@ -226,8 +239,36 @@ async fn compose(
     let attempt = AttemptId { run: id.clone(), task: task.clone(), attempt: 1 };
     let message = commit_message(run, &attempt, "merged by gadugi");
     let strategy = run.settings.merge;
-    let composed = blocking(world, move |git| git.compose(&onto, &work, &message, strategy, None)).await;
-    composed.unwrap_or_else(Composition::Failed)
+    let composed = with_room(world, || {
+        let (work, onto, message) = (work.clone(), onto.clone(), message.clone());
+        let done = blocking(world, move |git| git.compose(&onto, &work, &message, strategy, None));
+        async move {
+            match done.await? {
+                Composition::Failed(why) => Err(why),
+                composed => Ok(composed),
+            }
+        }
+    });
+    composed.await.unwrap_or_else(Composition::Failed)
+}
+
+async fn advance(
+    world: &Arc<World>,
+    branch: String,
+    from: CommitId,
+    to: CommitId,
+) -> Result<(), AdvanceFailure> {
+    let moved = with_room(world, || {
+        let (branch, from, to) = (branch.clone(), from.clone(), to.clone());
+        let done = blocking(world, move |git| git.advance(&branch, &from, &to));
+        async move {
+            match done.await? {
+                Err(AdvanceFailure::Failed(why)) => Err(why),
+                moved => Ok(moved),
+            }
+        }
+    });
+    moved.await.unwrap_or_else(|why| Err(AdvanceFailure::Failed(why)))
 }
 
 /// `parser-errors: Errors with line numbers`, and below it where it comes from.
@@ -256,16 +297,25 @@ struct Leftover {
     path: PathBuf,
     branch: String,
     merged: bool,
+    /// Of an attempt before the last.
+    earlier: bool,
     state: String,
 }
 
-fn workspaces_left(run: &RunState) -> Vec<Leftover> {
-    let of = |task: &gadugi_core::TaskState| {
-        let (path, branch) = task.workspace.clone()?;
+/// Those of all attempts: one that failed is there beside that of the retry which succeeded.
+fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
+    let mut left = Vec::new();
+    for (planned, task) in run.plan.tasks.iter().zip(&run.tasks) {
         let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
-        Some(Leftover { path: path.into(), branch, merged, state: task.word() })
-    };
-    run.tasks.iter().filter_map(of).collect()
+        for number in 1..=task.attempts {
+            let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
+            let earlier = number < task.attempts;
+            let path = world.workspace_path(&attempt, &run.settings);
+            let branch = branch_name(&attempt, &run.settings);
+            left.push(Leftover { path, branch, merged, earlier, state: task.word() });
+        }
+    }
+    left
 }
 
 /// Puts away what is merged and clean and still there. What holds anything is kept and named.
@@ -278,7 +328,12 @@ async fn tidy(
 ) -> Vec<(String, String)> {
     let _alone = world.tidying.write().await;
     let mut kept = Vec::new();
-    for leftover in left.into_iter().filter(|leftover| leftover.path.exists()) {
+    for leftover in left {
+        // Of an earlier attempt whose folder somebody took away git still knows.
+        let known_alone = leftover.merged && leftover.earlier;
+        if !leftover.path.exists() && !known_alone {
+            continue;
+        }
         let path = leftover.path.to_string_lossy().into_owned();
         if !leftover.merged {
             kept.push((path, format!("its task {}", leftover.state)));

@@ -18,6 +18,7 @@ mod launch;
 pub mod layout;
 mod monitor;
 pub mod protocol;
+mod room;
 mod services;
 mod view;
 mod world;

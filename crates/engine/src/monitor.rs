@@ -20,11 +20,9 @@ impl Monitor {
     /// A writer into `dir`, relative to the repository's `root` or absolute.
     pub(crate) fn new(root: &Path, dir: &Path, interval: Millis) -> Self {
         let also: PathBuf = root.join(".claude/orchestrator");
-        Self {
-            writer: MonitoringWriter::new(root.join(dir), Some(also), interval),
-            changed: false,
-            begun: false,
-        }
+        let dir = root.join(dir);
+        [&dir, &also].into_iter().for_each(|dir| remove_half_written(dir));
+        Self { writer: MonitoringWriter::new(dir, Some(also), interval), changed: false, begun: false }
     }
 
     /// Something happened that the files should show.
@@ -53,6 +51,19 @@ impl Monitor {
     /// A run's files are wanted no longer.
     pub(crate) fn forget(&mut self, run: &gadugi_core::RunId) {
         warn(self.writer.forget(run));
+    }
+}
+
+/// What an engine that was killed had only half written, `.NAME.json.PID.COUNT.tmp`: no other engine lives now.
+fn remove_half_written(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.map_while(Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.contains(".json.") && name.ends_with(".tmp") {
+            // One that stays is a file that nobody reads.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -153,5 +164,23 @@ fn resources(figures: &Figures, started_at: Timestamp) -> ResourceSample {
         threads: u64::from(figures.threads),
         status: "running".to_owned(),
         started_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_engine_had_half_written_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".registry.json.28119.23.tmp", "registry.json", ".mine.tmp", "x.json.tmp"] {
+            std::fs::write(dir.path().join(name), "{}").unwrap();
+        }
+        Monitor::new(dir.path(), Path::new(""), Millis(1000));
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".mine.tmp", "registry.json", "x.json.tmp"]);
     }
 }

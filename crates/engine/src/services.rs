@@ -10,7 +10,7 @@ use gadugi_workspace::{BranchRemoval, LandRefusal, Removal, Repository};
 
 use crate::connection::{Inside, ask, command};
 use crate::driver::{Asked, failure};
-use crate::protocol::{Failure, Reply, RunView, WorktreeLine};
+use crate::protocol::{Failure, Reply, RunView, TaskView, WorktreeLine};
 
 async fn blocking<T: Send + 'static>(
     inside: &Inside,
@@ -119,12 +119,12 @@ pub(crate) async fn clean(inside: &Inside, older_than_hours: f64) -> Result<Repl
 type Cleaned = (Vec<PathBuf>, Vec<(PathBuf, String)>);
 
 async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Failure> {
-    let wanted: Vec<(PathBuf, String)> = run
-        .tasks
-        .iter()
-        .filter_map(|task| Some((task.workspace.clone()?, task.branch.clone()?)))
-        .filter(|(path, _)| path.is_dir())
-        .collect();
+    let infos = blocking(inside, Repository::worktrees).await?;
+    let infos = infos.map_err(|error| failure("git", error.to_string()))?;
+    // Those of every attempt: what a task's first try left is there beside what its second merged.
+    let of_run = infos.into_iter().filter(|info| info.ours && task_of(run, &info.path).is_some());
+    let wanted: Vec<(PathBuf, String)> =
+        of_run.map(|info| (info.path, info.branch.unwrap_or_default())).collect();
     let tip = run.branch.clone();
     let base = run.base.clone();
     blocking(inside, move |git| {
@@ -141,6 +141,21 @@ async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Fail
         cleaned
     })
     .await
+}
+
+/// The task that a worktree was made for, whichever of its attempts: `parser`, or `parser-2` for the second.
+fn task_of<'run>(run: &'run RunView, path: &Path) -> Option<&'run TaskView> {
+    let current = run.tasks.iter().find(|task| task.workspace.as_deref() == Some(path));
+    let folder = run.worktree_dir.join(run.run.as_str());
+    let name = path.strip_prefix(folder).ok().and_then(Path::to_str)?;
+    current.or_else(|| {
+        run.tasks.iter().find(|task| {
+            let behind = name.strip_prefix(task.id.as_str());
+            behind.is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok())
+            })
+        })
+    })
 }
 
 fn remove_folder(dir: &Path) -> Result<(), Failure> {
@@ -173,16 +188,14 @@ pub(crate) async fn worktrees(inside: &Inside, repair: bool) -> Result<Reply, Fa
     let infos = blocking(inside, Repository::worktrees).await?;
     let infos = infos.map_err(|error| failure("git", error.to_string()))?;
     let lines = infos.into_iter().filter(|info| info.ours).map(|info| {
-        let owner = owners.iter().find_map(|run| {
-            let task =
-                run.tasks.iter().find(|task| task.workspace.as_deref() == Some(info.path.as_path()))?;
-            Some((run, task))
-        });
+        let owner = owners.iter().find_map(|run| Some((run, task_of(run, &info.path)?)));
+        let earlier = owner.is_some_and(|(_, task)| task.workspace.as_ref() != Some(&info.path));
         let (status, detail) = match owner {
             _ if info.missing => {
                 ("missing", "its folder is gone; `gadugi worktrees --repair` forgets it".to_owned())
             }
             None => ("orphaned", "no run on record made it".to_owned()),
+            Some(_) if earlier => ("kept", "of an earlier try".to_owned()),
             Some((_, task)) if !task.over => ("active", String::new()),
             Some((_, task)) if task.state == "succeeded" && info.uncommitted == Some(0) => {
                 ("finished", String::new())

@@ -276,6 +276,6 @@ async fn a_shim_that_its_agent_has_frozen_is_woken_to_stop_it() {
 }
 
 fn is_frozen(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat[stat.rfind(')').unwrap()..].starts_with(") T")
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, behind)| behind.starts_with(" T"))
 }

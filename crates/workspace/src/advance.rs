@@ -33,14 +33,16 @@ impl Repository {
     /// Moves the branch from `from` to `to`, and only from there. Where it holds `to` already, that is well: it was asked
     /// for before a crash, and somebody may have built on it since.
     ///
+    /// Where somebody has deleted the branch it is made again at `to`, which holds all that it held.
+    ///
     /// It moves the ref and nothing else, also where a worktree of the user's has the branch checked out: that worktree
     /// keeps its files and index (they are the user's) and shows the difference in its `git status`.
     pub fn advance(&self, branch: &str, from: &CommitId, to: &CommitId) -> Result<(), AdvanceFailure> {
         let failed = |error: Error| AdvanceFailure::Failed(error.to_string());
-        let moved = self
-            .move_ref(&self.main, &branch_ref(branch), to, Expect::At(from), "gadugi: merged")
-            .map_err(failed)?;
-        if moved {
+        let moves = |expect| {
+            self.move_ref(&self.main, &branch_ref(branch), to, expect, "gadugi: merged").map_err(failed)
+        };
+        if moves(Expect::At(from))? {
             return Ok(());
         }
         match self.branch_tip(branch).map_err(failed)? {
@@ -49,7 +51,8 @@ impl Repository {
             }
             Some(actual) if self.is_ancestor(to, &actual).map_err(failed)? => Ok(()),
             Some(actual) => Err(AdvanceFailure::Moved(actual)),
-            None => Err(AdvanceFailure::Failed(format!("there is no branch {branch}"))),
+            None if moves(Expect::Absent)? => Ok(()),
+            None => Err(AdvanceFailure::Failed(format!("there is no branch {branch}, and none can be made"))),
         }
     }
 }

@@ -91,7 +91,9 @@ with_each_git! {
         repository.advance("gadugi/run", &base, &one).unwrap();
         repository.advance("gadugi/run", &base, &one).unwrap();
         assert_eq!(repository.advance("gadugi/run", &base, &two), Err(AdvanceFailure::Moved(one.clone())));
-        assert!(matches!(repository.advance("gadugi/none", &base, &two), Err(AdvanceFailure::Failed(_))));
+        fixture.git(["update-ref", "-d", "refs/heads/gadugi/run"]);
+        repository.advance("gadugi/run", &base, &one).unwrap();
+        assert_eq!(repository.resolve("gadugi/run").unwrap(), one, "a branch that was deleted is made again");
         write(&fixture.root.join(".git/refs/heads/gadugi/run.lock"), "");
         assert!(matches!(repository.advance("gadugi/run", &one, &two), Err(AdvanceFailure::Failed(_))));
         std::fs::remove_file(fixture.root.join(".git/refs/heads/gadugi/run.lock")).unwrap();

@@ -117,9 +117,13 @@ impl Repository {
     }
 }
 
-/// While it is being removed, files that are gone are gadugi's own doing.
+/// While it is being removed, files that are gone are gadugi's own doing; before it is ready, all that differs is.
 fn uncommitted(status: &[Entry], marker: &Marker) -> Option<KeptReason> {
-    let counts = |entry: &&Entry| marker.stage != Stage::Removing || !entry.deleted();
+    let counts = |entry: &&Entry| match marker.stage {
+        Stage::Preparing => false,
+        Stage::Ready => true,
+        Stage::Removing => !entry.deleted(),
+    };
     match status.iter().filter(counts).count() {
         0 => None,
         files => Some(KeptReason::Uncommitted(files)),

@@ -1,0 +1,34 @@
+//! What clients hear while the log cannot be written.
+
+use gadugi_store::StoreError;
+use tokio::sync::oneshot;
+
+use super::{Asked, Driver, failure};
+use crate::protocol::Failure;
+
+impl Driver {
+    /// Nothing can be promised and nothing new is true until the log takes it: whoever asks is told why instead of being
+    /// kept waiting. An engine that is there says so, and what the loop itself must know is kept.
+    pub(super) fn refuse(&mut self, asked: Asked, error: &StoreError) {
+        match asked {
+            Asked::Command(_, to) => refuse(to, error),
+            Asked::Status(_, to) => refuse(to, error),
+            Asked::Runs(to) => refuse(to, error),
+            Asked::Follow(_, to) => refuse(to, error),
+            Asked::Export(_, to) => refuse(to, error),
+            Asked::Forget(_, to) => refuse(to, error),
+            // Nobody waiting for it any more is no failure.
+            Asked::Hello(to) => drop(to.send(Ok(()))),
+            Asked::Figures(figures) => self.note_figures(figures),
+            Asked::ClientCame => self.clients += 1,
+            Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
+            Asked::Terminate => self.put_off.push(asked),
+        }
+    }
+}
+
+fn refuse<T>(to: oneshot::Sender<Result<T, Failure>>, error: &StoreError) {
+    let words = format!("the engine waits until its log can be written: {error}");
+    let hint = Some("make room on the disk; everything goes on by itself then".to_owned());
+    drop(to.send(Err(Failure { hint, ..failure("store-full", words) })));
+}

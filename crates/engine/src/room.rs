@@ -1,0 +1,59 @@
+//! A full disk is waited out: the log waits for room, and so do the effects that cannot do without it. A run would
+//! otherwise fail all its tasks one after another for what is no fault of theirs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::world::World;
+
+/// A minute of trying again. Not for ever: what is being prepared cannot be cancelled meanwhile.
+const TRIES: u32 = 60;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Does what can be done again, and does so while it fails for want of room.
+pub(crate) async fn with_room<T, F>(world: &World, work: impl Fn() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let root = world.repository.root();
+    for _ in 0..TRIES {
+        match work().await {
+            Err(error) if wants_room(root, &error) => {
+                tracing::warn!(%error, "the disk is full; it is tried again");
+                tokio::time::sleep(BETWEEN).await;
+            }
+            other => return other,
+        }
+    }
+    let last = work().await;
+    last.map_err(|error| if wants_room(root, &error) { format!("the disk is full: {error}") } else { error })
+}
+
+/// Whether that failed because the disk under `root` is full. Git does not always say so, and by the time that it has
+/// failed it may have given back the room for one large file.
+fn wants_room(root: &Path, error: &str) -> bool {
+    const HARDLY_ROOM: u64 = 1 << 20;
+    const LITTLE_ROOM: u64 = 64 << 20;
+    const HARDLY_FILES: u64 = 16;
+    if error.contains("No space left on device") {
+        return true;
+    }
+    rustix::fs::statvfs(root).is_ok_and(|disk| {
+        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // A file system that counts no files says that it has none at all.
+        let no_files = disk.f_files > 0 && disk.f_favail < HARDLY_FILES;
+        room < HARDLY_ROOM || no_files || room < LITTLE_ROOM && error.contains("unable to write")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_disk_wants_room() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(wants_room(root.path(), "fatal: could not write 'HEAD': No space left on device"));
+        assert!(!wants_room(root.path(), "fatal: not a git repository"));
+    }
+}
