@@ -15,8 +15,8 @@ mod report;
 mod tick;
 
 use crate::{
-    Attempt, AttemptId, Effect, Event, Input, Outcome, Reply, RunState, SkipReason, State, StepKind,
-    StopForce, TaskStatus, Timestamp, Verdict,
+    Attempt, AttemptId, Effect, Event, Input, Outcome, PhaseRecord, Reply, RunState, SkipReason, State,
+    StepKind, StopForce, TaskStatus, Timestamp, Verdict,
 };
 
 pub use outstanding::outstanding;
@@ -61,7 +61,15 @@ impl Decision {
         self.effects.push(effect);
     }
 
-    /// The task at that place is over.
+    /// Puts phases on record, in one event with those of the same attempt that were just recorded.
+    fn record(&mut self, attempt: &AttemptId, more: Vec<PhaseRecord>) {
+        match self.events.last_mut() {
+            Some(Event::PhasesRecorded { attempt: last, phases }) if last == attempt => phases.extend(more),
+            _ => self.fact(Event::PhasesRecorded { attempt: attempt.clone(), phases: more }),
+        }
+    }
+
+    /// The task at that place is over, and where it was begun, that is on record.
     fn finish(
         &mut self,
         run: &RunState,
@@ -70,6 +78,9 @@ impl Decision {
         verdict: Option<Verdict>,
         detail: impl Into<String>,
     ) {
+        if let Some(attempt) = run.tasks[at].active() {
+            self.record(&run.attempt_id(at, attempt.number), phases::recorded());
+        }
         self.fact(Event::TaskFinished {
             run: run.id.clone(),
             task: run.plan.tasks[at].id.clone(),

@@ -171,6 +171,31 @@ fn a_verify_command_that_was_stopped_is_not_called_a_setup() {
 }
 
 #[test]
+fn the_record_of_a_task_is_one_of_its_phases_however_it_ended() {
+    let recorded = |story: &Story| {
+        story
+            .task("a")
+            .phases
+            .get(&gadugi_core::Phase::SettingsUpdate)
+            .is_some_and(|phase| matches!(phase, gadugi_core::PhaseStatus::Proved { .. }))
+    };
+    let mut story = agent_runs();
+    story.ends("a", done());
+    story.report(collected("a", 1));
+    let (work, onto) = (commit("work"), commit("base"));
+    let result = gadugi_core::Composition::Conflict(vec!["a.rs".into()]);
+    assert!(!recorded(&story));
+    story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
+    assert_eq!(story.task("a").word(), "failed");
+    assert!(recorded(&story));
+
+    let mut story = Story::of(plan(&["a"], &[]), settings());
+    story.opened();
+    story.report(Report::WorkspacePrepared { attempt: attempt("a", 1), result: Err("no room".into()) });
+    assert!(recorded(&story));
+}
+
+#[test]
 fn runs_that_name_no_number_share_the_machines_whatever_another_run_names() {
     let many = gadugi_core::RunSettings { max_parallel: Some(50), ..settings() };
     let mut story = Story::of(plan(&["a"], &[]), many);

@@ -76,7 +76,7 @@ fn workspace_prepared(
         Ok((path, branch)) => {
             let phases = phases::prepared(found.run, found.attempt.base.as_str(), &branch);
             out.fact(Event::WorkspacePrepared { attempt: id.clone(), path, branch });
-            out.fact(Event::PhasesRecorded { attempt: id.clone(), phases });
+            out.record(id, phases);
         }
         Err(reason) => {
             out.finish(found.run, found.at, Outcome::Failed, None, format!("no workspace: {reason}"));
@@ -123,7 +123,7 @@ fn step_ended(out: &mut Decision, state: &State, id: &StepId, end: &StepEnd) -> 
 fn agent_done(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
     if let Some(agent) = &end.agent {
         let phases = phases::spoken(agent);
-        out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases });
+        out.record(&found.id, phases);
     }
     out.then(crate::Effect::CollectWork { attempt: found.id.clone(), base: found.attempt.base.clone() });
 }
@@ -141,8 +141,8 @@ fn work_stopped(out: &mut Decision, found: &Found<'_>, kind: &StepKind, end: &St
         _ => {}
     }
     let phases = end.agent.as_ref().map(phases::spoken).unwrap_or_default();
-    let phases = phases.into_iter().chain(phases::failed(&detail)).chain(phases::recorded()).collect();
-    out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases });
+    let phases = phases.into_iter().chain(phases::failed(&detail)).collect();
+    out.record(&found.id, phases);
     let outcome = match wanted {
         Some(StopCause::Timeout) => Outcome::TimedOut,
         Some(StopCause::Cancel) => Outcome::Cancelled,
@@ -233,8 +233,7 @@ fn work_collected(
     };
     let Collected { commit, changed, committed_rest } = collected;
     out.fact(Event::WorkCollected { attempt: id.clone(), commit, changed, committed_rest });
-    let phases = phases.into_iter().chain(empty.then(phases::recorded).into_iter().flatten()).collect();
-    out.fact(Event::PhasesRecorded { attempt: id.clone(), phases });
+    out.record(id, phases);
     match (&found.attempt.no_change, empty) {
         _ if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(run, at),
         (_, false) => {}
@@ -289,7 +288,6 @@ fn advanced(
         Ok(()) => {
             let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
             out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
-            out.fact(Event::PhasesRecorded { attempt: found.id.clone(), phases: phases::recorded() });
             out.succeed(found.run, found.at, &found.id, verdict, "");
         }
         Err(AdvanceFailure::Moved(commit)) => {
