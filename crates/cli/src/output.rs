@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use gadugi_sys::env;
+
 use crate::error::{Problem, Stop};
 use crate::text;
 
@@ -37,6 +39,13 @@ pub(crate) fn result_json_pretty(value: &impl serde::Serialize) -> Result<(), St
 pub(crate) fn say(line: &str) {
     // Nobody is left to tell where standard error cannot be written to.
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes to a standard error that is redrawn, as it is: what moves the cursor is meant.
+pub(crate) fn paint(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // As with [`say`].
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// How things are said beside the result.
@@ -88,7 +97,7 @@ pub(crate) fn can_ask() -> bool {
 
 /// Whether standard error is a terminal that can be redrawn.
 pub(crate) fn is_live() -> bool {
-    console::Term::stderr().features().is_attended()
+    console::Term::stderr().features().is_attended() && env::get(env::TERM).is_none_or(|term| term != "dumb")
 }
 
 /// Whether standard output is a terminal.

@@ -15,6 +15,9 @@ use crate::text::{self, shell_word};
 /// Paths of one task that are named before the rest is counted.
 const PATHS: usize = 6;
 
+/// Columns of why a task did not succeed: what an agent said may be any length.
+const DETAIL: usize = 400;
+
 /// What the plan said that each task would write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Predictions(HashMap<TaskId, Vec<String>>);
@@ -64,7 +67,8 @@ fn table(view: &RunView, columns: Option<usize>) -> String {
         ("COST", Right),
         ("COMMIT", Left),
         ("BRANCH", Left),
-    ]);
+    ])
+    .spare(&["BRANCH", "COMMIT", "COST", "TOKENS"]);
     for task in &view.tasks {
         table.row([
             mark(&task.state),
@@ -88,7 +92,7 @@ fn failures(out: &mut String, view: &RunView) {
     }
     out.push_str("\nWhat did not succeed:\n");
     for task in failed {
-        let why = if task.detail.is_empty() { task.state.clone() } else { text::line(&task.detail) };
+        let why = if task.detail.is_empty() { task.state.clone() } else { text::fit(&task.detail, DETAIL) };
         let _ = writeln!(out, "  {}: {why}", task.id);
         for command in ways_out(task, view) {
             let _ = writeln!(out, "      {command}");

@@ -16,17 +16,27 @@ pub(crate) enum Align {
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
+    /// Columns that go where there is little room, the first one first.
+    spare: &'static [&'static str],
 }
 
 /// Between two columns.
 const GAP: &str = "  ";
 /// The least that is left of a column that is cut.
 const LEAST: usize = 8;
+/// What a column should have at least before a spare one goes.
+const COMFORT: usize = 12;
 
 impl Table {
     /// A table with these columns.
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self { columns: columns.to_vec(), rows: Vec::new(), spare: &[] }
+    }
+
+    /// Names columns that go, in this order, where there is little room.
+    pub(crate) fn spare(mut self, names: &'static [&'static str]) -> Self {
+        self.spare = names;
+        self
     }
 
     /// Adds a row: as many cells as there are columns.
@@ -37,6 +47,9 @@ impl Table {
 
     /// The lines, with a head, within so many columns where a number is named.
     pub(crate) fn render(&self, columns: Option<usize>) -> String {
+        if let Some(narrower) = columns.and_then(|columns| self.narrower(columns)) {
+            return narrower.render(columns);
+        }
         let widths = self.widths(columns);
         let head = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
         let mut out = String::new();
@@ -59,13 +72,32 @@ impl Table {
         out
     }
 
-    fn widths(&self, columns: Option<usize>) -> Vec<usize> {
+    /// This table without its first spare column, where all of them have too little room.
+    fn narrower(&self, columns: usize) -> Option<Self> {
+        let (name, spare) = self.spare.split_first()?;
+        let needed: usize = self.natural_widths().into_iter().map(|width| width.min(COMFORT)).sum();
+        if needed + GAP.len() * self.columns.len().saturating_sub(1) <= columns {
+            return None;
+        }
+        let gone = self.columns.iter().position(|(column, _)| column == name)?;
+        let (mut columns, mut rows) = (self.columns.clone(), self.rows.clone());
+        columns.remove(gone);
+        rows.iter_mut().for_each(|row| drop(row.remove(gone)));
+        Some(Self { columns, rows, spare })
+    }
+
+    fn natural_widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| text::width(name)).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(text::width(cell));
             }
         }
+        widths
+    }
+
+    fn widths(&self, columns: Option<usize>) -> Vec<usize> {
+        let mut widths = self.natural_widths();
         let Some(columns) = columns else { return widths };
         let gaps = GAP.len() * widths.len().saturating_sub(1);
         let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(columns);
@@ -103,6 +135,17 @@ mod tests {
     #[test]
     fn columns_stand_under_each_other() {
         insta::assert_snapshot!(table().render(None));
+    }
+
+    #[test]
+    fn spare_columns_go_where_there_is_little_room() {
+        let table = table().spare(&["DETAIL", "COST"]);
+        let head = |columns| table.render(columns).lines().next().unwrap_or_default().to_owned();
+        assert_eq!(head(None), "TASK      COST  DETAIL");
+        assert_eq!(head(Some(40)), "TASK      COST  DETAIL");
+        assert_eq!(head(Some(20)), "TASK      COST");
+        assert_eq!(head(Some(10)), "TASK");
+        assert!(table.render(Some(20)).lines().all(|line| text::width(line) <= 20));
     }
 
     #[test]

@@ -46,6 +46,11 @@ pub(crate) fn width(clean: &str) -> usize {
     console::measure_text_width(clean)
 }
 
+/// Rows that lines so wide take on a terminal of so many columns: one that became narrower has wrapped them anew.
+pub(crate) fn rows(widths: &[usize], columns: usize) -> usize {
+    widths.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum()
+}
+
 /// A word as a shell takes it back: quoted where it has to be.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
@@ -184,6 +189,13 @@ mod tests {
         assert_eq!(fit("abc", 3), "abc");
         assert_eq!(fit("abcd", 3), "ab…");
         assert_eq!(fit("abcd", 0), "");
+    }
+
+    #[test]
+    fn a_narrower_terminal_wraps_lines_into_more_rows() {
+        assert_eq!(rows(&[100, 99, 0, 20], 100), 4);
+        assert_eq!(rows(&[100, 99, 0, 20], 50), 6);
+        assert_eq!((rows(&[], 50), rows(&[3], 0)), (0, 3));
     }
 
     #[test]

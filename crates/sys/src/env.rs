@@ -29,6 +29,7 @@ register! {
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "where the user's own gadugi.toml lies";
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR", "where the engine's socket lies when the repository's path is too long for one";
     NO_COLOR = "NO_COLOR", "no colours on the terminal";
+    TERM = "TERM", "a terminal that is dumb gets plain lines instead of a redrawn block";
     ATTEMPT = "GADUGI_ATTEMPT", "set inside an attempt: marks its processes, and refuses a run inside a run";
     LOG = "GADUGI_LOG", "what the engine writes into its log: error, warn, info, debug, trace";
     MAX_PARALLEL = "GADUGI_MAX_PARALLEL", "slots, as --max-parallel";

@@ -56,19 +56,19 @@ fn nothing(args: &StatusArgs) -> Done {
     Ok(Exit::Success)
 }
 
-/// Shows a run; answers how many lines that took.
-fn show(view: &RunView, args: &StatusArgs) -> Result<usize, Stop> {
+/// Shows a run; answers how wide each line was.
+fn show(view: &RunView, args: &StatusArgs) -> Result<Vec<usize>, Stop> {
     if args.json {
         if args.watch {
             output::result_json(view)?;
         } else {
             output::result_json_pretty(view)?;
         }
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let text = render(view, output::columns());
-    output::result(&text)?;
-    Ok(text.lines().count())
+    let table = render(view, output::columns());
+    output::result(&table)?;
+    Ok(table.lines().map(text::width).collect())
 }
 
 async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &StatusArgs) -> Done {
@@ -89,8 +89,10 @@ async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &Stat
         }
         view = *runs::status(&mut client, Some(view.run.as_str())).await?;
         if let Some(terminal) = &terminal {
+            let (height, columns) = terminal.size();
+            let taken = text::rows(&lines, usize::from(columns));
             // A terminal that is gone ends with the next write.
-            let _ = terminal.clear_last_lines(lines.min(usize::from(terminal.size().0)));
+            let _ = terminal.clear_last_lines(taken.min(usize::from(height)));
         }
         lines = show(&view, args)?;
         shown_at = tokio::time::Instant::now();
@@ -125,7 +127,8 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
         ("CPU", Right),
         ("MEMORY", Right),
         ("DOING", Left),
-    ]);
+    ])
+    .spare(&["PID", "CPU", "MEMORY", "COST", "TOKENS"]);
     for task in &view.tasks {
         let running = task.pid.is_some();
         table.row([
@@ -163,6 +166,7 @@ fn doing(task: &TaskView) -> String {
         return format!("waits for {}", names.join(", "));
     }
     let phase = task.phase.and_then(Phase::from_number);
-    let phase = phase.map_or_else(String::new, |phase| format!("{} {}: ", phase.number(), phase.title()));
-    format!("{phase}{}", task.action)
+    let phase = phase.map(|phase| format!("{} {}", phase.number(), phase.title()));
+    let parts = phase.into_iter().chain((!task.action.is_empty()).then(|| task.action.clone()));
+    parts.collect::<Vec<_>>().join(": ")
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use gadugi_core::{Event, Timestamp, format_duration};
 use gadugi_sys::clock;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::board::Board;
@@ -33,11 +32,15 @@ pub(crate) enum Face {
     Live(Live),
 }
 
-/// A terminal that is redrawn: one block of lines, the overall one last.
+/// A terminal that is redrawn: one block of lines, the overall one last, the cursor below it.
+///
+/// Drawn by hand: what is to be taken away is counted anew for the width that the terminal has by now, and no line is
+/// filled up to the edge, so that a terminal that becomes narrower or wider loses nothing of what stands above.
 pub(crate) struct Live {
     level: Level,
-    block: ProgressBar,
     drawn: Option<Instant>,
+    /// The lines that stand there.
+    lines: Vec<String>,
     _unechoed: Option<Unechoed>,
 }
 
@@ -90,28 +93,26 @@ impl Face {
     }
 
     /// Says something that stays, where people look on.
-    pub(crate) fn say(&self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         match self {
             Self::Silent => {}
             Self::Json => output::Manner::Json.warn(line),
             Self::Plain(_) => output::say(line),
-            Self::Live(live) => live.block.suspend(|| output::say(line)),
+            Self::Live(live) => live.say(line),
         }
     }
 
     /// Takes what is redrawn away.
     pub(crate) fn finish(&mut self) {
         if let Self::Live(live) = self {
-            live.block.finish_and_clear();
+            live.lines = live.repaint("", Vec::new());
         }
     }
 }
 
 impl Live {
     fn new(level: Level) -> Self {
-        let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(HZ));
-        block.set_style(ProgressStyle::with_template("{msg}").expect("a constant template"));
-        Self { level, block, drawn: None, _unechoed: Unechoed::begin() }
+        Self { level, drawn: None, lines: Vec::new(), _unechoed: Unechoed::begin() }
     }
 
     fn draw(&mut self, board: &Board) {
@@ -120,10 +121,68 @@ impl Live {
             return;
         }
         self.drawn = Some(Instant::now());
-        let (height, columns) = console::Term::stderr().size();
-        // The last column stays free: a terminal would wrap there.
-        let columns = usize::from(columns).saturating_sub(1);
-        let rows = usize::from(height).saturating_sub(LINES_LEFT).max(1);
-        self.block.set_message(lines::block(board, clock::now(), rows, columns).join("\n"));
+        let (height, columns) = size();
+        let rows = height.saturating_sub(LINES_LEFT).max(1);
+        self.lines = self.repaint("", lines::block(board, clock::now(), rows, columns.saturating_sub(1)));
+    }
+
+    /// Says something that stays, above the block.
+    fn say(&mut self, line: &str) {
+        let columns = size().1.saturating_sub(1);
+        let lines = self.lines.iter().map(|line| text::cut(line, columns)).collect();
+        self.lines = self.repaint(line, lines);
+    }
+
+    /// Puts these lines where the block stands, and text above them; answers the lines.
+    fn repaint(&self, above: &str, lines: Vec<String>) -> Vec<String> {
+        let (height, columns) = size();
+        let widths: Vec<usize> = self.lines.iter().map(|line| text::width(line)).collect();
+        output::paint(&frame(&widths, above, &lines, height, columns));
+        lines
+    }
+}
+
+/// Rows and columns of the terminal.
+fn size() -> (usize, usize) {
+    let (height, columns) = console::Term::stderr().size();
+    (usize::from(height), usize::from(columns))
+}
+
+/// What moves a terminal from a block of lines so wide to text that stays and other lines below it. The lines leave the
+/// last column free: a terminal would wrap there.
+fn frame(widths: &[usize], above: &str, lines: &[String], height: usize, columns: usize) -> String {
+    // What has left the screen at its top cannot be reached.
+    let rows = text::rows(widths, columns).min(height.saturating_sub(1));
+    let mut out = if rows > 0 { format!("\r\u{1b}[{rows}A") } else { "\r".to_owned() };
+    for line in above.lines().chain(lines.iter().map(String::as_str)) {
+        // The whole row: what a terminal knows of a line that it once wrapped goes with it. A line that fills its last row
+        // has nothing behind it to clear; clearing there would take its last character.
+        let fills = text::width(line).is_multiple_of(columns.max(1));
+        out.extend(["\u{1b}[2K", line, if fills { "" } else { "\u{1b}[K" }, "\n"]);
+    }
+    out.push_str("\u{1b}[J");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_replaced_row_by_row() {
+        let lines = ["one".to_owned(), "two".to_owned()];
+        let shown =
+            |frame: String| frame.replace("\u{1b}[2K", "<").replace("\u{1b}[K\n", ">").replace('\u{1b}', "^");
+        assert_eq!(shown(frame(&[], "", &lines, 24, 80)), "\r<one><two>^[J");
+        assert_eq!(shown(frame(&[79, 20], "", &lines[..1], 24, 80)), "\r^[2A<one>^[J");
+        assert_eq!(shown(frame(&[3], "said", &lines[..1], 24, 80)), "\r^[1A<said><one>^[J");
+        assert_eq!(shown(frame(&[3], "said", &lines[..1], 24, 4)), "\r^[1A<said\n<one>^[J");
+        assert_eq!(shown(frame(&[3], "", &[], 24, 80)), "\r^[1A^[J");
+    }
+
+    #[test]
+    fn what_a_narrower_terminal_wrapped_goes_as_far_as_the_screen_reaches() {
+        assert!(frame(&[99, 20], "", &[], 24, 50).starts_with("\r\u{1b}[3A"));
+        assert!(frame(&[99; 40], "", &[], 24, 50).starts_with("\r\u{1b}[23A"));
     }
 }

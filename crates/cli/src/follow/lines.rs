@@ -17,7 +17,7 @@ const PHASE: usize = 24;
 pub(crate) fn block(board: &Board, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
     let running: Vec<&Row> = board.rows().iter().filter(|row| row.since().is_some()).collect();
     let shown = if running.len() > rows { rows.saturating_sub(1) } else { running.len() };
-    let names = name_columns(board);
+    let names = name_columns(board).min((columns / 4).max(8));
     let mut lines: Vec<String> = running[..shown].iter().map(|one| row(one, now, names, columns)).collect();
     if running.len() > shown {
         lines.push(text::cut(&format!("… and {} more", count(running.len() - shown, "task")), columns));
