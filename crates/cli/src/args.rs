@@ -92,6 +92,27 @@ fn wrong_words(error: &clap::Error) -> Problem {
     Problem::request(code, message.join(" "), hint.as_deref())
 }
 
+/// A number of tasks at a time. The range is the settings' to check; here it is a number at all.
+pub(crate) fn slots(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 to 1024".to_owned())
+}
+
+/// A number of model turns, checked as [`slots`] is.
+pub(crate) fn turns(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 to 10000".to_owned())
+}
+
+/// An amount in US dollars, checked as [`slots`] is.
+pub(crate) fn dollars(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected an amount in US dollars above 0, such as 2.50".to_owned())
+}
+
+/// The number of a step.
+pub(crate) fn step(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected the number of a step, from 1".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,11 +138,30 @@ mod tests {
             (&["diff"], "missing-argument"),
             (&["run", "--config"], "bad-value"),
             (&["run", "-q", "-v"], "bad-value"),
+            (&["run", "--max-turns", "-1"], "bad-value"),
+            (&["plan", "--max-parallel", "-1"], "bad-value"),
+            (&["run", "--budget", "lots"], "bad-value"),
+            (&["logs", "a", "--step", "0"], "bad-value"),
         ] {
             let problem = wrong(words);
             assert_eq!((problem.code.as_str(), problem.exit), (code, Exit::BadRequest), "{words:?}");
             assert!(!problem.render(false, false).contains('\n'));
             assert!(!problem.message.is_empty() && !problem.message.contains("Usage"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_number_is_told_what_was_expected() {
+        for words in [
+            ["run", "--max-parallel", "many"],
+            ["run", "--max-parallel", "-1"],
+            ["run", "--max-turns", "1.5"],
+            ["run", "--budget", "lots"],
+            ["run", "--task-budget", "2,50"],
+            ["logs", "--step", "x"],
+        ] {
+            let message = wrong(&words).message;
+            assert!(message.contains("expected") && message.contains(words[2]), "{message}");
         }
     }
 

@@ -199,11 +199,11 @@ fn flags_that_cannot_be() {
     for (flags, code) in [
         (&["--max-parallel", "0"][..], "bad-value"),
         (&["--max-parallel", "many"], "bad-value"),
-        (&["--max-parallel", "-1"], "unknown-argument"),
+        (&["--max-parallel", "-1"], "bad-value"),
         (&["--timeout", "soon"], "bad-value"),
         (&["--timeout", "0"], "bad-value"),
         (&["--agent", "nobody"], "bad-value"),
-        (&["--budget", "-1"], "unknown-argument"),
+        (&["--budget", "-1"], "bad-value"),
         (&["--max-turns", "0"], "bad-value"),
         (&["--base", "nowhere"], "bad-revision"),
         (&["--base", "--all"], "unknown-argument"),

@@ -20,6 +20,7 @@ fn init_writes_what_is_missing_and_leaves_the_rest() {
         ".claude/agents/workflow-manager.md",
         ".claude/agents/task-analyzer.md",
         ".claude/orchestrator/run_orchestrator.sh",
+        ".claude/commands/agent/orchestrator-agent.md",
         ".gitignore",
     ];
     let before: Vec<String> = files.iter().map(|file| stage.read(file)).collect();

@@ -28,7 +28,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "NAME", default_value = "scripted")]
     agent: String,
     /// Tasks at a time
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = crate::args::slots)]
     max_parallel: u32,
 }
 

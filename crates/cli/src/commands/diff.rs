@@ -46,9 +46,12 @@ fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<(), Stop> {
         Ok(())
     };
     let Some(base) = &task.base else { return nothing("it has not begun") };
-    // While it works, what lies in its workspace counts; afterwards what stands on its branch.
-    let workspace = task.workspace.as_ref().filter(|path| !task.over && path.is_dir());
+    // While it works, what lies in its workspace counts; afterwards what stands on its branch, or, where a bad end left
+    // nothing there, what still lies in the workspace that was kept.
+    let unfinished = !task.over || task.commit.is_none();
+    let workspace = task.workspace.as_ref().filter(|path| unfinished && path.is_dir());
     let result = match (workspace, &task.commit) {
+        (None, Some(commit)) if commit == base => return nothing("it changed nothing"),
         (Some(path), _) => place.repository.diff_worktree(path, base, out),
         (None, Some(commit)) => place.repository.diff_into(base, commit, out),
         (None, None) => return nothing("it left nothing on its branch"),

@@ -32,8 +32,8 @@ pub(crate) fn run(global: &Global, args: &LandArgs) -> Done {
     block_on(async {
         let mut client = place.engine_for_run().await?;
         let (view, task) = what(&mut client, args.what.as_deref()).await?;
-        if let Some(into) = landed_before(&place, &view).filter(|_| task.is_none() && args.into.is_none()) {
-            let words = format!("{}: it is on {into} already, and nothing came after that", view.run);
+        let target = target(&place, args.into.as_deref())?;
+        if let Some(words) = landed_before(&place, &view, task.as_ref(), &target)? {
             output::result(&format!("{}\n", text::line(&words)))?;
             return Ok(Exit::Success);
         }
@@ -56,11 +56,47 @@ pub(crate) fn run(global: &Global, args: &LandArgs) -> Done {
     })
 }
 
-/// Where a run was landed whose branch went with that.
-fn landed_before<'a>(place: &Place, view: &'a RunView) -> Option<&'a str> {
-    let branch = place.repository.resolve(&format!("refs/heads/{}", view.branch));
-    let gone = matches!(branch, Err(gadugi_workspace::Error::BadRevision { .. }));
-    view.landed_into.last().map(String::as_str).filter(|_| gone)
+/// The branch that is landed on.
+fn target(place: &Place, into: Option<&str>) -> Result<String, Stop> {
+    if let Some(into) = into {
+        if is_gone(place, into) {
+            let message = format!("--into: there is no branch {into:?}");
+            let hint = format!("git branch {}", text::shell_word(into));
+            return Err(Problem::request("no-such-branch", message, Some(&hint)).into());
+        }
+        return Ok(into.to_owned());
+    }
+    let branch = place.repository.head()?.branch;
+    branch.ok_or_else(|| {
+        let hint = "git switch BRANCH, or gadugi land --into BRANCH";
+        Problem::failure("land-refused", "HEAD is detached: there is no branch to land on", Some(hint)).into()
+    })
+}
+
+fn is_gone(place: &Place, branch: &str) -> bool {
+    let found = place.repository.resolve(&format!("refs/heads/{branch}"));
+    matches!(found, Err(gadugi_workspace::Error::BadRevision { .. }))
+}
+
+/// What is said of work that came home before, so that its branch is gone; an error where it went elsewhere.
+fn landed_before(
+    place: &Place,
+    view: &RunView,
+    task: Option<&TaskId>,
+    target: &str,
+) -> Result<Option<String>, Stop> {
+    let of_task =
+        |id: &TaskId| view.tasks.iter().find(|task| task.id == *id).and_then(|task| task.branch.as_ref());
+    let branch = task.map_or(Some(&view.branch), of_task);
+    let gone = branch.is_some_and(|branch| is_gone(place, branch));
+    let Some(last) = view.landed_into.last().filter(|_| gone) else { return Ok(None) };
+    let what = task.map_or_else(|| view.run.to_string(), ToString::to_string);
+    if view.landed_into.iter().any(|into| into == target) {
+        return Ok(Some(format!("{what}: it is on {target} already, and nothing came after that")));
+    }
+    let message = format!("{what} was landed on {last}, not on {target}, and its branch went with that");
+    let hint = format!("git merge {}", text::shell_word(last));
+    Err(Problem::failure("landed-elsewhere", message, Some(&hint)).into())
 }
 
 async fn what(client: &mut Client, word: Option<&str>) -> Result<(Box<RunView>, Option<TaskId>), Stop> {

@@ -11,7 +11,7 @@ use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Frame, RunView};
 use tokio::sync::mpsc;
 
-use crate::args::Global;
+use crate::args::{self, Global};
 use crate::commands::runs;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output;
@@ -30,7 +30,7 @@ pub(crate) struct LogsArgs {
     #[arg(long)]
     raw: bool,
     /// Only this step of the latest attempt, by its number from 1
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "S", value_parser = args::step)]
     step: Option<u32>,
     /// The run [default: the latest that has the task]
     #[arg(long, value_name = "RUN")]

@@ -25,7 +25,12 @@ pub(crate) fn run(global: &Global, args: &PauseArgs) -> Done {
             None => runs::latest(&mut client, |view| view.status == "active").await?,
         };
         let Some(view) = view else {
-            output::result("nothing runs\n")?;
+            let paused = runs::latest(&mut client, |view| view.status == "paused").await?;
+            let words = paused.map_or_else(
+                || "nothing runs".to_owned(),
+                |view| format!("{} is paused already (gadugi resume {})", view.run, view.run),
+            );
+            output::result(&format!("{words}\n"))?;
             return Ok(Exit::Success);
         };
         match client.ask(&Request::Pause { run: view.run }).await? {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gadugi_analysis::render;
 use gadugi_config::Flags;
 
-use crate::args::Global;
+use crate::args::{self, Global};
 use crate::commands::later;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output::Manner;
@@ -35,7 +35,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// Slots to plan for [default: by the machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::slots, allow_negative_numbers = true)]
     max_parallel: Option<u32>,
     /// Plan for this commit [default: HEAD]
     #[arg(long, value_name = "REF")]

@@ -10,7 +10,7 @@ use gadugi_config::{Flags, Resolved};
 use gadugi_engine::protocol::{Reply, Request, Submission};
 use gadugi_sys::env;
 
-use crate::args::Global;
+use crate::args::{self, Global};
 use crate::commands::later;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
@@ -50,10 +50,10 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 struct How {
     /// Tasks at a time [default: by the machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::slots, allow_negative_numbers = true)]
     max_parallel: Option<u32>,
     /// Time for each task: 90m, 30s; a bare number is hours [default: 2]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     timeout: Option<String>,
     /// Where tasks run: local
     #[arg(long, value_name = "NAME")]
@@ -65,13 +65,13 @@ struct How {
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Model turns of one step [default: 50]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::turns, allow_negative_numbers = true)]
     max_turns: Option<u32>,
     /// US dollars that the run may cost
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = args::dollars, allow_negative_numbers = true)]
     budget: Option<f64>,
     /// US dollars that each task may cost
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = args::dollars, allow_negative_numbers = true)]
     task_budget: Option<f64>,
     /// Start from this commit [default: HEAD]
     #[arg(long, value_name = "REF")]

@@ -8,6 +8,9 @@ use gadugi_core::{
 use super::board::Board;
 use crate::text;
 
+/// Columns of what an agent gives as its reason: it may be anything, of any length.
+const LONGEST: usize = 240;
+
 /// How much somebody wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -70,7 +73,7 @@ fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
             step_ended(kind, end)
         }
         Event::WorkCollected { changed, committed_rest, .. } => {
-            let rest = if *committed_rest { ", the rest committed" } else { "" };
+            let rest = if *committed_rest { "; what was uncommitted is committed" } else { "" };
             (Normal, format!("{} changed{rest}", count(changed.len(), "file")))
         }
         Event::MergeStarted { onto, .. } => (Verbose, format!("merging onto {}", short(onto.as_str()))),
@@ -97,8 +100,16 @@ fn step_ended(kind: &str, end: &StepEnd) -> (Level, String) {
         return (Level::Verbose, format!("{kind} ended after {took}"));
     }
     let words = match &end.agent {
-        Some(agent) => format!("{kind} ended ({}) after {took}: {}", agent.class.word(), agent.detail),
-        None => format!("{kind} {} after {took}: {}", exit_words(&end.exit), last_line(&end.tail)),
+        Some(agent) => format!(
+            "{kind} ended ({}) after {took}: {}",
+            agent.class.word(),
+            text::fit(&agent.detail, LONGEST)
+        ),
+        None => {
+            let last = last_line(&end.tail);
+            let colon = if last.is_empty() { "" } else { ": " };
+            format!("{kind} {} after {took}{colon}{last}", exit_words(&end.exit))
+        }
     };
     (Level::Normal, words)
 }
@@ -120,7 +131,7 @@ pub(crate) fn finished(task: &TaskId, outcome: &Outcome, verdict: Option<Verdict
         Outcome::Skipped { because: SkipReason::Dependency(on) } => format!(" because {on} did not succeed"),
         Outcome::Skipped { because: SkipReason::Budget } => " because the budget was spent".to_owned(),
         _ if detail.is_empty() => String::new(),
-        _ => format!(": {detail}"),
+        _ => format!(": {}", text::fit(detail, LONGEST)),
     };
     format!("{} {task}: {outcome}{verdict}{because}", mark(outcome.word()))
 }

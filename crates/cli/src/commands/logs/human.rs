@@ -3,7 +3,7 @@
 use gadugi_agents::{AgentEvent, AgentKind, StreamReader};
 use gadugi_core::format_duration;
 
-use crate::follow::tokens;
+use crate::follow::{count, tokens};
 use crate::text;
 
 /// Columns of a tool's line.
@@ -90,11 +90,10 @@ impl Human {
             AgentEvent::Result { is_error, text, turns } => {
                 let word = if *is_error { "failed" } else { "done" };
                 let used = tokens(self.reader.usage().tokens());
-                push(
-                    out,
-                    "= ",
-                    &format!("{word} after {turns} turns, {used} tokens: {}", without_marks(text)),
-                );
+                let last = without_marks(text);
+                let colon = if last.trim().is_empty() { "" } else { ": " };
+                let turns = count(usize::try_from(*turns).unwrap_or(usize::MAX), "turn");
+                push(out, "= ", &format!("{word} after {turns}, {used} tokens{colon}{last}"));
             }
             AgentEvent::ToolResult { .. }
             | AgentEvent::Usage(_)

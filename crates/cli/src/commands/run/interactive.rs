@@ -29,7 +29,13 @@ impl Asking {
     pub(crate) fn choose(&self, prompts: Vec<PromptFile>) -> Result<Vec<PromptFile>, Stop> {
         let items: Vec<(String, bool)> =
             prompts.iter().map(|prompt| (text::fit(&prompt.shown, 100), true)).collect();
-        let chosen = MultiSelect::with_theme(&ColorfulTheme::default())
+        // Marks that can be told apart without colours too.
+        let theme = ColorfulTheme {
+            checked_item_prefix: console::style("[x]".to_owned()).for_stderr().green(),
+            unchecked_item_prefix: console::style("[ ]".to_owned()).for_stderr(),
+            ..ColorfulTheme::default()
+        };
+        let chosen = MultiSelect::with_theme(&theme)
             .with_prompt("Prompts to run (space chooses, enter goes on)")
             .items_checked(items)
             .max_length(SHOWN)
