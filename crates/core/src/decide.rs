@@ -90,14 +90,6 @@ impl Decision {
         });
     }
 
-    /// The task has succeeded: its workspace has served.
-    fn succeed(&mut self, run: &RunState, at: usize, attempt: &AttemptId, verdict: Verdict, detail: &str) {
-        self.finish(run, at, Outcome::Succeeded, Some(verdict), detail);
-        if !run.settings.keep {
-            self.then(Effect::TidyWorkspace { attempt: attempt.clone() });
-        }
-    }
-
     fn cancel(&mut self, run: &RunState, at: usize) {
         self.finish(run, at, Outcome::Cancelled, None, "cancelled");
     }

@@ -81,12 +81,6 @@ pub enum Effect {
         /// Where it goes.
         to: CommitId,
     },
-    /// The task succeeded: put away its workspace, unless that holds something unsaved. Nothing waits for it and nothing is
-    /// reported: [`Effect::TidyRun`] looks again.
-    TidyWorkspace {
-        /// Whose.
-        attempt: AttemptId,
-    },
     /// The run's tasks are all over: put away the workspaces that hold nothing unsaved.
     TidyRun {
         /// The run.
@@ -102,9 +96,7 @@ impl Effect {
             | Self::Compose { run, .. }
             | Self::Advance { run, .. }
             | Self::TidyRun { run } => run,
-            Self::PrepareWorkspace { attempt, .. }
-            | Self::CollectWork { attempt, .. }
-            | Self::TidyWorkspace { attempt } => &attempt.run,
+            Self::PrepareWorkspace { attempt, .. } | Self::CollectWork { attempt, .. } => &attempt.run,
             Self::LaunchStep { step, .. } | Self::AdoptStep { step, .. } | Self::StopStep { step, .. } => {
                 &step.attempt.run
             }

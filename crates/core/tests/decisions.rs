@@ -20,7 +20,6 @@ fn effect_word(effect: &Effect) -> String {
         Effect::CollectWork { .. } => "collect".into(),
         Effect::Compose { .. } => "compose".into(),
         Effect::Advance { .. } => "advance".into(),
-        Effect::TidyWorkspace { .. } => "put away".into(),
         Effect::TidyRun { .. } => "tidy".into(),
     }
 }

@@ -57,11 +57,6 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
                 world.report(Report::Advanced { run: id, task, to, result }).await;
             });
         }
-        Effect::TidyWorkspace { attempt } => {
-            let Some(found) = attempt_context(run, &attempt) else { return };
-            let merged_into = tip(run);
-            spawn(async move { put_away(&world, found, merged_into).await });
-        }
         Effect::TidyRun { run: id } => {
             let (workspaces, merged_into) = (workspaces_left(&world, run), tip(run));
             spawn(async move {
@@ -278,15 +273,6 @@ fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
     format!("{}: {title}\n\nTask {} of {}, {what}.\n", attempt.task, attempt.task, attempt.run)
 }
 
-/// Puts away the workspace of a task that succeeded: disk is not held for work that is merged.
-async fn put_away(world: &Arc<World>, found: AttemptContext, merged_into: CommitId) {
-    let _beside_others = world.tidying.read().await;
-    let removed = git(world, move |git| git.remove_worktree(&found.workspace, &found.branch, &merged_into));
-    if let Err(error) = removed.await {
-        tracing::warn!(%error, "a workspace is kept for now");
-    }
-}
-
 /// Where everything of the run is that was merged.
 fn tip(run: &RunState) -> CommitId {
     run.tip.clone().unwrap_or_else(|| run.plan.base.clone())
@@ -326,8 +312,8 @@ async fn tidy(
     left: Vec<Leftover>,
     merged_into: CommitId,
 ) -> Vec<(String, String)> {
-    let _alone = world.tidying.write().await;
     let mut kept = Vec::new();
+    let mut removals = Vec::new();
     for leftover in left {
         // Of an earlier attempt whose folder somebody took away git still knows.
         let known_alone = leftover.merged && leftover.earlier;
@@ -338,14 +324,19 @@ async fn tidy(
         if !leftover.merged {
             kept.push((path, format!("its task {}", leftover.state)));
         } else if !run.settings.keep {
-            let tip = merged_into.clone();
-            let removed =
-                git(world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await;
-            match removed {
-                Ok(Removal::Removed) => {}
-                Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
-                Err(error) => kept.push((path, error)),
-            }
+            let (world, tip) = (Arc::clone(world), merged_into.clone());
+            let removal = tokio::spawn(async move {
+                git(&world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await
+            });
+            removals.push((path, removal));
+        }
+    }
+    // Side by side, as many as there are threads for git.
+    for (path, removal) in removals {
+        match removal.await.unwrap_or_else(|panic| Err(panic.to_string())) {
+            Ok(Removal::Removed) => {}
+            Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
+            Err(error) => kept.push((path, error)),
         }
     }
     let composed = world.composed_path(id, &run.settings);

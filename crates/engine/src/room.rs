@@ -10,14 +10,23 @@ use crate::world::World;
 const TRIES: u32 = 60;
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Does what can be done again, and does so while it fails for want of room.
+/// How the words of a git that somebody killed (the kernel, for want of memory) begin, and how often it gets another try.
+const KILLED: &str = "failed (signal)";
+const KILLED_TRIES: u32 = 3;
+
+/// Does what can be done again, and does so while it fails for want of room, or because git was killed.
 pub(crate) async fn with_room<T, F>(world: &World, work: impl Fn() -> F) -> Result<T, String>
 where
     F: Future<Output = Result<T, String>>,
 {
     let root = world.repository.root();
+    let mut killed = 0;
     for _ in 0..TRIES {
         match work().await {
+            Err(error) if error.contains(KILLED) && killed < KILLED_TRIES => {
+                tracing::warn!(%error, "git was killed; it is tried again");
+                killed += 1;
+            }
             Err(error) if wants_room(root, &error) => {
                 tracing::warn!(%error, "the disk is full; it is tried again");
                 tokio::time::sleep(BETWEEN).await;

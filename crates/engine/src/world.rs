@@ -80,8 +80,6 @@ pub(crate) struct World {
     running: Mutex<HashMap<StepId, (Stopper, Process)>>,
     /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
     environments: Mutex<HashMap<RunId, Variables>>,
-    /// Workspaces are put away side by side during a run, and once more, alone, at its end.
-    pub(crate) tidying: tokio::sync::RwLock<()>,
     /// What the repository says about its workflow manager at a base.
     managers: Mutex<HashMap<CommitId, WorkflowManager>>,
     /// Which block of ports each attempt has.
@@ -110,7 +108,6 @@ impl World {
             heard,
             running: Mutex::default(),
             environments: Mutex::default(),
-            tidying: tokio::sync::RwLock::default(),
             managers: Mutex::default(),
             ports: Mutex::default(),
         }

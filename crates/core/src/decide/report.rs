@@ -237,7 +237,9 @@ fn work_collected(
     match (&found.attempt.no_change, empty) {
         _ if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(run, at),
         (_, false) => {}
-        (Some(reason), true) => out.succeed(run, at, id, Verdict::NoChange, reason),
+        (Some(reason), true) => {
+            out.finish(run, at, Outcome::Succeeded, Some(Verdict::NoChange), reason.clone());
+        }
         (None, true) => {
             let detail = "it finished without a change and did not say that none was needed";
             out.finish(run, at, Outcome::Failed, None, detail);
@@ -288,7 +290,7 @@ fn advanced(
         Ok(()) => {
             let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
             out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
-            out.succeed(found.run, found.at, &found.id, verdict, "");
+            out.finish(found.run, found.at, Outcome::Succeeded, Some(verdict), "");
         }
         Err(AdvanceFailure::Moved(commit)) => {
             out.fact(Event::IntegrationMoved { attempt: found.id.clone(), commit });

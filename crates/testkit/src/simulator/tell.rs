@@ -40,7 +40,6 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::CollectWork { attempt, .. } => format!("collects {attempt}"),
         Effect::Compose { task, work, onto, .. } => format!("composes {task}: {work} onto {onto}"),
         Effect::Advance { task, from, to, .. } => format!("advances for {task}: {from} to {to}"),
-        Effect::TidyWorkspace { attempt } => format!("puts away {attempt}"),
         Effect::TidyRun { run } => format!("tidies {run}"),
     }
 }

@@ -103,21 +103,9 @@ impl World {
             Effect::CollectWork { attempt, .. } => self.collect(rng, attempt),
             Effect::Compose { run, task, work, onto } => self.compose(rng, (run, task), work, onto),
             Effect::Advance { run, task, from, to } => self.advance(rng, (run, task), from, to),
-            Effect::TidyWorkspace { attempt } => return self.tidy(attempt),
             Effect::TidyRun { run } => Report::Tidied { run: run.clone(), kept: Vec::new() },
         };
         Ok(vec![(length, After::Report(report))])
-    }
-
-    /// A workspace may go once its work is merged, or once it was seen to hold none.
-    fn tidy(&self, attempt: &AttemptId) -> Result<Afters, String> {
-        let collected = self.collected.get(attempt).ok_or(format!("{attempt} is put away uncollected"))?;
-        let saved = collected.changed.is_empty() || self.merged(&attempt.run).contains(&collected.commit);
-        if saved {
-            Ok(Vec::new())
-        } else {
-            Err(format!("{attempt} is put away with work that is merged nowhere"))
-        }
     }
 
     fn open(&mut self, rng: &mut Rng, run: &RunId, base: &CommitId) -> Report {
