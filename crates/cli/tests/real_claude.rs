@@ -71,15 +71,8 @@ fn eight_tasks_with_edits_and_commits_become_one_branch() {
     stage.commit("prompts");
     let before = stage::users_own(&stage);
 
-    let ran = stage.gadugi(&[
-        "run",
-        "--max-parallel",
-        "4",
-        "--no-review",
-        "--json",
-        "--verify",
-        "test -f src/lib.txt",
-    ]);
+    let args = "run --max-parallel 4 --no-review --json --verify".split(' ').chain(["test -f src/lib.txt"]);
+    let ran = stage.gadugi(&args.collect::<Vec<_>>());
     ran.ends_with(0);
     stage::untouched(&stage, &before);
     let report = ran.report();
