@@ -118,12 +118,14 @@ fn attempt_context(run: &RunState, attempt: &AttemptId) -> Option<AttemptContext
     let others = run.plan.tasks.iter().zip(&run.tasks).filter(|(planned, other)| {
         planned.id != attempt.task && other.active().is_some_and(gadugi_core::Attempt::holds_slot)
     });
+    let held = run.before(run.position(&attempt.task)?).iter().filter(|(from, _)| run.tasks[*from].merged);
     Some(AttemptContext {
         workspace: PathBuf::from(workspace),
         branch,
         base: task.base.clone()?,
         used: task.usage,
         note: task.note.clone(),
+        held: held.map(|(from, _)| run.plan.tasks[*from].id.clone()).collect(),
         siblings: others.map(|(planned, _)| planned.id.clone()).collect(),
     })
 }

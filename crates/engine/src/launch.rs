@@ -107,13 +107,7 @@ fn delegate(
                 writes: planned(id).into_iter().map(|claim| claim.path).collect(),
             })
             .collect(),
-        depends_on: run
-            .plan
-            .edges
-            .iter()
-            .filter(|edge| edge.to == task.id)
-            .map(|edge| edge.from.clone())
-            .collect(),
+        depends_on: attempt.held.clone(),
         verify: task.verify.clone().or_else(|| run.settings.verify.clone()),
         prompt,
         note: attempt.note.clone(),

@@ -56,7 +56,7 @@ impl Layout {
             || PathBuf::from(format!("/tmp/gadugi-{}", rustix::process::getuid().as_raw())),
             PathBuf::from,
         );
-        runtime.join(format!("gadugi-{:016x}.sock", fingerprint(near.as_os_str().as_bytes())))
+        runtime.join(format!("gadugi-{:016x}.sock", gadugi_core::fingerprint(near.as_os_str().as_bytes())))
     }
 
     /// Everything about a run.
@@ -78,11 +78,4 @@ impl Layout {
     pub fn step_dir(&self, step: &StepId) -> PathBuf {
         self.attempt_dir(&step.attempt).join(step.step.to_string())
     }
-}
-
-/// FNV-1a: stable from one version to the next, which the standard hasher does not promise.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

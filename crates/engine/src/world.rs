@@ -52,6 +52,8 @@ pub(crate) struct AttemptContext {
     pub(crate) used: Usage,
     /// Words of the user on a retry.
     pub(crate) note: Option<String>,
+    /// Tasks that it follows and whose work its base holds.
+    pub(crate) held: Vec<TaskId>,
     /// Tasks of the run that may write at the same time.
     pub(crate) siblings: Vec<TaskId>,
 }

@@ -25,6 +25,9 @@ pub struct LocalExecutor {
     watcher: Arc<Watcher>,
 }
 
+/// How often a shim that was killed at its very beginning is started again.
+const KILLED_TRIES: u32 = 3;
+
 /// What a step's folder was found to be.
 #[derive(Debug)]
 pub enum Adoption {
@@ -73,6 +76,7 @@ impl LocalExecutor {
             return Err(ExecError::RelativeFolder(order.dir.clone()));
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&order.dir).map_err(at(&order.dir))?;
+        let mut killed = 0;
         loop {
             if let Some((_, follower)) = self.find(&order.dir, &order.attempt).await? {
                 return Ok(follower);
@@ -84,6 +88,14 @@ impl LocalExecutor {
                 }
                 // It is another's step then: found by its records or, where that shim fails, launched once more.
                 Launched::Taken => self.wait_for_records(&order.dir).await?,
+                // By the kernel for want of memory, most likely. What it may have begun dies with it.
+                Launched::Killed if killed < KILLED_TRIES => {
+                    killed += 1;
+                    let attempt = order.attempt.clone();
+                    let swept = tokio::task::spawn_blocking(move || sweep(&attempt)).await;
+                    swept.map_err(|_| ExecError::ShutDown)?;
+                }
+                Launched::Killed => return Err(ExecError::Shim("it was killed again and again".into())),
             }
         }
     }

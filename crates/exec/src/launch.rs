@@ -26,6 +26,8 @@ pub(crate) enum Launched {
     Recorded(Arc<ShimHandle>),
     /// Another shim is at work in the folder.
     Taken,
+    /// Somebody killed the shim before it had recorded anything: nothing of the step began.
+    Killed,
 }
 
 /// Writes the order down and starts the shim. Returns when it has recorded something, or has ended.
@@ -57,11 +59,11 @@ pub(crate) async fn launch(shim: &Path, order: &StepOrder) -> Result<Launched, E
     if status == Some(i32::from(STATUS_TAKEN)) || records::any(&order.dir) {
         return Ok(Launched::Taken);
     }
-    Err(ExecError::Shim(if words.is_empty() {
-        format!("it ended with {status:?}")
-    } else {
-        words.trim().into()
-    }))
+    match status {
+        _ if !words.is_empty() => Err(ExecError::Shim(words.trim().into())),
+        Some(code) => Err(ExecError::Shim(format!("it ended with exit code {code}"))),
+        None => Ok(Launched::Killed),
+    }
 }
 
 fn start(shim: &Path, order: &StepOrder) -> io::Result<Child> {

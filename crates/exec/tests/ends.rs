@@ -222,3 +222,20 @@ async fn the_shim_is_light() {
     fs::write(fixture.path("fifo"), "\n").unwrap();
     assert_eq!(to_end(&mut follower).await.1.exit, code(0));
 }
+
+#[tokio::test]
+async fn a_shim_that_is_killed_as_it_begins_is_started_again() {
+    let fixture = Fixture::new();
+    let (shim, real, flag) = (fixture.shim(), fixture.path("real-shim"), fixture.path("flag"));
+    fs::rename(&shim, &real).expect("the shim is there");
+    let script = format!(
+        "#!/bin/sh\n[ -e {flag} ] || {{ touch {flag}; kill -KILL $$; }}\nexec {real} \"$@\"\n",
+        flag = flag.display(),
+        real = real.display()
+    );
+    fs::write(&shim, script).expect("it can be written");
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let (lines, ended) = fixture.run_script("echo once").await;
+    assert_eq!((lines, ended.exit), (vec!["once".to_owned()], code(0)));
+    assert!(flag.exists(), "it was killed");
+}

@@ -58,8 +58,9 @@ const CONFIG: &[(&str, &str)] = &[
     ("i18n.commitEncoding", "UTF-8"),
     ("status.showUntrackedFiles", "all"),
     ("submodule.recurse", "false"),
-    // As many workers as cores, for trees over git's own threshold of a hundred files.
+    // As many workers as cores, for trees where that is worth starting them: several tasks check out side by side anyway.
     ("checkout.workers", "0"),
+    ("checkout.thresholdForParallelism", "2000"),
 ];
 
 /// The git program and what it sees.

@@ -33,6 +33,23 @@ with_each_git! {
         fixture.git(["worktree", "prune"]);
     }
 
+    fn what_a_killed_git_left_half_made_hinders_nobody(fixture) {
+        fixture.worktree("one");
+        let half = fixture.root.join(".git/worktrees/half");
+        let folder = fixture.root.join(".worktrees/half");
+        write(&half.join("locked"), "gadugi: its task needs it");
+        write(&half.join("gitdir"), &format!("{}\n", folder.join(".git").display()));
+        write(&half.join("commondir"), "");
+        write(&folder.join(".git"), &format!("gitdir: {}\n", half.display()));
+        let users = fixture.root.join(".git/worktrees/users");
+        write(&users.join("locked"), "initializing");
+        fixture.worktree("two");
+        assert!(!half.exists() && !folder.exists(), "what was half-made is gone");
+        assert!(users.exists(), "what is not gadugi's stays");
+        fs::remove_dir_all(users).unwrap();
+        assert_eq!(fixture.git(["worktree", "list"]).lines().count(), 3);
+    }
+
     fn asking_again_gives_what_is_there(fixture) {
         let made = fixture.worktree("one");
         write(&made.path.join("a.txt"), "agent was here\n");

@@ -51,7 +51,14 @@ impl Repository {
             Some(branch) => self.claim_branch(branch, base)?,
             None => base.clone(),
         };
-        self.git_worktree_add(&path, branch, base)?;
+        if let Err(error) = self.git_worktree_add(&path, branch, base) {
+            // Over one that was killed in the middle, this very one or another's, git fails for all.
+            let mendable = matches!(error, Error::Failed { .. }) && self.clear_half_made()? > 0;
+            if !mendable {
+                return Err(error);
+            }
+            self.git_worktree_add(&path, branch, base)?;
+        }
         let tree = self.tree_at(&path)?.ok_or_else(|| Error::WorktreeMissing { path: path.clone() })?;
         tree.mark(Stage::Preparing, name)?;
         Ok((tree, Some(head)))

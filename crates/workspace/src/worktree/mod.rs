@@ -7,6 +7,7 @@
 
 mod add;
 mod detached;
+mod half_made;
 mod include;
 mod list;
 mod outside;
