@@ -9,7 +9,7 @@ use gadugi_analysis::{
     AnalysisOptions, AnalysisRequest, ClassifyRule, PromptFile, analyse, prompts, request,
 };
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
-use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId};
+use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId, UvPolicy};
 
 use crate::commands::later;
 use crate::error::{Problem, Stop};
@@ -106,32 +106,54 @@ pub(crate) fn check_runnable(resolved: &Resolved, plan: &Plan) -> Result<(), Sto
     Ok(())
 }
 
+/// Whether `uv run` stands in front of agents: what the user decided, else what the repository at the base uses.
+pub(crate) fn uv(place: &Place, decided: UvPolicy, planned: &Planned) -> UvPolicy {
+    match decided {
+        UvPolicy::On | UvPolicy::Off => decided,
+        UvPolicy::Auto if verify::uses_uv(|name| planned.has(name), |name| planned.read(place, name)) => {
+            UvPolicy::On
+        }
+        UvPolicy::Auto => UvPolicy::Off,
+    }
+}
+
+impl Planned {
+    /// Whether the base has that file.
+    fn has(&self, name: &str) -> bool {
+        self.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok()
+    }
+
+    /// What the base has in that file, where it is text.
+    fn read(&self, place: &Place, name: &str) -> Option<String> {
+        let bytes = place.repository.read_blob(&self.plan.base, name).ok().flatten()?;
+        String::from_utf8(bytes).ok()
+    }
+}
+
 /// The command that tests the work, and what to say about it.
 pub(crate) fn verify_command(
     place: &Place,
     resolved: &Resolved,
     planned: &Planned,
 ) -> Result<(Option<String>, String), Stop> {
-    let has = |name: &str| planned.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok();
-    let read = |name: &str| {
-        let bytes = place.repository.read_blob(&planned.plan.base, name).ok().flatten()?;
-        String::from_utf8(bytes).ok()
-    };
     Ok(match &resolved.verify {
         VerifyChoice::Command(command) => (Some(command.clone()), format!("verify: {command}")),
         VerifyChoice::Off => (None, "verify: none, as you wish; work is merged unverified".to_owned()),
-        VerifyChoice::Guess => match verify::guess(has, read) {
-            Some(guess) => {
-                let words = format!(
-                    "verify: {} (guessed from {}; --verify names another)",
-                    guess.command, guess.because
-                );
-                (Some(guess.command), words)
+        VerifyChoice::Guess => {
+            match verify::guess(|name| planned.has(name), |name| planned.read(place, name)) {
+                Some(guess) => {
+                    let words = format!(
+                        "verify: {} (guessed from {}; --verify names another)",
+                        guess.command, guess.because
+                    );
+                    (Some(guess.command), words)
+                }
+                None => (
+                    None,
+                    "verify: none named and none guessed; work is merged unverified (--verify CMD)"
+                        .to_owned(),
+                ),
             }
-            None => (
-                None,
-                "verify: none named and none guessed; work is merged unverified (--verify CMD)".to_owned(),
-            ),
-        },
+        }
     })
 }

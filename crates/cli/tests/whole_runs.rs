@@ -402,3 +402,28 @@ fn the_monitoring_files_are_true_while_tasks_run() {
         "{stats}"
     );
 }
+
+#[test]
+fn where_the_repository_uses_uv_it_stands_in_front_of_the_agent() {
+    let mut stage = Stage::new();
+    let bin = stage.home.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let uv = bin.join("uv");
+    fs::write(&uv, "#!/bin/sh\n[ \"$1\" = run ] || exit 9\nshift\nUV_WAS_HERE=yes exec \"$@\"\n").unwrap();
+    fs::set_permissions(&uv, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), stage.environment()[0].1);
+    stage.variables.push(("PATH".into(), path));
+    stage.prompt("one", "", "run echo ${UV_WAS_HERE:-no} > seen.txt");
+    stage.commit("prompts");
+    let seen = |stage: &Stage| {
+        let ran = stage.run(&[]);
+        ran.ends_with(0);
+        stage.blob(ran.report()["branch"].as_str().unwrap(), "seen.txt")
+    };
+    assert_eq!(seen(&stage), "no");
+    stage.write("uv.lock", "version = 1\n");
+    stage.commit("uv");
+    assert_eq!(seen(&stage), "yes");
+    stage.write("gadugi.toml", "[workspace]\nuv = \"off\"\n");
+    assert_eq!(seen(&stage), "no", "the user's word counts");
+}

@@ -132,6 +132,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
     }
     let (verify, about_verify) = planning::verify_command(&place, &resolved, &planned)?;
     resolved.settings.verify = verify;
+    resolved.settings.uv = planning::uv(&place, resolved.settings.uv, &planned);
     announce(&place, args, &resolved, &planned, &about_verify)?;
     if let Some(asking) = &mut asking
         && !asking.confirm()?
