@@ -23,7 +23,11 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
     let context = RunContext { plan: Arc::clone(&run.plan), settings: Arc::clone(&run.settings) };
     match effect {
         Effect::OpenIntegration { run, branch, base } => spawn(async move {
-            let result = git(&world, move |git| git.open_integration(&branch, &base)).await;
+            let result = with_room(&world, || {
+                let (branch, base) = (branch.clone(), base.clone());
+                git(&world, move |git| git.open_integration(&branch, &base))
+            });
+            let result = result.await;
             world.report(Report::IntegrationOpened { run, result }).await;
         }),
         Effect::PrepareWorkspace { attempt, base } => spawn(async move {
@@ -285,8 +289,6 @@ struct Leftover {
     path: PathBuf,
     branch: String,
     merged: bool,
-    /// Of an attempt before the last.
-    earlier: bool,
     state: String,
 }
 
@@ -297,10 +299,9 @@ fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
         let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
         for number in 1..=task.attempts {
             let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
-            let earlier = number < task.attempts;
             let path = world.workspace_path(&attempt, &run.settings);
             let branch = branch_name(&attempt, &run.settings);
-            left.push(Leftover { path, branch, merged, earlier, state: task.word() });
+            left.push(Leftover { path, branch, merged, state: task.word() });
         }
     }
     left
@@ -316,10 +317,14 @@ async fn tidy(
 ) -> Vec<(String, String)> {
     let mut kept = Vec::new();
     let mut removals = Vec::new();
+    let registered = git(world, Repository::clear_remains).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what broken-off work left in git's folder is kept for now");
+        Vec::new()
+    });
     for leftover in left {
-        // Of an earlier attempt whose folder somebody took away git still knows.
-        let known_alone = leftover.merged && leftover.earlier;
-        if !leftover.path.exists() && !known_alone {
+        // Whose folder is gone git may still know: an engine died as it was putting it away, or somebody deleted it.
+        let known = leftover.merged && registered.contains(&leftover.path);
+        if !leftover.path.exists() && !known {
             continue;
         }
         let path = leftover.path.to_string_lossy().into_owned();

@@ -30,6 +30,7 @@ mod refs;
 mod repository;
 mod salvage;
 mod snapshot;
+mod stale;
 mod status;
 mod worktree;
 

@@ -46,6 +46,11 @@ with_each_git! {
         fixture.worktree("two");
         assert!(!half.exists() && !folder.exists(), "what was half-made is gone");
         assert!(users.exists(), "what is not gadugi's stays");
+        let removed = fixture.root.join(".git/worktrees/removed");
+        write(&removed.join("gadugi.lock"), "");
+        let lie = fixture.repository().clear_remains().unwrap();
+        assert!(!removed.exists() && users.exists());
+        assert!(["one", "two"].iter().all(|name| lie.contains(&fixture.root.join(".worktrees").join(name))));
         fs::remove_dir_all(users).unwrap();
         assert_eq!(fixture.git(["worktree", "list"]).lines().count(), 3);
     }

@@ -8,6 +8,7 @@ use gadugi_core::CommitId;
 use gadugi_sys::lock::FileLock;
 
 use super::{LOCK_REASON, Marker, Stage, Tree, Worktree, WorktreeRequest, canonical};
+use crate::refs::branch_ref;
 use crate::repository::Repository;
 use crate::snapshot::remove_if_there;
 use crate::{Error, Result};
@@ -142,8 +143,15 @@ impl Repository {
         if fresh {
             let _turn = self.checkouts.enter();
             // With the lock held, a lock of git's own is a dead process's.
-            remove_if_there(&tree.git_dir.join("index.lock"))?;
-            self.git.call(&tree.place, ["reset", "--hard", "--quiet"]).done()?;
+            for name in ["index.lock", "HEAD.lock", "ORIG_HEAD.lock"] {
+                remove_if_there(&tree.git_dir.join(name))?;
+            }
+            let checked_out = self.git.call(&tree.place, ["reset", "--hard", "--quiet"]).done();
+            if checked_out.is_err() && !branch.is_empty() && self.free_refs(&[&branch_ref(branch)]) {
+                self.git.call(&tree.place, ["reset", "--hard", "--quiet"]).done()?;
+            } else {
+                checked_out?;
+            }
             self.check_out_submodules(tree)?;
             not_included = self.copy_included(tree, include)?;
             tree.mark(Stage::Ready, branch)?;

@@ -1,14 +1,22 @@
-//! What a `git worktree add` leaves that was killed in the middle, by the kernel or with the machine's power: a folder of
+//! What a `git worktree add` (or a removal) leaves that was killed in the middle, by the kernel or with the machine's power: a folder of
 //! administration over which every later `git worktree add` or `list` fails, the user's own too.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{LOCK_REASON, path_of};
 use crate::repository::Repository;
 use crate::{Error, Result};
 
 impl Repository {
+    /// Forgets what broken-off making and removing of gadugi's worktrees left. Gives where the worktrees lie, or lay, that
+    /// are registered now.
+    pub fn clear_remains(&self) -> Result<Vec<PathBuf>> {
+        let _lock = self.worktree_lock()?;
+        self.clear_half_made()?;
+        Ok(self.trees()?.iter().map(|tree| tree.path().to_owned()).collect())
+    }
+
     /// Forgets those that gadugi had begun. Says how many. Call it with the lock on worktrees held: then whoever began
     /// one is gone.
     pub(super) fn clear_half_made(&self) -> Result<usize> {
@@ -26,9 +34,14 @@ impl Repository {
     }
 }
 
-/// Git writes the lock's reason first, so that what is gadugi's can be told.
+/// Git writes the lock's reason first, so that what is gadugi's can be told; gadugi's own files tell of one that was
+/// half removed.
 fn half_made(git_dir: &Path) -> bool {
     let text = |name: &str| fs::read_to_string(git_dir.join(name)).unwrap_or_default();
+    let has = |name: &str| git_dir.join(name).exists();
+    if !has("gitdir") && (has("gadugi") || has("gadugi.lock")) {
+        return true;
+    }
     let lacks = ["gitdir", "commondir", "HEAD"].into_iter().any(|name| text(name).trim().is_empty());
     lacks && text("locked").trim() == LOCK_REASON && !git_dir.join("gadugi").exists()
 }
