@@ -121,7 +121,11 @@ fn ways_out(task: &TaskView, view: &RunView) -> Vec<String> {
             ways
         }
         (_, Some("rejected")) => {
-            vec![format!("gadugi diff {id}"), format!("gadugi retry {id} --with 'what to mend'")]
+            vec![
+                format!("gadugi logs {id}    # what the check said"),
+                format!("gadugi diff {id}"),
+                format!("gadugi retry {id} --with 'what to mend'"),
+            ]
         }
         _ => vec![format!("gadugi logs {id}"), format!("gadugi retry {id}")],
     }

@@ -2,6 +2,7 @@
 
 mod stage;
 
+use serde_json::Value;
 use stage::Stage;
 
 /// One task merged, and nothing landed.
@@ -69,14 +70,21 @@ fn what_a_task_left_uncommitted_is_shown_and_no_change_is_said() {
     let stage = Stage::new();
     stage.prompt("broken", "", "write half.txt half\nfail cannot go on");
     stage.prompt("fine", "", "no-change all is there");
+    stage.prompt("idle", "timeout: 1s", "hang");
     stage.commit("prompts");
     stage.run(&[]).ends_with(1);
     let broken = stage.gadugi(&["diff", "broken"]);
     broken.ends_with(0);
     assert!(broken.stdout.contains("+half"), "{broken:?}");
-    let fine = stage.gadugi(&["diff", "fine"]);
-    fine.ends_with(0);
-    assert!(fine.stdout.is_empty() && fine.stderr.contains("changed nothing"), "{fine:?}");
+    for id in ["fine", "idle"] {
+        let ran = stage.gadugi(&["diff", id]);
+        ran.ends_with(0);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("changed nothing"), "{id}: {ran:?}");
+    }
+    let status: Value = serde_json::from_str(&stage.gadugi(&["status", "--json"]).stdout).unwrap();
+    for at in [&status["started_at"], &status["tasks"][0]["finished_at"]] {
+        assert!(at.as_str().is_some_and(|at| at.starts_with("20") && at.ends_with('Z')), "{status:#}");
+    }
 }
 
 #[test]

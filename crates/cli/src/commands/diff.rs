@@ -30,20 +30,26 @@ pub(crate) fn run(global: &Global, args: &DiffArgs) -> Done {
         runs::task(&mut client, args.run.as_deref(), &args.task).await
     })?;
     let task = view.find(id.as_str())?;
-    let mut out = Patch { colours: output::is_terminal(), line: Vec::new(), stopped: None };
+    let mut out = Patch { colours: output::is_terminal(), line: Vec::new(), empty: true, stopped: None };
     let written = write(&place, task, &mut out);
     out.end();
     match (out.stopped, written) {
         (Some(stop), _) => Err(stop),
         (None, Err(stop)) => Err(stop),
-        (None, Ok(())) => Ok(Exit::Success),
+        (None, Ok(said)) => {
+            if out.empty && !said {
+                output::say(&text::line(&format!("{}: it changed nothing", task.id)));
+            }
+            Ok(Exit::Success)
+        }
     }
 }
 
-fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<(), Stop> {
+/// Writes the patch; answers whether it was said in words why there is none.
+fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
     let nothing = |why: &str| {
         output::say(&text::line(&format!("{}: {why}", task.id)));
-        Ok(())
+        Ok(true)
     };
     let Some(base) = &task.base else { return nothing("it has not begun") };
     // While it works, what lies in its workspace counts; afterwards what stands on its branch, or, where a bad end left
@@ -51,14 +57,13 @@ fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<(), Stop> {
     let unfinished = !task.over || task.commit.is_none();
     let workspace = task.workspace.as_ref().filter(|path| unfinished && path.is_dir());
     let result = match (workspace, &task.commit) {
-        (None, Some(commit)) if commit == base => return nothing("it changed nothing"),
         (Some(path), _) => place.repository.diff_worktree(path, base, out),
         (None, Some(commit)) => place.repository.diff_into(base, commit, out),
         (None, None) => return nothing("it left nothing on its branch"),
     };
     match result {
-        Err(Error::Io { .. }) if out.stopped.is_some() => Ok(()),
-        other => Ok(other?),
+        Err(Error::Io { .. }) if out.stopped.is_some() => Ok(false),
+        other => Ok(other.map(|()| false)?),
     }
 }
 
@@ -66,6 +71,8 @@ fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<(), Stop> {
 struct Patch {
     colours: bool,
     line: Vec<u8>,
+    /// Nothing came yet.
+    empty: bool,
     stopped: Option<Stop>,
 }
 
@@ -92,6 +99,7 @@ impl Patch {
 
 impl Write for Patch {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.empty &= bytes.is_empty();
         if !self.colours {
             self.put(bytes)?;
             return Ok(bytes.len());

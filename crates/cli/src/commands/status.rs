@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use gadugi_core::{Millis, Phase, format_duration};
+use gadugi_core::{Millis, Phase, Timestamp, format_duration};
 use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Frame, RunView, TaskView};
 
+use gadugi_sys::clock;
+use serde_json::Value;
+
 use crate::args::Global;
 use crate::commands::runs;
-use crate::error::{Done, Exit, Stop};
+use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{count, dollars, mark, tokens};
 use crate::place::{Place, block_on};
 use crate::table::{Align, Table};
@@ -59,16 +62,33 @@ fn nothing(args: &StatusArgs) -> Done {
 /// Shows a run; answers how wide each line was.
 fn show(view: &RunView, args: &StatusArgs) -> Result<Vec<usize>, Stop> {
     if args.json {
+        let value = wire(view)?;
         if args.watch {
-            output::result_json(view)?;
+            output::result_json(&value)?;
         } else {
-            output::result_json_pretty(view)?;
+            output::result_json_pretty(&value)?;
         }
         return Ok(Vec::new());
     }
     let table = render(view, output::columns());
     output::result(&table)?;
     Ok(table.lines().map(text::width).collect())
+}
+
+/// What programs are shown: moments as everywhere else in RFC 3339.
+fn wire(view: &RunView) -> Result<Value, Stop> {
+    let mut value = serde_json::to_value(view).map_err(|error| Problem::internal(&error))?;
+    moments(&mut value);
+    value["tasks"].as_array_mut().into_iter().flatten().for_each(moments);
+    Ok(value)
+}
+
+fn moments(object: &mut Value) {
+    for key in ["started_at", "finished_at"] {
+        if let Some(at) = object[key].as_i64() {
+            object[key] = clock::rfc3339(Timestamp(at)).into();
+        }
+    }
 }
 
 async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &StatusArgs) -> Done {
@@ -81,7 +101,7 @@ async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &Stat
         // The frame only wakes: what is shown is asked for, at most twice a second.
         let over = match follower.next_frame().await? {
             Some(Frame::Finished { .. } | Frame::AtRest { .. }) | None => true,
-            Some(Frame::Failed(failure)) => return Err(crate::error::Problem::from(failure).into()),
+            Some(Frame::Failed(failure)) => return Err(Problem::from(failure).into()),
             Some(Frame::Event { .. } | Frame::Activity(_)) => false,
         };
         if !over && shown_at.elapsed() < LOOK {
