@@ -409,6 +409,7 @@ with_each_git! {
         fixture.git_in(&path, ["checkout", "-q", "-f", "-b", "feature/by-test"]);
         let admin = fixture.git_in(&path, ["rev-parse", "--absolute-git-dir"]);
         fs::write(std::path::Path::new(&admin).join("index.lock"), "").unwrap();
+        write(&std::path::Path::new(&fixture.git_in(&path, ["rev-parse", "--absolute-git-dir"])).join("HEAD.lock"), "");
         let made = repository.checkout_detached(&path, &first, &[]).unwrap();
         assert_eq!((made.commit, made.branch), (first.clone(), None));
         assert_eq!(fixture.tip(&path, "HEAD"), first);

@@ -18,6 +18,7 @@ impl Repository {
         self.check_lfs(commit)?;
         let (tree, _) = self.register(path, None, commit)?;
         // The ref itself, first: a test may have switched to a branch, which `reset` would move.
+        remove_if_there(&tree.git_dir.join("HEAD.lock"))?;
         let aim = ["update-ref", "--no-deref", "-m", "gadugi: to be tested", "HEAD", commit.as_str()];
         self.git.call(&tree.place, aim).done()?;
         for state in ["rebase-merge", "rebase-apply"] {
@@ -30,8 +31,10 @@ impl Repository {
         remove_if_there(&tree.git_dir.join("index.lock"))?;
         let reset = || self.git.call(&tree.place, ["reset", "--hard", "--quiet"]).done();
         if reset().is_err() {
-            // An index that cannot be read is made anew.
-            remove_if_there(&tree.git_dir.join("index"))?;
+            // An index that cannot be read is made anew; a git that was killed just now left its lock.
+            for name in ["index", "index.lock", "HEAD.lock"] {
+                remove_if_there(&tree.git_dir.join(name))?;
+            }
             reset()?;
         }
         // Twice `--force`: also repositories that a test made for itself.
