@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 pub(crate) use board::Board;
+pub(crate) use echo::Unechoed;
 use face::Face;
 pub(crate) use lines::{dollars, tokens};
 pub(crate) use signals::Signals;

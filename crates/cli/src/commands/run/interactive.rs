@@ -6,7 +6,7 @@ use dialoguer::{Confirm, MultiSelect};
 use gadugi_analysis::PromptFile;
 
 use crate::error::{Exit, Problem, Stop};
-use crate::follow::Signals;
+use crate::follow::{Signals, Unechoed};
 use crate::place::block_on;
 use crate::text;
 
@@ -29,6 +29,7 @@ impl Asking {
     pub(crate) fn choose(&self, prompts: Vec<PromptFile>) -> Result<Vec<PromptFile>, Stop> {
         let items: Vec<(String, bool)> =
             prompts.iter().map(|prompt| (text::fit(&prompt.shown, 100), true)).collect();
+        let _asking = Unechoed::asking();
         // Marks that can be told apart without colours too.
         let theme = ColorfulTheme {
             checked_item_prefix: console::style("[x]".to_owned()).for_stderr().green(),
@@ -54,6 +55,7 @@ impl Asking {
         if block_on(async { Ok(self.signals.pending().await) })? {
             return Err(interrupted());
         }
+        let _asking = Unechoed::asking();
         let theme = ColorfulTheme::default();
         let answer = Confirm::with_theme(&theme).with_prompt("Run this plan?").default(true);
         Ok(answer.interact_opt().map_err(asked)?.unwrap_or(false))
