@@ -28,7 +28,7 @@ pub(crate) fn block(text: &str) -> String {
     visible(text).collect()
 }
 
-/// [`line`], cut to so many columns of a terminal, with an ellipsis where something is missing.
+/// [`line()`], cut to so many columns of a terminal, with an ellipsis where something is missing.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     cut(&line(text), columns)
 }

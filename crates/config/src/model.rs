@@ -154,7 +154,7 @@ pub struct AgentSection {
 pub struct MergeSection {
     /// How branches are merged.
     pub strategy: Option<StrategyChoice>,
-    /// The shell command that tests what was merged. Unset: the one of [run].
+    /// The shell command that tests what was merged. Unset: the one of `[run]`.
     pub verify: Option<ShellCommand>,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AttemptId, CommitId, Phase, Plan, Process, RunId, RunSettings, StepEnd, StepId, TaskId};
 
-/// One input of [`crate::decide`].
+/// One input of [`crate::decide()`].
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A wish.

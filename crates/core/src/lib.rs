@@ -1,6 +1,6 @@
 //! Gadugi's vocabulary and its pure core.
 //!
-//! [`decide`] looks at the [`State`] and one [`Input`] and answers with facts ([`Event`]) and things to do
+//! [`decide()`] looks at the [`State`] and one [`Input`] and answers with facts ([`Event`]) and things to do
 //! ([`Effect`]); [`State::apply`] is the only way in which state changes. Everything else in gadugi either
 //! feeds inputs in or carries effects out.
 //!

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gadugi_shim::{LEASE, SPEC, STATUS_TAKEN};
 use gadugi_sys::files;
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
 
@@ -30,6 +32,9 @@ pub(crate) enum Launched {
     Killed,
 }
 
+/// A shim begins within milliseconds; one that has not by then may have been frozen by its own step.
+const WAKE_AFTER: Duration = Duration::from_secs(1);
+
 /// Writes the order down and starts the shim. Returns when it has recorded something, or has ended.
 pub(crate) async fn launch(shim: &Path, order: &StepOrder) -> Result<Launched, ExecError> {
     let spec_path = order.dir.join(SPEC);
@@ -49,7 +54,13 @@ pub(crate) async fn launch(shim: &Path, order: &StepOrder) -> Result<Launched, E
     let mut words = String::new();
     if let Some(stderr) = stderr {
         // End of file says that the shim has begun or ended; what is there by then is what counts.
-        let _ = stderr.take(WORDS).read_to_string(&mut words).await;
+        let mut stderr = stderr.take(WORDS);
+        let mut read = pin!(stderr.read_to_string(&mut words));
+        // A step that freezes its shim before that has written anything down would keep us waiting for ever. A shim that
+        // runs takes no notice of being woken.
+        while tokio::time::timeout(WAKE_AFTER, &mut read).await.is_err() {
+            handle.signal(Signal::CONT);
+        }
     }
     // Two may launch one step at once: what is recorded there need not be this shim's.
     if records::origin(&order.dir)?.0.pid == child.id() {

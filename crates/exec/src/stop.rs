@@ -26,6 +26,10 @@ impl Stopper {
             StopForce::Now => Signal::QUIT,
         };
         // Whatever was stopped by SIGSTOP (an agent may do that to its shim) is woken to hear of it.
-        self.shim.as_ref().is_some_and(|shim| shim.signal(signal) && shim.signal(Signal::CONT))
+        let Some(shim) = &self.shim else { return false };
+        let told = shim.signal(signal);
+        // By now it may have ended: it was told all the same.
+        shim.signal(Signal::CONT);
+        told
     }
 }

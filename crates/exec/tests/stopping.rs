@@ -259,9 +259,13 @@ async fn stopping_while_nobody_follows_is_seen_later() {
 async fn a_shim_that_its_agent_has_frozen_is_woken_to_stop_it() {
     for force in [StopForce::Grace, StopForce::Now] {
         let fixture = Fixture::new();
-        let mut order = fixture.script(&format!("{STUBBORN} & kill -STOP $PPID; {STUBBORN}"));
+        // It freezes its shim once it is told to: before that, launching would wake it.
+        let go = fixture.path("go");
+        let freeze = format!("until [ -e {} ]; do sleep 0.01; done; kill -STOP $PPID", go.display());
+        let mut order = fixture.script(&format!("{STUBBORN} & {freeze}; {STUBBORN}"));
         order.grace = Millis(200);
         let mut follower = fixture.executor.launch(&order).await.unwrap();
+        fs::write(&go, "").unwrap();
         let shim = follower.process().pid;
         let deadline = Instant::now() + PATIENCE;
         while !is_frozen(shim) {
@@ -272,6 +276,26 @@ async fn a_shim_that_its_agent_has_frozen_is_woken_to_stop_it() {
         let (_, ended) = to_end(&mut follower).await;
         assert_eq!((ended.exit, ended.stopped), (StepExit::Signal(9), true));
         assert_nothing_left(&order);
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_freezes_its_shim_at_once_does_not_keep_its_starter_waiting() {
+    let fixture = Fixture::new();
+    for _ in 0..10 {
+        let order = fixture.script("kill -STOP $PPID; exec sleep 1000");
+        let mut follower = patiently(fixture.executor.launch(&order)).await.unwrap();
+        assert!(follower.stopper().stop(StopForce::Now));
+        // It may freeze its shim only now: whoever stops asks again.
+        let ended = loop {
+            tokio::select! {
+                (_, ended) = to_end(&mut follower) => break ended,
+                () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {
+                    follower.stopper().stop(StopForce::Now);
+                }
+            }
+        };
+        assert_eq!((ended.exit, ended.stopped), (StepExit::Signal(9), true));
     }
 }
 

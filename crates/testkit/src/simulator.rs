@@ -4,7 +4,7 @@
 //! everything goes wrong that can: steps end in every way or never, effects are carried out twice, reports come
 //! double, late or not at all, somebody moves the integration branch, people cancel, pause, interrupt and retry, and
 //! the engine crashes before or after any transaction while the processes go on. After every event the invariants of
-//! the design are checked by an account of its own ([`watch`]): no task lost, none run twice at once, no dependency
+//! the design are checked by an account of its own (`watch`): no task lost, none run twice at once, no dependency
 //! broken, slots and budgets never exceeded, every merge made once, a replayed log gives the same state, every run
 //! ends.
 //!
