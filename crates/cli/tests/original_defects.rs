@@ -110,6 +110,23 @@ fn clean_up_without_force_deleted_branches_that_held_work() {
 }
 
 #[test]
+fn clean_up_forgets_no_work_that_is_not_home() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt one");
+    stage.commit("prompts");
+    let branch = stage.run(&[]).report()["branch"].as_str().unwrap().to_owned();
+    let kept = stage.gadugi(&["clean", "--older-than", "0"]);
+    assert!(kept.ends_with(0).stdout.contains(&branch), "{kept:?}");
+    stage.gadugi(&["land"]).ends_with(0);
+    assert_eq!(stage.read("one.txt"), "one\n");
+    let gone = stage.gadugi(&["clean", "--older-than", "0"]);
+    gone.ends_with(0);
+    assert!(!gone.stdout.contains(&branch), "{gone:?}");
+    let status = stage.gadugi(&["status"]);
+    assert!(!status.stdout.contains(&branch), "{status:?}");
+}
+
+#[test]
 fn the_dashboard_listened_to_everybody_and_broadcast_the_api_key() {
     const KEY: &str = "sk-test-a-key-that-nobody-may-see";
     let mut stage = Stage::new();

@@ -102,8 +102,15 @@ pub(crate) async fn clean(inside: &Inside, older_than_hours: f64) -> Result<Repl
             continue;
         }
         let run = view(inside, &line.run).await?;
-        let (gone, held) = clean_worktrees(inside, &run).await?;
+        let (gone, mut held) = clean_worktrees(inside, &run).await?;
         worktrees.extend(gone);
+        if run.landed_into.is_empty() && run.tip.as_ref().is_some_and(|tip| *tip != run.base) {
+            // Its branch would stay, but nothing would know any more what it is.
+            held.push((
+                PathBuf::from(&run.branch),
+                format!("its work was not landed: gadugi land {}", run.run),
+            ));
+        }
         if held.is_empty() {
             let dir = inside.world.layout.run_dir(&run.run);
             let id = run.run.clone();

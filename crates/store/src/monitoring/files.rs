@@ -337,7 +337,8 @@ fn stats(runs: &[(&RunView, Vec<ProcessEntry>)], timestamp: &str) -> RegistrySta
     let count = |status| entries().filter(|entry| entry.status == status).count();
     let times: Vec<f64> = runs.iter().flat_map(|(run, _)| &run.tasks).filter_map(success_seconds).collect();
     let sum = |of: fn(&ResourceUsage) -> f64| {
-        tenth(entries().filter_map(|entry| entry.resource_usage.as_ref()).map(of).sum())
+        // The sum of nothing is -0.0, which nobody wants to read.
+        tenth(entries().filter_map(|entry| entry.resource_usage.as_ref()).map(of).sum::<f64>() + 0.0)
     };
     RegistryStats {
         total_processes: entries().count(),
