@@ -65,7 +65,11 @@ impl Ran {
 impl Stage {
     /// A repository with one commit and no prompts.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in a folder of the test's own.
+    pub fn within(dir: tempfile::TempDir) -> Self {
         let base = dir.path().canonicalize().unwrap();
         let stage =
             Self { _dir: dir, root: base.join("repo"), home: base.join("home"), variables: Vec::new() };
