@@ -290,7 +290,7 @@ async fn a_step_that_freezes_its_shim_at_once_does_not_keep_its_starter_waiting(
         let ended = loop {
             tokio::select! {
                 (_, ended) = to_end(&mut follower) => break ended,
-                () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {
+                () = tokio::time::sleep(Duration::from_millis(100)) => {
                     follower.stopper().stop(StopForce::Now);
                 }
             }
