@@ -329,9 +329,9 @@ impl Driver {
     /// Once everything about it has gone out: the end of what its followers get.
     fn tell_rest(&mut self, run: &RunId) {
         let Some(run) = self.state.runs.get(run).filter(|run| run.rests()) else { return };
-        let view = self.view(run);
+        // First the files: who hears of the end may look into them.
         self.monitor.write_last(&self.state, &self.live, clock::now());
-        self.followers.rest(&view);
+        self.followers.rest(self.view(run));
     }
 
     /// What is known of a step beyond its state goes with its end; an attempt's ports with the attempt's work.

@@ -63,9 +63,10 @@ impl Followers {
     }
 
     /// The run rests or is over: its followers are told, and are followers no longer.
-    pub(super) fn rest(&mut self, view: &RunView) {
-        self.send(&view.run, &last_frame(view));
-        self.by_run.remove(&view.run);
+    pub(super) fn rest(&mut self, view: RunView) {
+        let run = view.run.clone();
+        self.send(&run, &last_frame(view));
+        self.by_run.remove(&run);
     }
 
     /// One line for all: it is made once, however many follow.
@@ -83,7 +84,7 @@ impl Followers {
 }
 
 /// What closes the stream of a run that rests or is over.
-pub(super) fn last_frame(view: &RunView) -> Frame {
-    let view = Box::new(view.clone());
+pub(super) fn last_frame(view: RunView) -> Frame {
+    let view = Box::new(view);
     if view.finished_at.is_some() { Frame::Finished { view } } else { Frame::AtRest { view } }
 }

@@ -81,7 +81,7 @@ impl Driver {
         let state = &self.state.runs[run];
         let frames = if state.rests() {
             let (sender, frames) = mpsc::channel(1);
-            let line = wire_line(&last_frame(&self.view(state)));
+            let line = wire_line(&last_frame(self.view(state)));
             let line = line.map_err(|error| failure("store", error.to_string()))?;
             // The channel is new and empty: there is room.
             let _ = sender.try_send(line.into());
