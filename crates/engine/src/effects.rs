@@ -11,6 +11,7 @@ use gadugi_core::{
 };
 use gadugi_exec::{Adoption, StepFollower};
 use gadugi_workspace::{Removal, Repository, WorktreeRequest};
+use tokio::sync::Semaphore;
 
 use crate::follow::follow;
 use crate::launch::{launch, not_started};
@@ -307,6 +308,10 @@ fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
     left
 }
 
+/// Workspaces that are put away side by side. Each looks through all that are registered: a few hundred bytes for each of
+/// what may be thousands, which more at once would multiply.
+const REMOVALS: usize = 2;
+
 /// Puts away what is merged and clean and still there. What holds anything is kept and named.
 async fn tidy(
     world: &Arc<World>,
@@ -317,6 +322,7 @@ async fn tidy(
 ) -> Vec<(String, String)> {
     let mut kept = Vec::new();
     let mut removals = Vec::new();
+    let turnstile = Arc::new(Semaphore::new(REMOVALS));
     let registered = git(world, Repository::clear_remains).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what broken-off work left in git's folder is kept for now");
         Vec::new()
@@ -331,14 +337,14 @@ async fn tidy(
         if !leftover.merged {
             kept.push((path, format!("its task {}", leftover.state)));
         } else if !run.settings.keep {
-            let (world, tip) = (Arc::clone(world), merged_into.clone());
+            let (world, tip, turnstile) = (Arc::clone(world), merged_into.clone(), Arc::clone(&turnstile));
             let removal = tokio::spawn(async move {
+                let _turn = turnstile.acquire().await;
                 git(&world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await
             });
             removals.push((path, removal));
         }
     }
-    // Side by side, as many as there are threads for git.
     for (path, removal) in removals {
         match removal.await.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(Removal::Removed) => {}
