@@ -329,8 +329,8 @@ async fn tidy(
     });
     for leftover in left {
         // Whose folder is gone git may still know: an engine died as it was putting it away, or somebody deleted it.
-        let known = leftover.merged && registered.contains(&leftover.path);
-        if !leftover.path.exists() && !known {
+        let known = || leftover.merged && registered.contains(&leftover.path);
+        if !leftover.path.exists() && !known() {
             continue;
         }
         let path = leftover.path.to_string_lossy().into_owned();

@@ -142,36 +142,45 @@ impl Tree {
     }
 }
 
+/// The worktree whose folder of administration this is. None without the file that says where it is: then it is another
+/// process's half-made or half-removed one.
+fn tree_of(git_dir: PathBuf) -> Option<Tree> {
+    let pointer = fs::read(git_dir.join("gitdir")).ok()?;
+    let pointer = git_dir.join(path_of(pointer.strip_suffix(b"\n").unwrap_or(&pointer)));
+    let top = canonical(pointer.parent().unwrap_or(&pointer));
+    let place = if top.is_dir() {
+        worktree_place(&top, &git_dir)
+    } else {
+        Place { cwd: git_dir.clone(), git_dir: Some(git_dir.clone()), work_tree: None }
+    };
+    Some(Tree { git_dir, top, place })
+}
+
 impl Repository {
     /// The linked worktree that is registered for this path.
     pub(crate) fn tree_at(&self, path: &Path) -> Result<Option<Tree>> {
         let wanted = canonical(path);
-        Ok(self.trees()?.into_iter().find(|tree| tree.path() == wanted))
+        let found = |tree: &Result<Tree>| tree.as_ref().map_or(true, |tree| tree.path() == wanted);
+        self.registered()?.find(found).transpose()
     }
 
     /// All linked worktrees, also those that are not there at the moment.
     pub(crate) fn trees(&self) -> Result<Vec<Tree>> {
+        self.registered()?.collect()
+    }
+
+    /// The same one by one: there may be thousands, and whoever looks for one keeps only that.
+    fn registered(&self) -> Result<impl Iterator<Item = Result<Tree>>> {
         let folder = self.common_dir().join("worktrees");
         let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::Io { path: folder, source: error }),
         };
-        let mut trees = Vec::new();
-        for entry in entries {
-            let git_dir = entry.map_err(Error::io(&folder))?.path();
-            // Without that file it is another process's half-made or half-removed one.
-            let Ok(pointer) = fs::read(git_dir.join("gitdir")) else { continue };
-            let pointer = git_dir.join(path_of(pointer.strip_suffix(b"\n").unwrap_or(&pointer)));
-            let top = canonical(pointer.parent().unwrap_or(&pointer));
-            let place = if top.is_dir() {
-                worktree_place(&top, &git_dir)
-            } else {
-                Place { cwd: git_dir.clone(), git_dir: Some(git_dir.clone()), work_tree: None }
-            };
-            trees.push(Tree { git_dir, top, place });
-        }
-        Ok(trees)
+        Ok(entries.into_iter().flatten().filter_map(move |entry| match entry {
+            Ok(entry) => tree_of(entry.path()).map(Ok),
+            Err(error) => Some(Err(Error::io(&folder)(error))),
+        }))
     }
 
     /// One of gadugi's own worktrees, there and intact.
