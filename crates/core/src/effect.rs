@@ -103,3 +103,32 @@ impl Effect {
         }
     }
 }
+
+/// One list for both, so that no variant can be left out of it.
+macro_rules! words {
+    ($($variant:ident = $word:literal,)*) => {
+        impl Effect {
+            /// All kinds of effects, each with its word.
+            pub const WORDS: &[&str] = &[$($word),*];
+
+            /// Its kind, for logs and tests.
+            pub fn word(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $word,)*
+                }
+            }
+        }
+    };
+}
+
+words! {
+    OpenIntegration = "open-integration",
+    PrepareWorkspace = "prepare-workspace",
+    LaunchStep = "launch-step",
+    AdoptStep = "adopt-step",
+    StopStep = "stop-step",
+    CollectWork = "collect-work",
+    Compose = "compose",
+    Advance = "advance",
+    TidyRun = "tidy-run",
+}

@@ -40,8 +40,8 @@ pub use plan::{
 };
 pub use report::{RunReport, TaskReport};
 pub use settings::{
-    AGENTS, AgentName, AgentSettings, ExecutorKind, HomePolicy, MergeStrategy, RESERVED_AGENTS, RunSettings,
-    UvPolicy,
+    AGENTS, AdmissionSettings, AgentName, AgentSettings, ExecutorKind, HangSettings, HomePolicy, MergeStrategy,
+    RESERVED_AGENTS, RetrySettings, RunSettings, UvPolicy,
 };
 pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,

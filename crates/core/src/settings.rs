@@ -74,8 +74,81 @@ pub struct AgentSettings {
     pub env: BTreeMap<String, String>,
 }
 
-/// Everything that a run needs to know beside its plan.
+/// How often, and how soon, a step that did not come to a good end is tried again. A step that ran for longer than
+/// [`RetrySettings::cap`] begins the counts anew: it was getting on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetrySettings {
+    /// Tries in a row while the model API is overloaded, away or failing. With the pauses below, about half an hour.
+    pub transient: u32,
+    /// Tries in a row after crashes, losses, hangs and failures to start.
+    pub crashes: u32,
+    /// How often a conversation that used up its turns is continued.
+    pub continuations: u32,
+    /// Tries in a row after a failure of the task's own; none unless asked for.
+    pub failures: u32,
+    /// The longest that the first pause can be. Each further one may be twice as long.
+    pub first: Millis,
+    /// The longest that any pause can be.
+    pub cap: Millis,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            transient: 20,
+            crashes: 3,
+            continuations: 3,
+            failures: 0,
+            first: Millis::seconds(2),
+            cap: Millis::seconds(5 * 60),
+        }
+    }
+}
+
+/// When a step that gives no sign of life (no line, no processor time, no file touched) is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HangSettings {
+    /// Quiet for so long, it is shown as suspect.
+    pub suspect: Millis,
+    /// Quiet for so long, it is stopped and taken up again. A model may think for 20 minutes without a word.
+    pub stop: Millis,
+    /// How long an agent may live on in silence after its final result.
+    pub after_result: Millis,
+}
+
+impl Default for HangSettings {
+    fn default() -> Self {
+        Self {
+            suspect: Millis::seconds(10 * 60),
+            stop: Millis::seconds(30 * 60),
+            after_result: Millis::seconds(30),
+        }
+    }
+}
+
+/// What the machine must have left for another attempt to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdmissionSettings {
+    /// With less available memory (MiB), attempts begin one at a time.
+    pub min_memory_mib: u64,
+    /// With less room on the disk of the worktrees (MiB), nothing begins.
+    pub min_disk_mib: u64,
+    /// With the processors busier than this (percent), none begins beyond the slots that the user named.
+    pub max_cpu_percent: u32,
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self { min_memory_mib: 1024, min_disk_mib: 512, max_cpu_percent: 90 }
+    }
+}
+
+/// Everything that a run needs to know beside its plan. What a log of an earlier version does not name has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunSettings {
     /// Slots, where the user named a number; else the machine's.
     pub max_parallel: Option<u32>,
@@ -119,6 +192,12 @@ pub struct RunSettings {
     pub grace: Millis,
     /// How long a step outlives an engine that does not come back.
     pub lease: Millis,
+    /// Which ends are tried again, how often and how soon.
+    pub retry: RetrySettings,
+    /// When silence is taken for a hang.
+    pub hang: HangSettings,
+    /// What the machine must have left.
+    pub admission: AdmissionSettings,
     /// Each agent's own settings, by name.
     pub agents: BTreeMap<AgentName, AgentSettings>,
 }
@@ -147,6 +226,9 @@ impl Default for RunSettings {
             merge: MergeStrategy::Merge,
             grace: Millis::seconds(10),
             lease: Millis::seconds(600),
+            retry: RetrySettings::default(),
+            hang: HangSettings::default(),
+            admission: AdmissionSettings::default(),
             agents: BTreeMap::new(),
         }
     }

@@ -66,6 +66,12 @@ pub enum StopCause {
     Cancel,
     /// The run was interrupted; the task is to be taken up again later.
     Interrupt,
+    /// Somebody paused the task; it is to be taken up again when they release it.
+    Held,
+    /// It gave no sign of life for too long; it is to be taken up again.
+    Hung,
+    /// It lived on after its final result: what it said stands.
+    Lingered,
 }
 
 /// How the process ended, as the shim or the kernel saw it.
@@ -76,6 +82,8 @@ pub enum StepExit {
     Code(i32),
     /// A signal ended it.
     Signal(i32),
+    /// The kernel killed it for want of memory.
+    OutOfMemory,
     /// It could not be started: what the system said.
     NotStarted(String),
     /// The shim stopped it because no engine renewed the lease.
@@ -103,6 +111,10 @@ pub enum EndClass {
     },
     /// Its own budget was spent.
     Budget,
+    /// The request itself was refused (too long, unknown model or agent) and would be again.
+    Refused,
+    /// Its conversation is not there to be taken up, or the id of a new one is in use.
+    NoSession,
     /// It ended otherwise: an error of its own, a signal, a bad exit.
     Crashed,
     /// It exited with 0 and left no result.
@@ -119,6 +131,8 @@ impl EndClass {
             Self::Overloaded => "overloaded",
             Self::UsageLimit { .. } => "usage-limit",
             Self::Budget => "budget",
+            Self::Refused => "refused",
+            Self::NoSession => "no-session",
             Self::Crashed => "crashed",
             Self::Silent => "silent",
         }
@@ -190,6 +204,12 @@ pub struct StepEnd {
     pub wall: Millis,
     /// The largest resident memory of one of its processes, in KiB (`rusage`); 0 where unknown.
     pub max_rss_kib: u64,
+    /// The most resident memory that its whole tree was seen to have, in MiB; 0 where nobody looked.
+    #[serde(default)]
+    pub peak_mib: u64,
+    /// Processor time of its whole tree, in milliseconds; 0 where unknown.
+    #[serde(default)]
+    pub cpu_ms: u64,
     /// Agent steps: what the turn came to.
     pub agent: Option<AgentEnd>,
     /// The end of what it wrote, for people; at most some 2,000 characters.

@@ -120,6 +120,8 @@ impl<'a> Watched<'a> {
             stopped: ended.stopped,
             wall: ended.wall,
             max_rss_kib: ended.max_rss_kib,
+            peak_mib: 0,
+            cpu_ms: 0,
             tail,
         }
     }

@@ -217,6 +217,8 @@ pub(crate) fn not_started(why: String) -> gadugi_core::StepEnd {
         stopped: false,
         wall: Millis(0),
         max_rss_kib: 0,
+        peak_mib: 0,
+        cpu_ms: 0,
         agent: None,
         tail: String::new(),
     }

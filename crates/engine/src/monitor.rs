@@ -130,6 +130,7 @@ fn exit_code(task: &TaskState) -> Option<i32> {
         Some(StepExit::Code(code)) => Some(code),
         // As a shell says it.
         Some(StepExit::Signal(signal)) => Some(128 + signal),
+        Some(StepExit::OutOfMemory) => Some(128 + 9),
         Some(StepExit::NotStarted(_) | StepExit::LeaseLapsed | StepExit::Lost) | None => None,
     }
 }

@@ -118,6 +118,7 @@ fn exit_words(exit: &StepExit) -> String {
     match exit {
         StepExit::Code(code) => format!("failed (exit {code})"),
         StepExit::Signal(signal) => format!("was ended by signal {signal}"),
+        StepExit::OutOfMemory => "was killed by the kernel for want of memory".into(),
         StepExit::NotStarted(why) => format!("could not start ({why})"),
         StepExit::LeaseLapsed => "was stopped (no engine)".to_owned(),
         StepExit::Lost => "was lost".to_owned(),
@@ -158,6 +159,9 @@ fn stop_words(cause: StopCause) -> &'static str {
         StopCause::Timeout => "its time is over",
         StopCause::Cancel => "cancelled",
         StopCause::Interrupt => "interrupted",
+        StopCause::Held => "paused",
+        StopCause::Hung => "it gave no sign of life",
+        StopCause::Lingered => "it lived on after its final result",
     }
 }
 

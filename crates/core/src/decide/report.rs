@@ -338,6 +338,7 @@ impl StepExit {
         match self {
             Self::Code(code) => format!("exit status {code}"),
             Self::Signal(signal) => format!("ended by signal {signal}"),
+            Self::OutOfMemory => "killed by the kernel for want of memory".into(),
             Self::NotStarted(why) => format!("could not be started: {why}"),
             Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
             Self::Lost => "lost: its process is gone and left no exit status".into(),

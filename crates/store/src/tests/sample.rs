@@ -65,6 +65,8 @@ fn end() -> StepEnd {
         stopped: true,
         wall: Millis(12),
         max_rss_kib: u64::MAX,
+        peak_mib: 7,
+        cpu_ms: 9,
         agent: Some(AgentEnd {
             class,
             detail: "d".into(),

@@ -88,7 +88,7 @@ fn spoken(rng: &mut Rng, class: EndClass, exit: StepExit, no_change: Option<&str
 
 /// An end with nothing said.
 pub(super) fn plain(exit: StepExit, wall: Millis) -> StepEnd {
-    StepEnd { exit, stopped: false, wall, max_rss_kib: 0, agent: None, tail: String::new() }
+    StepEnd { exit, stopped: false, wall, max_rss_kib: 0, peak_mib: 0, cpu_ms: 0, agent: None, tail: String::new() }
 }
 
 /// KILL: nothing is left.
