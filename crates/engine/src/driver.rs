@@ -274,7 +274,11 @@ impl Driver {
             }
         }
         let at = turn.at;
+        #[cfg(feature = "faults")]
+        crate::fault::before_storing(&turn.events);
         let numbers = self.store_patiently(at, &turn.events, asked).await?;
+        #[cfg(feature = "faults")]
+        crate::fault::after_storing(&turn.events);
         turn.answers.into_iter().for_each(|answer| answer());
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
         for (seq, event) in numbers.into_iter().zip(turn.events) {

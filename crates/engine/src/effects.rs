@@ -20,6 +20,8 @@ use crate::world::{AttemptContext, RunContext, World, branch_name};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
 pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
+    #[cfg(feature = "faults")]
+    crate::fault::before_effect(&effect);
     let world = Arc::clone(world);
     let context = RunContext { plan: Arc::clone(&run.plan), settings: Arc::clone(&run.settings) };
     match effect {
@@ -206,6 +208,8 @@ fn stop_step(world: &World, step: &StepId, force: StopForce) {
     // A step without a stopper has ended already, and its report is on the way.
     if let Some(stopper) = world.stopper(step) {
         stopper.stop(force);
+        #[cfg(feature = "faults")]
+        crate::fault::after_effect("stop-step");
     }
 }
 

@@ -13,6 +13,8 @@ mod connection;
 mod daemon;
 mod driver;
 mod effects;
+#[cfg(feature = "faults")]
+mod fault;
 mod follow;
 mod launch;
 pub mod layout;

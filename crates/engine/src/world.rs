@@ -123,6 +123,8 @@ impl World {
     }
 
     pub(crate) async fn report(&self, report: Report) {
+        #[cfg(feature = "faults")]
+        crate::fault::before_report(&report);
         self.tell(Heard::Report(report)).await;
     }
 
