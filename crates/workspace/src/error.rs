@@ -135,6 +135,14 @@ pub enum Error {
     /// The repository keeps files in Git LFS, and `git-lfs` is not installed.
     #[error("the repository uses Git LFS, and git-lfs was not found")]
     LfsMissing,
+    /// Nothing of what is uncommitted in a worktree could be stored; it lies there still.
+    #[error("nothing of {} could be stored: {}", .path.display(), .left_out.join("; "))]
+    NotSalvaged {
+        /// The worktree.
+        path: PathBuf,
+        /// What was left, and why.
+        left_out: Vec<String>,
+    },
     /// Git failed.
     #[error("git {command} failed ({}): {stderr}", .code.map_or_else(|| "signal".to_owned(), |code| code.to_string()))]
     Failed {

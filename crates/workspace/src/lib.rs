@@ -41,6 +41,7 @@ pub use error::Error;
 pub use land::{LandRefusal, Landed, LandedHow};
 pub use refs::BranchRemoval;
 pub use repository::{Head, Repository};
+pub use salvage::{SalvageInfo, Salvaged, Salvaging, salvage_ref};
 pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};
 
 /// What can go wrong, in every function that has no refusals of its own.

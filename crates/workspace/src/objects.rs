@@ -47,6 +47,12 @@ impl Repository {
         Ok(tree)
     }
 
+    /// Its parents, the first one first.
+    pub(crate) fn parents_of(&self, commit: &CommitId) -> Result<Vec<CommitId>> {
+        let line = self.main(["rev-list", "--parents", "--max-count=1", commit.as_str()]).text()?;
+        Ok(line.split(' ').skip(1).map(CommitId::new).collect())
+    }
+
     /// Makes a commit: no hook, no signature, on no branch.
     pub(crate) fn commit_tree(
         &self,

@@ -95,6 +95,11 @@ impl Repository {
         }
     }
 
+    /// Where a branch of gadugi's own began, also where it is gone.
+    pub(crate) fn claimed_at(&self, branch: &str) -> Result<Option<CommitId>> {
+        if branch.is_empty() { Ok(None) } else { self.ref_tip(&claim_ref(branch)) }
+    }
+
     /// Makes a branch of gadugi's own at `base`, or finds the one that it made before: then it may hold more than
     /// `base`, but what it holds descends from it. Gives its tip. Fails where somebody else's branch has that name.
     pub(crate) fn claim_branch(&self, branch: &str, base: &CommitId) -> Result<CommitId> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::door::lossy;
 use crate::repository::Repository;
@@ -62,25 +62,31 @@ impl Repository {
     }
 
     fn copy_index(&self, tree: &Tree, snapshot: &Snapshot) -> Result<()> {
-        let own = tree.git_dir.join("index");
-        match fs::copy(&own, &snapshot.index) {
-            Ok(_) => {
-                // Git distrusts entries as young as the index file: a copy that looks younger than the original would
-                // hide a change made in the same tick of the clock.
-                let when = fs::metadata(&own).and_then(|meta| meta.modified()).map_err(Error::io(&own))?;
-                let copy = File::options().write(true).open(&snapshot.index);
-                copy.and_then(|file| file.set_modified(when)).map_err(Error::io(&snapshot.index))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let call = self.git.call(&tree.place, ["read-tree", "HEAD"]);
-                call.env("GIT_INDEX_FILE", &snapshot.index).done()
-            }
-            Err(error) => Err(Error::Io { path: own, source: error }),
+        if copy_index(&tree.git_dir.join("index"), &snapshot.index)? {
+            return Ok(());
         }
+        let call = self.git.call(&tree.place, ["read-tree", "HEAD"]);
+        call.env("GIT_INDEX_FILE", &snapshot.index).done()
     }
 }
 
-pub(crate) fn remove_if_there(path: &std::path::Path) -> Result<()> {
+/// Copies an index file. `false`: there is none.
+pub(crate) fn copy_index(own: &Path, to: &Path) -> Result<bool> {
+    match fs::copy(own, to) {
+        Ok(_) => {
+            // Git distrusts entries as young as the index file: a copy that looks younger than the original would
+            // hide a change made in the same tick of the clock.
+            let when = fs::metadata(own).and_then(|meta| meta.modified()).map_err(Error::io(own))?;
+            let copy = File::options().write(true).open(to);
+            copy.and_then(|file| file.set_modified(when)).map_err(Error::io(to))?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::Io { path: own.to_owned(), source: error }),
+    }
+}
+
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::Io { path: path.to_owned(), source: error })

@@ -251,49 +251,4 @@ with_each_git! {
         assert_eq!(collected.work.changed, ["docs/new.md", "src/new.rs"]);
         assert_eq!(fixture.show("feature/one:docs/guide.md"), "guide");
     }
-
-    fn salvage_keeps_everything_and_touches_nothing(fixture) {
-        let repository = fixture.repository();
-        let made = fixture.worktree("one");
-        let name = "refs/gadugi/salvage/one/1";
-        assert_eq!(repository.salvage(&made.path, name).unwrap(), None);
-        write(&made.path.join("a.txt"), "changed\n");
-        write(&made.path.join("new"), "new\n");
-        write(&made.path.join("x.log"), "ignored\n");
-        fixture.git_in(&made.path, ["add", "a.txt"]);
-        let index = fs::read(fixture.admin("one").join("index")).unwrap();
-        let status = fixture.git_in(&made.path, ["--no-optional-locks", "status", "--porcelain"]);
-        let saved = repository.salvage(&made.path, name).unwrap().unwrap();
-        assert_eq!(fs::read(fixture.admin("one").join("index")).unwrap(), index);
-        assert_eq!(fixture.git_in(&made.path, ["--no-optional-locks", "status", "--porcelain"]), status);
-        assert_eq!(fixture.tip(&fixture.root, name), saved);
-        assert_eq!(fixture.show(&format!("{name}:new")), "new");
-        assert!(!fixture.output_in(&fixture.root, ["cat-file", "-e", &format!("{name}:x.log")]).status.success());
-        assert_eq!(repository.salvage(&made.path, name).unwrap().unwrap(), saved, "the same state is not stored twice");
-        write(&made.path.join("new"), "newer\n");
-        let next = repository.salvage(&made.path, name).unwrap().unwrap();
-        assert_eq!(fixture.tip(&fixture.root, &format!("{name}^2")), saved, "what was stored before stays");
-        assert_ne!(next, saved);
-        fixture.git_in(&made.path, ["checkout", "-q", "--detach", "-f"]);
-        fixture.git_in(&made.path, ["clean", "-fdq"]);
-        let detached = fixture.commit_all_in(&made.path, "detached");
-        assert_eq!(repository.salvage(&made.path, "refs/gadugi/salvage/one/2").unwrap().unwrap(), detached);
-        for bad in ["refs/heads/main", "refs/gadugi/salvage/../x", "refs/gadugi/salvage/a b", "-x"] {
-            assert!(matches!(repository.salvage(&made.path, bad), Err(Error::BadBranch { .. })), "{bad}");
-        }
-    }
-
-    fn salvage_takes_conflicts_as_they_lie(fixture) {
-        let made = fixture.worktree("one");
-        let base = fixture.head();
-        write(&made.path.join("a.txt"), "ours\n");
-        fixture.commit_all_in(&made.path, "ours");
-        fixture.git_in(&made.path, ["checkout", "-q", "-b", "other", base.as_str()]);
-        write(&made.path.join("a.txt"), "theirs\n");
-        fixture.commit_all_in(&made.path, "theirs");
-        assert!(!fixture.output_in(&made.path, ["merge", "feature/one"]).status.success());
-        fixture.repository().salvage(&made.path, "refs/gadugi/salvage/one/1").unwrap().unwrap();
-        assert!(fixture.show("refs/gadugi/salvage/one/1:a.txt").contains("<<<<<<<"));
-        assert!(fixture.admin("one").join("MERGE_HEAD").exists());
-    }
 }

@@ -19,7 +19,9 @@ fn whole_run(fixture: &Fixture, repository: &Repository) -> CommitId {
         let made = repository.add_worktree(&request).unwrap();
         write(&made.path.join(format!("{name}.txt")), "line\r\nline\n");
         write(&made.path.join("src/lib.rs"), "// lib, changed\n");
-        repository.salvage(&made.path, &format!("refs/gadugi/salvage/{name}/1")).unwrap().unwrap();
+        let attempt = support::attempt(name, 1);
+        let salvaged = repository.salvage(&attempt, &made.path, &request.branch).unwrap();
+        assert!(matches!(salvaged, gadugi_workspace::Salvaging::Kept(_)), "{salvaged:?}");
         repository.diff_worktree(&made.path, &base, &mut Vec::new()).unwrap();
         let work = repository.collect(&made.path, &request.branch, &base, "work").unwrap().work;
         assert!(work.committed_rest);

@@ -129,7 +129,7 @@ impl Tree {
     }
 
     /// Whether gadugi made it. Between git's registering it and the marker, the lock's reason tells.
-    fn ours(&self) -> bool {
+    pub(crate) fn ours(&self) -> bool {
         self.marker().is_some() || self.lock_reason().as_deref() == Some(LOCK_REASON)
     }
 
@@ -256,6 +256,6 @@ fn same_place(one: &Path, other: &Path) -> bool {
     canonical(one) == canonical(other)
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()))
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gadugi_core::CommitId;
+use gadugi_core::{AttemptId, CommitId, RunId, TaskId};
 use gadugi_workspace::{Repository, Worktree, WorktreeRequest};
 
 /// Which git a test runs with.
@@ -34,6 +34,12 @@ macro_rules! with_each_git {
             $(#[test] fn $name() { super::$name(&super::support::Fixture::new(super::support::Which::UsrBin)); })*
         }
     };
+}
+
+/// An attempt at the task of that name.
+pub(crate) fn attempt(task: &str, number: u32) -> AttemptId {
+    let run = RunId::new("orchestration-20261121-090000-beef");
+    AttemptId { run, task: TaskId::new(task), attempt: number }
 }
 
 pub(crate) struct Fixture {
