@@ -43,6 +43,10 @@ pub struct Ended {
     pub left_over: u32,
     /// Whether the end of its output was given up: the disk was full, and it was to end.
     pub output_lost: bool,
+    /// Processes that the kernel killed for want of memory while it ran: in its memory cgroup where it has one, else
+    /// on the whole machine, others' among them. More than 0 where it has not ended by that itself says that one of its
+    /// tools may have.
+    pub oom_kills: u64,
 }
 
 /// Follows one step from its first byte, however late it begins to. Dropping it does nothing to the step.
@@ -208,6 +212,7 @@ impl StepFollower {
             ended_at,
             left_over: 0,
             output_lost: false,
+            oom_kills: 0,
         }
     }
 }

@@ -29,6 +29,40 @@ pub(crate) fn look(pid: u32) -> Option<Stat> {
     parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// What is read of `/proc/PID/status`, KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// `RssAnon`.
+    pub(crate) anonymous_kib: u64,
+    /// `RssShmem`.
+    pub(crate) shared_kib: u64,
+    /// `RssFile`.
+    pub(crate) file_kib: u64,
+    /// `VmHWM`: the most that was resident at once, since the last exec.
+    pub(crate) highest_kib: u64,
+}
+
+/// The memory of one process; none where it is gone, or has none any more.
+pub(crate) fn memory(pid: u32) -> Option<Memory> {
+    parse_memory(&fs::read(format!("/proc/{pid}/status")).ok()?)
+}
+
+fn parse_memory(status: &[u8]) -> Option<Memory> {
+    let status = String::from_utf8_lossy(status);
+    // They stand in this order, and beside them nothing else that is wanted.
+    let mut lines = status.lines();
+    let mut kib = |name: &str| {
+        let rest = lines.find_map(|line| line.strip_prefix(name))?;
+        rest.trim().trim_end_matches("kB").trim().parse().ok()
+    };
+    Some(Memory {
+        highest_kib: kib("VmHWM:")?,
+        anonymous_kib: kib("RssAnon:")?,
+        file_kib: kib("RssFile:")?,
+        shared_kib: kib("RssShmem:")?,
+    })
+}
+
 fn parse(pid: u32, stat: &[u8]) -> Option<Stat> {
     let stat = String::from_utf8_lossy(stat);
     let behind_name = &stat[stat.rfind(')')? + 1..];
@@ -49,7 +83,7 @@ fn parse(pid: u32, stat: &[u8]) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Memory, parse, parse_memory};
 
     #[test]
     fn fields_are_counted_behind_the_name() {
@@ -58,5 +92,15 @@ mod tests {
         assert_eq!((stat.parent, stat.session, stat.zombie), (5, 6, false));
         assert_eq!((stat.cpu_ticks, stat.threads, stat.start_ticks, stat.rss_pages), (100, 3, 999, 77));
         assert_eq!(parse(7, b"7 (torn"), None);
+    }
+
+    #[test]
+    fn memory_is_told_by_its_kind() {
+        let status = b"Name:\tclaude\nVmHWM:\t  310688 kB\nVmRSS:\t  295672 kB\nRssAnon:\t  118760 kB\n\
+            RssFile:\t  176912 kB\nRssShmem:\t       0 kB\nVmData:\t70175328 kB\n";
+        let memory =
+            Memory { anonymous_kib: 118_760, shared_kib: 0, file_kib: 176_912, highest_kib: 310_688 };
+        assert_eq!(parse_memory(status), Some(memory));
+        assert_eq!(parse_memory(b"Name:\tkthreadd\nState:\tS (sleeping)\n"), None);
     }
 }

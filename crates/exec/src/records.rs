@@ -62,8 +62,12 @@ pub(crate) fn process(identity: &Identity) -> Process {
 
 /// The shim's record of the end in our words.
 pub(crate) fn ended(exit: Exit) -> Ended {
+    // A shell tells its child's death by a signal as 128 and the signal.
+    let killed = matches!(exit.exit, ExitWord::Signal(9) | ExitWord::Code(137));
+    let out_of_memory = killed && !exit.stopped && exit.oom_lately.nearest() > 0;
     Ended {
         exit: match exit.exit {
+            _ if out_of_memory => StepExit::OutOfMemory,
             ExitWord::Code(code) => StepExit::Code(code),
             ExitWord::Signal(signal) => StepExit::Signal(signal),
             ExitWord::NotStarted(words) => StepExit::NotStarted(words),
@@ -76,6 +80,7 @@ pub(crate) fn ended(exit: Exit) -> Ended {
         ended_at: Timestamp(exit.ended_at.ms),
         left_over: exit.left_over,
         output_lost: exit.output_lost,
+        oom_kills: exit.oom_in_all.nearest(),
     }
 }
 

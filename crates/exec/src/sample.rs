@@ -15,8 +15,13 @@ use crate::procfs::{self, Stat};
 pub struct Figures {
     /// Processor time since the last look, at the first since its start, in percent of one core. May be over 100.
     pub cpu_percent: f64,
-    /// Resident memory of all its processes, MiB. What they share counts for each.
+    /// Resident memory of all its processes, MiB, as `ps` shows it. What they share counts for each.
     pub memory_mib: f64,
+    /// Memory that is its own, MiB: what the machine gets back when it ends, and what one more of its kind will take.
+    /// See [`Sampler`] for what counts.
+    pub own_mib: f64,
+    /// The most that was its own at any time since this sampler first saw it, MiB.
+    pub peak_mib: f64,
     /// The same in percent of the machine's memory.
     pub memory_percent: f64,
     /// Threads.
@@ -28,11 +33,30 @@ pub struct Figures {
 }
 
 /// Looks at any number of trees in one pass over `/proc`, and keeps what it needs for the next.
+///
+/// What is a tree's own: the anonymous memory of its processes, and the largest shared memory that one of them maps.
+/// Not what comes from files: eight agents share the pages of their 245 MB binary, and the kernel counts such pages
+/// among the available memory, with which the figure is going to be compared. Of an idle Claude Code (296 MB resident)
+/// 119 MB are its own.
+///
+/// The proportional figure (`smaps_rollup`, PSS) would say nearly the same and costs 3.5 to 7 ms for each such process,
+/// in which it can map nothing; `status` costs 12 µs. Measured on Linux 6.18.
+///
+/// Between two looks a process may have used more. The kernel keeps its highest resident memory (`VmHWM`): less what it
+/// has of files now, that counts for the peak, too, and so most of a peak survives a new sampler.
 #[derive(Debug)]
 pub struct Sampler {
     boot: String,
     memory_kib: u64,
-    last: HashMap<(u32, u64), (Instant, u64)>,
+    last: HashMap<(u32, u64), Last>,
+}
+
+/// What the next look at a tree needs of this one.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    at: Instant,
+    ticks: u64,
+    peak_mib: f64,
 }
 
 impl Default for Sampler {
@@ -50,7 +74,7 @@ impl Sampler {
 
     /// The figures of each tree, by its root (a step's [`crate::StepFollower::process`]); none where the root is gone.
     ///
-    /// Takes some 20 µs for each process of the machine, and blocks for so long.
+    /// Takes some 20 µs for each process of the machine and as much again for each of a tree, and blocks for so long.
     pub fn sample(&mut self, roots: &[Process]) -> Vec<Option<Figures>> {
         let now = Instant::now();
         let all = procfs::all();
@@ -70,13 +94,15 @@ impl Sampler {
                 let key = (root.pid, root.start_ticks);
                 let (mut figures, ticks) = self.add_up(stat, &children);
                 // A child whose parent ignores its end takes its time with it: never less than was seen.
-                let ticks = ticks.max(self.last.get(&key).map_or(0, |(_, before)| *before));
-                figures.cpu_percent = match self.last.get(&key) {
-                    Some(last) => percent(ticks - last.1, now.duration_since(last.0).as_secs_f64()),
+                let last = self.last.get(&key);
+                let ticks = ticks.max(last.map_or(0, |last| last.ticks));
+                figures.cpu_percent = match last {
+                    Some(last) => percent(ticks - last.ticks, now.duration_since(last.at).as_secs_f64()),
                     None => percent(ticks, age(stat)),
                 };
                 figures.cpu_ms = ticks * 1000 / clock_ticks_per_second().max(1);
-                next.insert(key, (now, ticks));
+                figures.peak_mib = figures.peak_mib.max(last.map_or(0.0, |last| last.peak_mib));
+                next.insert(key, Last { at: now, ticks, peak_mib: figures.peak_mib });
                 Some(figures)
             })
             .collect();
@@ -88,11 +114,16 @@ impl Sampler {
     /// parent: so the sum over what lives holds all that ever lived.
     fn add_up(&self, root: &Stat, children: &HashMap<u32, Vec<&Stat>>) -> (Figures, u64) {
         let (mut figures, mut ticks, mut pages) = (Figures::default(), 0, 0);
+        let (mut anonymous, mut shared, mut highest) = (0, 0, 0);
         let mut open = vec![root];
         while let Some(stat) = open.pop() {
             ticks += stat.cpu_ticks;
             if !stat.zombie {
                 pages += stat.rss_pages;
+                let memory = procfs::memory(stat.pid).unwrap_or_default();
+                anonymous += memory.anonymous_kib;
+                shared = memory.shared_kib.max(shared);
+                highest = memory.highest_kib.saturating_sub(memory.file_kib).max(highest);
                 figures.threads += stat.threads;
                 figures.processes += 1;
             }
@@ -100,6 +131,8 @@ impl Sampler {
         }
         let kib = pages * (page_size() as u64) / 1024;
         figures.memory_mib = kib as f64 / 1024.0;
+        figures.own_mib = (anonymous + shared) as f64 / 1024.0;
+        figures.peak_mib = figures.own_mib.max(highest as f64 / 1024.0);
         figures.memory_percent =
             if self.memory_kib == 0 { 0.0 } else { kib as f64 * 100.0 / self.memory_kib as f64 };
         (figures, ticks)

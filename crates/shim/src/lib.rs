@@ -167,6 +167,24 @@ pub struct ResourceUsage {
     pub system_ms: u64,
 }
 
+/// How many processes the kernel killed for want of memory, by its own counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OomKills {
+    /// Of the whole machine (`/proc/vmstat`); none where the kernel does not count.
+    pub machine: Option<u64>,
+    /// Of the shim's own memory cgroup (`memory.events`; version 1: `memory.oom_control`); none where there is none.
+    pub cgroup: Option<u64>,
+}
+
+impl OomKills {
+    /// The count of the smallest circle that is known: what the cgroup says is about the step, what the machine says may
+    /// be about others. 0 where nothing is known.
+    pub fn nearest(&self) -> u64 {
+        self.cgroup.or(self.machine).unwrap_or(0)
+    }
+}
+
 /// `exit.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
@@ -190,4 +208,10 @@ pub struct Exit {
     /// Whether output was given up because there was no room for it and the step was to end.
     #[serde(default)]
     pub output_lost: bool,
+    /// What the kernel killed for want of memory in the minute (at least half of it) before the main process ended.
+    #[serde(default)]
+    pub oom_lately: OomKills,
+    /// The same since the step was started.
+    #[serde(default)]
+    pub oom_in_all: OomKills,
 }

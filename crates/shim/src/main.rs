@@ -18,6 +18,7 @@
 
 mod descent;
 mod lease;
+mod memory;
 mod moment;
 mod platform;
 mod record;
@@ -32,14 +33,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use gadugi_shim::{
-    EXIT, Exit, ExitWord, Identity, LEASE, LOCK, Moment, ResourceUsage, SPEC, STARTED, STATUS_TAKEN, STDERR,
-    STDOUT, Spec, Started,
+    EXIT, Exit, ExitWord, Identity, LEASE, LOCK, Moment, OomKills, ResourceUsage, SPEC, STARTED,
+    STATUS_TAKEN, STDERR, STDOUT, Spec, Started,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior, setsid};
 
 use crate::descent::Descent;
 use crate::lease::Lease;
+use crate::memory::{OomWatch, spare_the_shim};
 use crate::record::{Reserved, private};
 use crate::stream::Stream;
 use crate::supervise::{Over, Supervisor};
@@ -90,7 +92,8 @@ fn supervise(dir: &Path, spec: &Spec, shim: Identity, signals: std::os::fd::Owne
     let (stdout, stdout_writer) = Stream::new(&dir.join(STDOUT))?;
     let (stderr, stderr_writer) = Stream::new(&dir.join(STDERR))?;
     let (started, started_at) = (Instant::now(), moment::now());
-    let child = match spawn::spawn(spec, stdout_writer, stderr_writer) {
+    let (oom, oom_score) = (OomWatch::new(started), spare_the_shim());
+    let child = match spawn::spawn(spec, oom_score.as_deref(), stdout_writer, stderr_writer) {
         Ok(child) => child,
         Err(words) => {
             started_file.discard();
@@ -107,7 +110,8 @@ fn supervise(dir: &Path, spec: &Spec, shim: Identity, signals: std::os::fd::Owne
     let lease = Lease::new(dir.join(LEASE), Duration::from_millis(spec.lease_ms), started);
     let grace = Duration::from_millis(spec.grace_ms);
     let streams = [stdout, stderr];
-    let supervisor = Supervisor { child, started, grace, lease, signals, streams, descent: Descent::new() };
+    let descent = Descent::new();
+    let supervisor = Supervisor { child, started, grace, lease, oom, signals, streams, descent };
     exit_file.publish(&ended(supervisor.run(), shim, started_at))
 }
 
@@ -122,6 +126,8 @@ fn ended(over: Over, shim: Identity, started_at: Moment) -> Exit {
         rusage: platform::children_usage(),
         left_over: over.left_over,
         output_lost: over.output_lost,
+        oom_lately: over.main.oom_lately,
+        oom_in_all: over.main.oom_in_all,
     }
 }
 
@@ -136,6 +142,8 @@ fn not_started(words: String, shim: Identity, started_at: Moment) -> Exit {
         rusage: ResourceUsage::default(),
         left_over: 0,
         output_lost: false,
+        oom_lately: OomKills::default(),
+        oom_in_all: OomKills::default(),
     }
 }
 

@@ -9,13 +9,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use gadugi_shim::{ExitWord, Moment};
+use gadugi_shim::{ExitWord, Moment, OomKills};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 
 use crate::descent::Descent;
 use crate::lease::Lease;
+use crate::memory::OomWatch;
 use crate::moment;
 use crate::platform::read_signals;
 use crate::stream::{Stream, Turn};
@@ -40,6 +41,8 @@ pub(crate) struct MainEnd {
     pub(crate) stopped: bool,
     pub(crate) at: Moment,
     pub(crate) wall: Duration,
+    pub(crate) oom_lately: OomKills,
+    pub(crate) oom_in_all: OomKills,
 }
 
 /// What the loop comes to.
@@ -64,6 +67,7 @@ pub(crate) struct Supervisor {
     pub(crate) started: Instant,
     pub(crate) grace: Duration,
     pub(crate) lease: Option<Lease>,
+    pub(crate) oom: OomWatch,
     pub(crate) signals: OwnedFd,
     pub(crate) streams: [Stream; 2],
     pub(crate) descent: Descent,
@@ -135,7 +139,10 @@ impl Supervisor {
     }
 
     fn main_end(&self, exit: ExitWord, progress: &Progress) -> MainEnd {
+        let (oom_lately, oom_in_all) = self.oom.kills();
         MainEnd {
+            oom_lately,
+            oom_in_all,
             exit: if progress.lapsed { ExitWord::LeaseLapsed } else { exit },
             stopped: progress.stopping,
             at: moment::now(),
@@ -144,6 +151,7 @@ impl Supervisor {
     }
 
     fn advance(&mut self, progress: &mut Progress, now: Instant) {
+        self.oom.look(now);
         if !progress.stopping
             && progress.main.is_none()
             && self.lease.as_mut().is_some_and(|lease| lease.lapsed(now))
@@ -208,7 +216,7 @@ impl Supervisor {
         };
         let lease = self.lease.as_ref().filter(|_| !progress.stopping).map(Lease::look_at);
         let retries = self.streams.iter().filter_map(Stream::retry_at).min();
-        [stage, lease, retries].into_iter().flatten().min()
+        [stage, lease, retries, Some(self.oom.look_at())].into_iter().flatten().min()
     }
 
     /// Waits for a signal, output, or the deadline.
