@@ -2,6 +2,7 @@
 
 use gadugi_core::{AdvanceFailure, CommitId};
 
+use crate::compose::TreeMerge;
 use crate::refs::{Expect, branch_ref};
 use crate::repository::Repository;
 use crate::{Error, Result};
@@ -33,7 +34,10 @@ impl Repository {
     /// Moves the branch from `from` to `to`, and only from there. Where it holds `to` already, that is well: it was asked
     /// for before a crash, and somebody may have built on it since.
     ///
-    /// Where somebody has deleted the branch it is made again at `to`, which holds all that it held.
+    /// Where somebody has deleted the branch, or moved it back, it goes to `to`, which holds all that it held. Where somebody
+    /// has moved it to commits of their own, those stay: [`AdvanceFailure::Moved`] says where it is, with what it held
+    /// before merged in, so that `to` can be made anew on top. Where that conflicts nothing moves, and the failure says
+    /// what to do.
     ///
     /// It moves the ref and nothing else, also where a worktree of the user's has the branch checked out: that worktree
     /// keeps its files and index (they are the user's) and shows the difference in its `git status`.
@@ -46,13 +50,52 @@ impl Repository {
             return Ok(());
         }
         match self.branch_tip(branch).map_err(failed)? {
+            // A `git gc --prune=now` took what no ref held yet: it is made once more.
+            Some(actual) if actual == *from && !self.has_commit(to).map_err(failed)? => {
+                Err(AdvanceFailure::Moved(actual))
+            }
             Some(actual) if actual == *from => {
                 Err(AdvanceFailure::Failed(format!("{branch} cannot be moved")))
             }
             Some(actual) if self.is_ancestor(to, &actual).map_err(failed)? => Ok(()),
-            Some(actual) => Err(AdvanceFailure::Moved(actual)),
+            Some(actual) if self.is_ancestor(from, &actual).map_err(failed)? => {
+                Err(AdvanceFailure::Moved(actual))
+            }
+            Some(actual)
+                if self.has_commit(to).map_err(failed)?
+                    && self.is_ancestor(&actual, to).map_err(failed)? =>
+            {
+                if moves(Expect::At(&actual))? {
+                    return Ok(());
+                }
+                Err(AdvanceFailure::Failed(format!("{branch} is moved again and again by somebody else")))
+            }
+            Some(actual) => Err(self.rejoin(branch, from, &actual).unwrap_or_else(failed)),
             None if moves(Expect::Absent)? => Ok(()),
             None => Err(AdvanceFailure::Failed(format!("there is no branch {branch}, and none can be made"))),
         }
+    }
+
+    /// Somebody has moved the branch to where it no longer holds what was merged: both come together again.
+    fn rejoin(&self, branch: &str, held: &CommitId, actual: &CommitId) -> Result<AdvanceFailure> {
+        let TreeMerge::Clean(tree) = self.merge_trees(actual, held)? else {
+            return Ok(AdvanceFailure::Failed(format!(
+                "{branch} was moved to {actual}, which conflicts with what it held: bring them together, or move it \
+                 back with `git branch --force {branch} {held}`"
+            )));
+        };
+        let message = format!("Merge what {branch} held before it was moved\n");
+        let joined = self.commit_tree(&self.main, &tree, &[actual, held], &message, &self.identity(None)?)?;
+        let name = branch_ref(branch);
+        let moved = self.move_ref(&self.main, &name, &joined, Expect::At(actual), "gadugi: joined again")?;
+        Ok(match self.branch_tip(branch)? {
+            _ if moved => AdvanceFailure::Moved(joined),
+            Some(elsewhere) => AdvanceFailure::Moved(elsewhere),
+            None => AdvanceFailure::Moved(held.clone()),
+        })
+    }
+
+    fn has_commit(&self, commit: &CommitId) -> Result<bool> {
+        Ok(self.main(["cat-file", "-e", &format!("{commit}^{{commit}}")]).answer()?.code == Some(0))
     }
 }

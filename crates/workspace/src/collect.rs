@@ -28,8 +28,8 @@ pub enum Stray {
     Detached,
     /// On another branch, with work that the task's branch now holds too.
     OtherBranch(String),
-    /// The base was rewritten (amended, rebased): a commit joins the rewritten history to the base, with the worktree's
-    /// state as it was.
+    /// The base was rewritten (amended, rebased), or the branch was deleted and begun anew: a commit joins the two
+    /// histories, with the worktree's state as it was.
     Rewritten,
 }
 
@@ -50,13 +50,15 @@ impl Repository {
     /// clean. The attempt's processes must be over.
     ///
     /// An agent may have committed by itself, detached `HEAD` or switched branches: what it made is taken where it
-    /// descends from the branch. Fails, and changes nothing, with [`Error::MidOperation`], [`Error::Strayed`],
+    /// descends from the branch. A branch that somebody deleted is made again where the worktree last stood. Fails, and
+    /// changes nothing else, with [`Error::MidOperation`], [`Error::Strayed`],
     /// [`Error::NestedRepositories`], [`Error::PointerChanged`] or [`Error::WorktreeMissing`].
     pub fn collect(&self, path: &Path, branch: &str, base: &CommitId, message: &str) -> Result<Collection> {
         let tree = self.own_tree(path)?;
         if let Some(operation) = operation(&tree.git_dir) {
             return Err(Error::MidOperation { path: path.to_owned(), operation });
         }
+        self.restore_branch(&tree, branch)?;
         let state = self.state_of(&tree.place)?;
         let status = &state.entries;
         if status.iter().any(Entry::unmerged) {
@@ -139,6 +141,10 @@ impl Repository {
         }
         if self.related(base, &head)? {
             return plan(vec![base.clone(), head], Some(Stray::Rewritten));
+        }
+        // The branch was deleted under it, and a commit began it anew.
+        if at_home && let Some(last) = self.last_head_from(tree, base)? {
+            return plan(vec![last, head], Some(Stray::Rewritten));
         }
         Err(strayed(Some(&head), "its history has nothing in common with the base"))
     }

@@ -90,6 +90,14 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// The folder of one of gadugi's worktrees was deleted.
+    #[error("{} was deleted; what was committed in it is on {branch}", .path.display())]
+    WorktreeGone {
+        /// The path.
+        path: PathBuf,
+        /// Its branch.
+        branch: String,
+    },
     /// The worktree's `.git` no longer points at this repository: somebody put a repository of their own there.
     #[error("{}/.git does not belong to this repository any more", .path.display())]
     PointerChanged {

@@ -25,6 +25,7 @@ mod identity;
 mod known;
 mod land;
 mod objects;
+mod reborn;
 mod refname;
 mod refs;
 mod repository;

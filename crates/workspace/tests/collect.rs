@@ -251,4 +251,41 @@ with_each_git! {
         assert_eq!(collected.work.changed, ["docs/new.md", "src/new.rs"]);
         assert_eq!(fixture.show("feature/one:docs/guide.md"), "guide");
     }
+
+    fn a_branch_that_was_deleted_is_made_again_where_the_work_stood(fixture) {
+        let made = fixture.worktree("one");
+        let delete = || fixture.git(["update-ref", "-d", "refs/heads/feature/one"]);
+        write(&made.path.join("done"), "1\n");
+        let done = fixture.commit_all_in(&made.path, "done");
+        write(&made.path.join("rest"), "2\n");
+        delete();
+        let collected = collect(fixture, &made).unwrap();
+        assert_eq!(collected.work.changed, ["done", "rest"]);
+        assert_eq!(fixture.tip(&made.path, "HEAD^"), done);
+        settled(fixture, &made, &collected.work.commit);
+        // The agent went on and committed where there was no branch: a commit without a past.
+        delete();
+        write(&made.path.join("later"), "3\n");
+        let root = fixture.commit_all_in(&made.path, "later");
+        assert_eq!(fixture.git(["rev-list", "--count", root.as_str()]), "1");
+        let joined = collect(fixture, &made).unwrap();
+        assert_eq!(joined.stray, Some(Stray::Rewritten));
+        assert_eq!(joined.work.changed, ["done", "later", "rest"]);
+        let parents = fixture.git(["log", "-1", "--format=%P", "feature/one"]);
+        assert_eq!(parents, format!("{} {root}", collected.work.commit));
+        settled(fixture, &made, &joined.work.commit);
+        // Without a log it begins where it began, with all that there is.
+        delete();
+        fs::remove_file(fixture.admin("one").join("logs/HEAD")).unwrap();
+        let again = collect(fixture, &made).unwrap();
+        assert_eq!(again.work.changed, ["done", "later", "rest"]);
+        assert_eq!(fixture.tip(&made.path, "HEAD^"), fixture.head());
+    }
+
+    fn a_folder_that_is_gone_is_said_to_be(fixture) {
+        let made = fixture.worktree("one");
+        fs::remove_dir_all(&made.path).unwrap();
+        let error = collect(fixture, &made).unwrap_err();
+        assert!(matches!(&error, Error::WorktreeGone { branch, .. } if branch == "feature/one"), "{error}");
+    }
 }

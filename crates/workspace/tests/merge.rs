@@ -107,6 +107,50 @@ with_each_git! {
         assert_eq!(fixture.tip(&fixture.root, "gadugi/run"), composed, "what was built on it since stays");
     }
 
+    fn a_branch_that_was_moved_by_hand_loses_nothing(fixture) {
+        let repository = fixture.repository();
+        let base = fixture.head();
+        let merge = |onto: &CommitId, name: &str, file: &str, text: &str| {
+            let work = work(fixture, name, file, text);
+            clean(repository.compose(onto, &work, "m", MergeStrategy::Merge, None))
+        };
+        let hand = |to: &CommitId| fixture.git(["update-ref", "refs/heads/gadugi/run", to.as_str()]);
+        repository.open_integration("gadugi/run", &base).unwrap();
+        let one = merge(&base, "one", "new1", "1");
+        repository.advance("gadugi/run", &base, &one).unwrap();
+        let two = merge(&one, "two", "new2", "2");
+        // Back: all that it held is in what comes.
+        hand(&base);
+        repository.advance("gadugi/run", &one, &two).unwrap();
+        assert_eq!(fixture.tip(&fixture.root, "gadugi/run"), two);
+        // To the user's own commits: both are there from now on.
+        let three = merge(&two, "three", "new3", "3");
+        let users = fixture.commit_all("the user's");
+        hand(&users);
+        let Err(AdvanceFailure::Moved(joined)) = repository.advance("gadugi/run", &two, &three) else { panic!() };
+        assert_eq!(fixture.tip(&fixture.root, "gadugi/run"), joined);
+        assert_eq!(fixture.git(["log", "-1", "--format=%P", joined.as_str()]), format!("{users} {two}"));
+        let three = merge(&joined, "three-again", "new3", "3");
+        repository.advance("gadugi/run", &joined, &three).unwrap();
+        let four = merge(&three, "four", "new4", "4");
+        let fifth = work(fixture, "five", "new5", "5");
+        // To what conflicts: it stays there, and the failure says so.
+        fixture.write("new1", "something else\n");
+        let conflicting = fixture.commit_all("against it");
+        hand(&conflicting);
+        let failed = repository.advance("gadugi/run", &three, &four);
+        assert!(matches!(&failed, Err(AdvanceFailure::Failed(why)) if why.contains("git branch --force")), "{failed:?}");
+        assert_eq!(fixture.tip(&fixture.root, "gadugi/run"), conflicting);
+        hand(&three);
+        repository.advance("gadugi/run", &three, &four).unwrap();
+        // What was composed is garbage until the branch holds it.
+        let five = clean(repository.compose(&four, &fifth, "m", MergeStrategy::Merge, None));
+        let object = fixture.root.join(".git/objects").join(&five.as_str()[..2]).join(&five.as_str()[2..]);
+        std::fs::remove_file(object).unwrap();
+        let gone = fixture.repository().advance("gadugi/run", &four, &five);
+        assert_eq!(gone, Err(AdvanceFailure::Moved(four)), "it is to be made once more");
+    }
+
     fn of_many_who_advance_from_one_place_one_wins(fixture) {
         let repository = fixture.repository();
         let base = fixture.head();

@@ -286,6 +286,15 @@ with_each_git! {
         assert_eq!(fixture.show(&format!("{REF}:new")), "newer");
     }
 
+    fn an_object_that_is_gone_takes_nothing_along(fixture) {
+        let made = fixture.worktree("one");
+        let blob = fixture.git(["rev-parse", "HEAD:b.txt"]);
+        fs::remove_file(fixture.root.join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+        write(&made.path.join("new"), "new\n");
+        let Salvaging::Kept(salvaged) = ask(fixture, &made).unwrap() else { panic!() };
+        assert_eq!((salvaged.files, fixture.show(&format!("{REF}:new"))), (1, "new".into()));
+    }
+
     fn a_deleted_branch_is_found_by_the_log(fixture) {
         let made = fixture.worktree("one");
         write(&made.path.join("done"), "done\n");

@@ -135,6 +135,17 @@ with_each_git! {
         assert!(!repository.worktrees().unwrap().iter().any(|tree| tree.unfinished || tree.missing));
     }
 
+    fn a_branch_that_was_deleted_by_hand_is_made_again_with_its_commits(fixture) {
+        let made = fixture.worktree("one");
+        write(&made.path.join("new"), "x");
+        let commit = fixture.commit_all_in(&made.path, "work");
+        write(&made.path.join("rest"), "y");
+        fixture.git(["update-ref", "-d", "refs/heads/feature/one"]);
+        let again = fixture.worktree("one");
+        assert_eq!((again.commit, again.branch.as_deref()), (commit, Some("feature/one")));
+        assert_eq!(fixture.git_in(&made.path, ["status", "--porcelain"]), "?? rest");
+    }
+
     fn a_worktree_that_was_deleted_by_hand_is_made_again_with_its_commits(fixture) {
         let repository = fixture.repository();
         let made = fixture.worktree("one");

@@ -50,6 +50,8 @@ impl From<Error> for Problem {
             | Error::PointerChanged { .. }
             | Error::MidOperation { .. }
             | Error::Strayed { .. }
+            | Error::WorktreeGone { .. }
+            | Error::NotSalvaged { .. }
             | Error::NestedRepositories { .. } => Self::failure("worktree", &error, None),
             Error::Failed { .. } => environment("git", None),
         }

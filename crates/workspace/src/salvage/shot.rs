@@ -72,15 +72,25 @@ impl Drop for Index {
 }
 
 impl Repository {
-    /// The state of a worktree whose folder is there.
+    /// The state of a worktree whose folder is there. Objects that are gone (a `git gc --prune=now` beside it, a broken
+    /// disk) get a second try from the start; what is gone then is gone, and the rest is stored all the same.
     pub(super) fn shoot(&self, source: &Source<'_>) -> Result<Shot> {
+        match self.shoot_with(source, &[]) {
+            Err(Error::Failed { code: Some(_), stderr, .. }) if !full(&stderr) => {
+                self.shoot_with(source, &["--missing-ok"])
+            }
+            shot => shot,
+        }
+    }
+
+    fn shoot_with(&self, source: &Source<'_>, lenient: &[&str]) -> Result<Shot> {
         let folder = source.tree.map_or_else(|| self.state_dir(), |tree| tree.git_dir.clone());
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let index = Index::new(&folder);
         let place = &source.place;
         self.begin_index(source, &index)?;
         self.show_hidden(place, &index)?;
-        let staged = self.write_tree(place, &index)?;
+        let staged = self.write_tree(place, &index, lenient)?;
         let mut left_out = self.submodules_changed(place, &index)?;
         if place.cwd.join(".git").is_dir() && source.tree.is_some() {
             left_out.push(
@@ -92,7 +102,7 @@ impl Repository {
         for name in nested {
             self.add_nested(place, &index, &name, &mut left_out, DEPTH)?;
         }
-        let tree = self.write_tree(place, &index)?;
+        let tree = self.write_tree(place, &index, lenient)?;
         let staged = self.staged_apart(source, staged, &tree)?;
         Ok(Shot { tree, staged, left_out })
     }
@@ -157,8 +167,8 @@ impl Repository {
     }
 
     /// Conflicts are no part of a tree: where they hinder they go from this index, and the files as they lie come in.
-    fn write_tree(&self, place: &Place, index: &Index) -> Result<String> {
-        let write = || index.on(self.git.call(place, ["write-tree", "--missing-ok"]));
+    fn write_tree(&self, place: &Place, index: &Index, more: &[&str]) -> Result<String> {
+        let write = || index.on(self.git.call(place, ["write-tree"].iter().chain(more)));
         let answer = write().answer()?;
         if answer.code == Some(0) {
             return Ok(lossy(&answer.stdout).trim().to_owned());
@@ -314,7 +324,7 @@ impl Repository {
             self.add_nested(&inner, &inner_index, &deeper, &mut inner_left, depth - 1)?;
         }
         left_out.extend(inner_left.into_iter().map(|line| format!("{shown}/{line}")));
-        let tree = self.write_tree(&inner, &inner_index)?;
+        let tree = self.write_tree(&inner, &inner_index, &[])?;
         let mut prefix = OsString::from("--prefix=");
         prefix.push(OsString::from_vec(name.to_vec()));
         prefix.push("/");
@@ -342,11 +352,11 @@ impl Repository {
 
 /// Whether git failed over some of the files, and not because somebody killed it or the disk is full.
 fn may_be_single_files(answer: &Answer) -> bool {
-    let says = |words: &str| answer.stderr.contains(words);
-    answer.code.is_some()
-        && !says("No space left on device")
-        && !says("unable to write")
-        && !says("Disk quota")
+    answer.code.is_some() && !full(&answer.stderr)
+}
+
+fn full(stderr: &str) -> bool {
+    ["No space left on device", "unable to write", "Disk quota"].iter().any(|words| stderr.contains(words))
 }
 
 fn words(error: &io::Error) -> String {

@@ -62,13 +62,18 @@ impl Repository {
 
     /// Where `HEAD` was last, by its log: for when its branch was deleted.
     pub(crate) fn last_head(&self, git_dir: &Path) -> Result<Option<CommitId>> {
-        for id in logged(git_dir).into_iter().rev() {
-            let there = self.main(["cat-file", "-e", &format!("{id}^{{commit}}")]).answer()?;
-            if there.code == Some(0) {
-                return Ok(Some(CommitId::new(id)));
-            }
+        Ok(self.heads_logged(git_dir)?.into_iter().next())
+    }
+
+    /// All commits that `HEAD` was at, by its log, the last one first. Those that are gone are left out.
+    pub(crate) fn heads_logged(&self, git_dir: &Path) -> Result<Vec<CommitId>> {
+        let ids: String = logged(git_dir).into_iter().rev().map(|id| format!("{id}\n")).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(None)
+        let check = self.main(["cat-file", "--batch-check=%(objecttype) %(objectname)"]).input(ids).text()?;
+        let commits = check.lines().filter_map(|line| line.strip_prefix("commit "));
+        Ok(commits.map(CommitId::new).collect())
     }
 
     /// Of these, what is a commit and reached from no ref, without what others of them reach.

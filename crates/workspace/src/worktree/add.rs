@@ -98,6 +98,9 @@ impl Repository {
             return Err(in_use());
         }
         let there = tree.path().is_dir() && tree.pointer_intact();
+        if there && marker.stage == Stage::Ready {
+            self.restore_branch(&tree, branch)?;
+        }
         let (head, on) = self.head_of(&tree.place).unwrap_or((None, None));
         let sound = there && head.is_some();
         match marker.stage {

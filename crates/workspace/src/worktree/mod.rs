@@ -188,7 +188,8 @@ impl Repository {
         let missing = || Error::WorktreeMissing { path: path.to_owned() };
         let tree = self.tree_at(path)?.filter(Tree::ours).ok_or_else(missing)?;
         if !tree.path().is_dir() {
-            return Err(missing());
+            let branch = tree.marker().map(|marker| marker.branch).unwrap_or_default();
+            return Err(Error::WorktreeGone { path: path.to_owned(), branch });
         }
         if tree.pointer_intact() { Ok(tree) } else { Err(Error::PointerChanged { path: path.to_owned() }) }
     }
