@@ -8,30 +8,50 @@
 //! broken, slots and budgets never exceeded, every merge made once, a replayed log gives the same state, every run
 //! ends.
 //!
-//! One seed gives one story, on every machine. A failing one is told again, with what led up to it.
+//! One seed gives one story, on every machine. A failing one is told again, shrunk to what it takes to fail (`shrink`):
+//! what is settled beforehand (`scenario`) and what chance decides (`dice`) are lists from which anything can be
+//! dropped.
 //!
-//! **Never in here:** a clock, threads, anything whose order is not the seed's.
+//! **Never in here:** a clock, anything whose order is not the seed's; threads but in `fleet`, which gives each story to
+//! one.
 
 mod commands;
+mod dice;
 mod ends;
+mod fall;
+mod fleet;
+mod git;
+mod names;
+mod panics;
 mod plans;
 mod rng;
+mod scenario;
 mod shape;
+mod shrink;
 mod story;
 mod tell;
+#[cfg(test)]
+mod tests;
+mod turn;
 mod watch;
 mod world;
 
 use std::fmt;
+use std::ops::Range;
 
-use gadugi_core::Millis;
+use gadugi_core::{Decision, Input, Millis, State, Timestamp};
 
-pub use shape::Shape;
-pub use story::Simulation;
+use dice::Dice;
+use scenario::Scenario;
+pub use shape::{LARGEST, Shape};
+pub use shrink::Story;
+use story::{Measure, Simulation};
 
-/// What a seed came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a seed, or many of them, came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// Seeds played.
+    pub seeds: usize,
     /// Runs that were played to their end.
     pub runs: usize,
     /// Their tasks.
@@ -50,8 +70,22 @@ pub struct Summary {
     pub time: Millis,
 }
 
+impl Summary {
+    fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.runs += other.runs;
+        self.tasks += other.tasks;
+        self.succeeded += other.succeeded;
+        self.events += other.events;
+        self.crashes += other.crashes;
+        self.commands += other.commands;
+        self.lost_reports += other.lost_reports;
+        self.time.0 += other.time.0;
+    }
+}
+
 /// An invariant that did not hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The seed that shows it.
     pub seed: u64,
@@ -59,27 +93,72 @@ pub struct Failure {
     pub events: usize,
     /// What did not hold.
     pub problem: String,
-    /// The last things that happened, oldest first.
-    pub trail: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.trail {
-            writeln!(f, "  {line}")?;
-        }
         write!(f, "seed {} fails after {} events: {}", self.seed, self.events, self.problem)
     }
 }
 
 impl std::error::Error for Failure {}
 
-/// Plays one seed to its end.
-///
-/// # Errors
-///
-/// The invariant that did not hold, and what led up to it.
-pub fn run(seed: u64, shape: &Shape) -> Result<Summary, Failure> {
-    let silent = Simulation::new(seed, shape).play();
-    silent.or_else(|_| Simulation::new(seed, shape).told().play())
+/// What is simulated: [`gadugi_core::decide()`].
+type Decider = fn(&State, Timestamp, Input) -> Decision;
+
+/// Plays seeds.
+#[derive(Clone)]
+pub struct Simulator {
+    shape: Result<Shape, u64>,
+    decide: Decider,
+}
+
+impl Simulator {
+    /// Each seed has the size that it has ([`Shape::of`]), but no plan more than `most` tasks.
+    pub fn mixed(most: u64) -> Self {
+        Self { shape: Err(most), decide: gadugi_core::decide }
+    }
+
+    /// Every seed has this shape.
+    pub fn shaped(shape: Shape) -> Self {
+        Self { shape: Ok(shape), decide: gadugi_core::decide }
+    }
+
+    fn scenario(&self, seed: u64) -> Scenario {
+        match &self.shape {
+            Ok(shape) => Scenario::draw(seed, shape),
+            Err(most) => Scenario::draw(seed, &Shape::of(seed, *most)),
+        }
+    }
+
+    /// Plays one seed to its end.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that did not hold.
+    pub fn run(&self, seed: u64) -> Result<Summary, Failure> {
+        let scenario = self.scenario(seed);
+        let ending = Simulation::new(&scenario, self.decide, Dice::of(seed), Measure::SILENT).play();
+        ending.result.map_err(|problem| Failure { seed, events: ending.events, problem })
+    }
+
+    /// Plays seeds on so many threads, until all are played, one fails, or `goes_on`, which sees each seed's summary,
+    /// says no. What it came to in all.
+    ///
+    /// # Errors
+    ///
+    /// Of the seeds that failed the lowest.
+    pub fn play(
+        &self,
+        seeds: Range<u64>,
+        workers: usize,
+        goes_on: &(dyn Fn(&Summary) -> bool + Sync),
+    ) -> Result<Summary, Failure> {
+        fleet::play(self, seeds, workers, goes_on)
+    }
+
+    /// Why a seed fails: its story, shrunk to what it takes. None where it does not fail.
+    pub fn explain(&self, seed: u64) -> Option<Story> {
+        shrink::shrink(self, seed)
+    }
 }

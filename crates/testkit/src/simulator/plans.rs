@@ -1,15 +1,15 @@
 //! Random plans and settings.
 
 use gadugi_core::{
-    CommitId, Complexity, Edge, EdgeReason, Estimate, Kind, Millis, Plan, PlannedTask, PromptRef,
-    RunSettings, TaskId,
+    Complexity, Edge, EdgeReason, Estimate, Kind, Millis, Plan, PlannedTask, PromptRef, RunSettings,
 };
 
+use super::names;
 use super::rng::Rng;
 use super::shape::Shape;
 
 /// A plan whose edges form no cycle: they follow a hidden order that is not the plan's own.
-pub(super) fn plan(rng: &mut Rng, shape: &Shape, base: CommitId) -> Plan {
+pub(super) fn plan(rng: &mut Rng, shape: &Shape) -> Plan {
     let count = usize::try_from(rng.between(shape.tasks.clone())).unwrap_or(1);
     let tasks: Vec<PlannedTask> = (0..count).map(|at| task(rng, at)).collect();
     let mut order: Vec<usize> = (0..count).collect();
@@ -18,7 +18,7 @@ pub(super) fn plan(rng: &mut Rng, shape: &Shape, base: CommitId) -> Plan {
     }
     let edges = edges(rng, &tasks, &order);
     Plan {
-        base,
+        base: names::commit(0),
         tasks,
         edges,
         sequential_because: rng.chance(60).then(|| "the analysis failed".to_owned()),
@@ -54,7 +54,7 @@ fn edges(rng: &mut Rng, tasks: &[PlannedTask], order: &[usize]) -> Vec<Edge> {
 }
 
 fn task(rng: &mut Rng, at: usize) -> PlannedTask {
-    let id = TaskId::new(format!("t{at}"));
+    let id = names::task(u32::try_from(at).unwrap_or(u32::MAX));
     PlannedTask {
         name: format!("Task {at}"),
         prompt: PromptRef { path: format!("prompts/t{at}.md"), bytes: 100 },

@@ -6,17 +6,23 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
 
+/// Its last stage: each bit of the word hangs on all bits of the one before.
+pub(super) fn mix(word: u64) -> u64 {
+    let mut z = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
 impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     pub(super) fn next(&mut self) -> u64 {
+        let word = mix(self.0);
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        word
     }
 
     /// A number below `bound` (which is at least 1). The bias is far below what a simulation could notice.
@@ -26,6 +32,11 @@ impl Rng {
 
     pub(super) fn between(&mut self, range: RangeInclusive<u64>) -> u64 {
         range.start() + self.below(range.end() - range.start() + 1)
+    }
+
+    /// A number that fits where small numbers do.
+    pub(super) fn small(&mut self, range: RangeInclusive<u64>) -> u32 {
+        u32::try_from(self.between(range)).unwrap_or(u32::MAX)
     }
 
     /// True so many times out of a thousand.

@@ -1,22 +1,20 @@
-//! One seed, played: the agenda of virtual time, and the engine's loop with its crashes.
+//! One story, played: the agenda of virtual time, and what happens when something of it is due.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use gadugi_core::{
-    CancelTarget, Command, Effect, Event, Input, Millis, Outcome, Refusal, Reply, Report, RunId, State,
-    StepEnd, StepExit, StepId, Timestamp, decide, next_wake,
+    Command, Effect, Event, Input, Millis, Outcome, Report, RunId, State, StepEnd, StepId, Timestamp,
 };
 
-use super::rng::Rng;
+use super::dice::{Decisions, Dice, Key, What};
+use super::scenario::{Happening, Scenario, Temper};
 use super::watch::{Mood, Watch};
 use super::world::{After, World};
-use super::{Failure, Shape, Summary, commands, ends, plans, tell};
-
-/// The lines that a failure shows.
-const TRAIL: usize = 120;
+use super::{Decider, Summary, names, panics, tell};
 
 /// Something that will happen.
-enum Item {
+pub(super) enum Item {
     /// The engine of that epoch carries out an effect.
     Do(Effect, u32),
     /// A report reaches the engine of that epoch.
@@ -31,168 +29,170 @@ enum Item {
     /// No engine came back in time for the processes of that epoch.
     Lapse(u32),
     /// Somebody else moves the integration branch.
-    Intrude(RunId),
+    Intrude(u32),
     /// From now on nothing more goes wrong.
     Calm,
 }
 
-/// A story that unfolds from a seed.
-pub struct Simulation {
-    seed: u64,
-    shape: Shape,
-    rng: Rng,
-    start: Timestamp,
-    order: u64,
-    agenda: BTreeMap<(i64, u64), Item>,
-    world: World,
-    watch: Watch,
-    state: State,
-    log: Vec<(Timestamp, Event)>,
-    alive: bool,
-    calm: bool,
-    /// A report was lost: only a restart brings it back.
-    owed: bool,
-    wake: Option<Timestamp>,
-    crash_at_store: u32,
-    summary: Summary,
-    trail: Option<VecDeque<String>>,
+/// With its moment, and its place among those of the same moment.
+struct Due(i64, u64, Item);
+
+/// How a story ended.
+pub(super) struct Ending {
+    /// What it came to, or what did not hold.
+    pub(super) result: Result<Summary, String>,
+    /// Events stored.
+    pub(super) events: usize,
+    /// What happened, oldest first, where it was to be told.
+    pub(super) trail: Vec<String>,
+    /// What chance decided, where it was to be kept.
+    pub(super) decisions: Decisions,
 }
 
-type Played = Result<(), String>;
+/// How long a story may become, and how much of it is told.
+#[derive(Clone, Copy)]
+pub(super) struct Measure {
+    /// Events, at most; a story that has more is broken off.
+    pub(super) events: usize,
+    /// The last lines that are remembered.
+    pub(super) lines: usize,
+}
 
-impl Simulation {
-    /// The story of that seed, not yet begun.
-    pub fn new(seed: u64, shape: &Shape) -> Self {
-        let mut rng = Rng::new(seed);
-        let rough = rng.chance(800);
-        let mut shape = shape.clone();
-        // Some worlds are all echoes and stubborn people: what is about an earlier attempt meets the next one there.
-        if rng.chance(120) {
-            (shape.disorder, shape.retries) = (shape.disorder * 6, 800);
-        }
-        let world = World::new(if rough { shape.trouble } else { 0 }, Millis::seconds(10));
+impl Measure {
+    pub(super) const SILENT: Self = Self { events: usize::MAX, lines: 0 };
+}
+
+/// What a story says that was broken off.
+pub(super) const TOO_LONG: &str = "it became too long";
+
+pub(super) struct Simulation<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) decide: Decider,
+    measure: Measure,
+    pub(super) dice: Dice,
+    start: Timestamp,
+    order: u64,
+    agenda: BinaryHeap<Reverse<Due>>,
+    pub(super) world: World,
+    pub(super) watch: Watch,
+    pub(super) state: State,
+    /// What a replay of the log's beginning gave, and how much of it that was.
+    pub(super) replayed: (State, usize),
+    pub(super) log: Vec<(Timestamp, Event)>,
+    pub(super) alive: bool,
+    /// How rough the world is now.
+    pub(super) temper: Temper,
+    /// A report was lost: only a restart brings it back.
+    pub(super) owed: bool,
+    pub(super) wake: Option<Timestamp>,
+    pub(super) summary: Summary,
+    trail: VecDeque<String>,
+}
+
+pub(super) type Played = Result<(), String>;
+
+impl<'a> Simulation<'a> {
+    pub(super) fn new(scenario: &'a Scenario, decide: Decider, dice: Dice, measure: Measure) -> Self {
+        let world = World::new(scenario.temper.trouble, Millis::seconds(10));
         Self {
-            seed,
-            crash_at_store: shape.crash_at_store,
-            shape,
-            rng,
+            scenario,
+            decide,
+            measure,
+            dice,
             start: world.now,
             order: 0,
-            agenda: BTreeMap::new(),
+            agenda: BinaryHeap::new(),
             world,
             watch: Watch::default(),
             state: State::default(),
+            replayed: (State::default(), 0),
             log: Vec::new(),
             alive: true,
-            calm: false,
+            temper: scenario.temper,
             owed: false,
             wake: None,
             summary: Summary::default(),
-            trail: None,
+            trail: VecDeque::new(),
         }
     }
 
-    /// The same, remembering what happens for the account of a failure.
-    #[must_use]
-    pub fn told(mut self) -> Self {
-        self.trail = Some(VecDeque::new());
-        self
-    }
-
-    /// Plays it to its end.
-    ///
-    /// # Errors
-    ///
-    /// The first invariant that did not hold.
-    pub fn play(mut self) -> Result<Summary, Failure> {
+    /// Plays it to its end. A panic of the core is a problem like any other.
+    pub(super) fn play(mut self) -> Ending {
         self.prepare();
-        match self.unfold() {
-            Ok(()) => Ok(self.sum_up()),
-            Err(problem) => Err(Failure {
-                seed: self.seed,
-                events: self.log.len(),
-                problem,
-                trail: self.trail.unwrap_or_default().into(),
-            }),
+        let summary = panics::caught(|| self.unfold()).map(|()| self.sum_up());
+        Ending {
+            result: summary,
+            events: self.log.len(),
+            trail: self.trail.into(),
+            decisions: self.dice.into_kept(),
         }
     }
 
-    fn sum_up(mut self) -> Summary {
-        self.summary.events = self.log.len();
-        self.summary.time = self.world.now.since(self.start);
-        self.summary.runs = self.watch.runs.len();
+    fn sum_up(&self) -> Summary {
         let tasks = || self.watch.runs.values().flat_map(|run| run.tasks.values());
-        self.summary.tasks = tasks().count();
-        self.summary.succeeded = tasks().filter(|task| task.outcome == Some(Outcome::Succeeded)).count();
-        self.summary
+        Summary {
+            seeds: 1,
+            events: self.log.len(),
+            time: self.world.now.since(self.start),
+            runs: self.watch.runs.len(),
+            tasks: tasks().count(),
+            succeeded: tasks().filter(|task| task.outcome == Some(Outcome::Succeeded)).count(),
+            ..self.summary
+        }
     }
 
-    fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trail) = &mut self.trail {
-            if trail.len() == TRAIL {
-                trail.pop_front();
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.measure.lines > 0 {
+            if self.trail.len() == self.measure.lines {
+                self.trail.pop_front();
             }
             let seconds = self.world.now.since(self.start).as_seconds();
-            trail.push_back(format!("{seconds:>10.3} {}", line()));
+            self.trail.push_back(format!("{seconds:>10.3} {}", line()));
         }
     }
 
-    fn at(&mut self, when: Timestamp, item: Item) {
+    pub(super) fn at(&mut self, when: Timestamp, item: Item) {
         self.order += 1;
-        self.agenda.insert((when.0, self.order), item);
+        self.agenda.push(Reverse(Due(when.0, self.order, item)));
     }
 
-    fn after(&mut self, millis: u64, item: Item) {
+    pub(super) fn after(&mut self, millis: u64, item: Item) {
         self.at(self.world.now + Millis(millis), item);
     }
 
     /// Puts runs, wishes and accidents on the agenda.
     fn prepare(&mut self) {
-        let horizon = self.shape.horizon.0;
-        let slots = u32::try_from(self.rng.between(1..=6)).unwrap_or(1);
-        let measured = Command::SetCapacity { slots, reason: "at the start".into() };
-        let delay = self.rng.below(2000);
-        self.after(delay, Item::Command(Box::new(measured)));
-        let mut runs = Vec::new();
-        for number in 0..self.rng.between(self.shape.runs.clone()) {
-            let run = RunId::new(format!("orchestration-{number}"));
-            let plan = plans::plan(&mut self.rng, &self.shape, self.world.base());
-            let settings = plans::settings(&mut self.rng, plan.tasks.len());
-            runs.push((run.clone(), plan.tasks.len()));
-            let delay = if number == 0 { self.rng.below(1000) } else { self.rng.below(horizon) };
-            self.after(
-                delay,
-                Item::Command(Box::new(Command::StartRun { run, plan, settings: Box::new(settings) })),
-            );
+        let scenario = self.scenario;
+        let measured = Command::SetCapacity { slots: scenario.slots, reason: "at the start".into() };
+        self.after(500, Item::Command(Box::new(measured)));
+        for run in &scenario.runs {
+            let settings = Box::new(run.settings.clone());
+            let start = Command::StartRun { run: names::run(run.number), plan: run.plan.clone(), settings };
+            self.after(run.at, Item::Command(Box::new(start)));
         }
-        for _ in 0..self.rng.between(self.shape.commands.clone()) {
-            let at = self.rng.index(runs.len());
-            let (run, tasks) = runs[at].clone();
-            let command = commands::draw(&mut self.rng, run, tasks);
-            let delay = self.rng.below(horizon);
-            self.after(delay, Item::Command(Box::new(command)));
+        for (at, happening) in &scenario.happenings {
+            let item = match happening {
+                Happening::Asked(command) => Item::Command(command.clone()),
+                Happening::Crash => Item::Crash,
+                Happening::Intrusion(run) => Item::Intrude(*run),
+            };
+            self.after(*at, item);
         }
-        for _ in 0..self.rng.between(self.shape.crashes.clone()) {
-            let delay = self.rng.below(horizon);
-            self.after(delay, Item::Crash);
-        }
-        if self.world.trouble > 0 {
-            for _ in 0..self.rng.below(8) {
-                let (run, delay) = (runs[0].0.clone(), self.rng.below(horizon));
-                self.after(delay, Item::Intrude(run));
-            }
-        }
-        self.after(horizon, Item::Calm);
+        self.after(scenario.horizon.0, Item::Calm);
     }
 
     fn unfold(&mut self) -> Played {
-        let bound = 20_000 + 2_000 * usize::try_from(*self.shape.tasks.end()).unwrap_or(0);
+        let bound = 20_000 + 2_000 * self.scenario.tasks();
         for _ in 0..bound {
-            let Some(((when, _), item)) = self.agenda.pop_first() else {
+            if self.log.len() > self.measure.events {
+                return Err(TOO_LONG.into());
+            }
+            let Some(Reverse(Due(when, _, item))) = self.agenda.pop() else {
                 if self.nudge()? {
                     continue;
                 }
                 self.same_after_replay()?;
+                self.same_after_json()?;
                 return self.watch.finished(&self.world);
             };
             self.world.now = Timestamp(when);
@@ -209,17 +209,21 @@ impl Simulation {
             return Ok(true);
         }
         let stuck = self.watch.runs.iter().find(|(_, run)| matches!(run.mood, Mood::Active | Mood::Ending));
-        if let Some((id, _)) = stuck {
-            let run = &self.state.runs[id];
-            let open = run.plan.tasks.iter().zip(&run.tasks).filter(|(_, task)| task.outcome().is_none());
-            let words: Vec<String> =
-                open.map(|(plan, task)| format!("{} {}", plan.id, task.word())).collect();
-            return Err(format!("{id} is stuck: {}, tip {:?}, {words:?}", run.status.word(), run.tip));
+        if let Some((number, _)) = stuck {
+            return Err(self.stuck(&names::run(*number)));
         }
         let paused = self.watch.runs.iter().find(|(_, run)| run.mood != Mood::Finished);
-        let Some(run) = paused.map(|(id, _)| id.clone()) else { return Ok(false) };
+        let Some(run) = paused.map(|(number, _)| names::run(*number)) else { return Ok(false) };
         self.after(1000, Item::Command(Box::new(Command::Resume { run })));
         Ok(true)
+    }
+
+    fn stuck(&self, id: &RunId) -> String {
+        let Some(run) = self.state.runs.get(id) else { return format!("{id} is stuck: unknown") };
+        let open = run.plan.tasks.iter().zip(&run.tasks).filter(|(_, task)| task.outcome().is_none());
+        let words: Vec<String> =
+            open.take(20).map(|(plan, task)| format!("{} {}", plan.id, task.word())).collect();
+        format!("{id} is stuck: {}, tip {:?}, {words:?}", run.status.word(), run.tip)
     }
 
     fn happen(&mut self, item: Item) -> Played {
@@ -238,7 +242,7 @@ impl Simulation {
                 if self.alive { self.turn(Input::Tick) } else { Ok(()) }
             }
             Item::Crash => {
-                if self.alive && !self.calm {
+                if self.alive && !self.is_calm() {
                     self.crash();
                 }
                 Ok(())
@@ -246,23 +250,27 @@ impl Simulation {
             Item::Back => self.back(),
             Item::Lapse(epoch) => self.lapse(epoch),
             Item::Intrude(run) => {
-                self.note(|| format!("somebody moves {run}'s branch"));
-                self.world.intrude(&run);
+                self.note(|| format!("somebody moves the branch of {}", names::run(run)));
+                self.world.git.intrude(run);
                 Ok(())
             }
             Item::Calm => {
-                self.calm = true;
+                self.temper = Temper::CALM;
                 self.world.trouble = 0;
-                self.crash_at_store = 0;
                 Ok(())
             }
         }
     }
 
+    fn is_calm(&self) -> bool {
+        self.world.now.since(self.start) >= self.scenario.horizon
+    }
+
     fn carry_out(&mut self, effect: &Effect) -> Played {
         self.note(|| tell::effect(effect));
         let epoch = self.world.epoch;
-        for (delay, after) in self.world.perform(&mut self.rng, effect)? {
+        let about = self.dice.again(about_effect(effect));
+        for (delay, after) in self.world.perform(&mut self.dice, about, effect)? {
             match after {
                 After::Report(report) => self.send(delay, report, epoch),
                 After::Ends(step, end) => self.after(delay, Item::Ends(step, end)),
@@ -272,26 +280,36 @@ impl Simulation {
     }
 
     /// A report is under way: it may be lost, late or doubled.
-    fn send(&mut self, delay: u64, report: Report, epoch: u32) {
-        let disorder = if self.calm { 0 } else { self.shape.disorder };
-        if self.rng.chance(disorder / 10) {
+    pub(super) fn send(&mut self, delay: u64, report: Report, epoch: u32) {
+        let disorder = self.temper.disorder;
+        if disorder == 0 {
+            return self.after(delay, Item::Report(report, epoch));
+        }
+        let about = self.dice.again(about_report(&report));
+        if self.dice.chance(about.also(What::Lost), disorder / 10) {
             self.note(|| format!("never heard: {}", tell::report(&report)));
             self.summary.lost_reports += 1;
             self.owed = true;
             return;
         }
-        if self.rng.chance(disorder) {
-            let late = self.lateness();
-            self.after(delay + late, Item::Report(report.clone(), epoch));
+        let doubled = self.late(about.also(What::Doubled), disorder);
+        if doubled > 0 {
+            self.after(delay + doubled, Item::Report(report.clone(), epoch));
         }
-        let late = if self.rng.chance(disorder) { self.lateness() } else { 0 };
+        let late = self.late(about.also(What::Late), disorder);
         self.after(delay + late, Item::Report(report, epoch));
     }
 
-    /// Mostly a little, sometimes long after everything is over.
-    fn lateness(&mut self) -> u64 {
-        let most = [400, 5_000, 60_000, 600_000][self.rng.index(4)];
-        self.rng.below(most)
+    /// How late something comes that is out of order, nothing where it is not: mostly a little, sometimes long after
+    /// everything is over.
+    pub(super) fn late(&mut self, about: Key, disorder: u32) -> u64 {
+        self.dice.pick(about, 0, |rng| {
+            if !rng.chance(disorder) {
+                return 0;
+            }
+            let longest = [400, 5_000, 60_000, 600_000][rng.index(4)];
+            rng.between(1..=longest)
+        })
     }
 
     fn report(&mut self, report: Report) -> Played {
@@ -299,12 +317,15 @@ impl Simulation {
         self.turn(Input::Report(report))
     }
 
-    fn ends(&mut self, step: &StepId, end: StepEnd) -> Played {
+    /// A process ends; the engine that follows it hears of it.
+    pub(super) fn ends(&mut self, step: &StepId, end: StepEnd) -> Played {
         let Some(end) = self.world.end(step, end) else { return Ok(()) };
         self.note(|| format!("{step} ends: {:?} stopped={}", end.exit, end.stopped));
         let epoch = self.world.epoch;
         if self.alive && self.world.step(step).is_some_and(|known| known.follower == epoch) {
-            let delay = self.rng.between(1..=20);
+            let (run, task, attempt, number) = names::step_at(step);
+            let key = Key::of(What::Stops, &[run, task, attempt, number]);
+            let delay = self.dice.pick(key, 1, |rng| rng.between(1..=20));
             self.send(delay, Report::StepEnded { step: step.clone(), end }, epoch);
         }
         Ok(())
@@ -315,168 +336,60 @@ impl Simulation {
         self.summary.commands += 1;
         self.turn(Input::Command(command))
     }
+}
 
-    fn crash(&mut self) {
-        self.note(|| "the engine dies".into());
-        self.summary.crashes += 1;
-        self.alive = false;
-        self.world.epoch += 1;
-        let away = if self.rng.chance(150) { self.rng.below(1_500_000) } else { self.rng.below(60_000) };
-        self.after(away, Item::Back);
-        let epoch = self.world.epoch;
-        self.after(600_000, Item::Lapse(epoch));
-    }
-
-    fn lapse(&mut self, epoch: u32) -> Played {
-        if self.alive || epoch != self.world.epoch {
-            return Ok(());
-        }
-        for step in self.world.running() {
-            self.ends(&step, ends::plain(StepExit::LeaseLapsed, Millis(0)))?;
-        }
-        Ok(())
-    }
-
-    fn same_after_replay(&mut self) -> Played {
-        let mut replayed = State::default();
-        let through_json = self.seed.is_multiple_of(16);
-        for (at, event) in &self.log {
-            let applied = if through_json {
-                let text = serde_json::to_string(event).map_err(|error| error.to_string())?;
-                let event: Event = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
-                replayed.apply(*at, &event)
-            } else {
-                replayed.apply(*at, event)
-            };
-            applied.map_err(|error| format!("replaying: {error}"))?;
-        }
-        if replayed != self.state {
-            return Err("replaying the log gives another state".into());
-        }
-        self.state = replayed;
-        Ok(())
-    }
-
-    fn back(&mut self) -> Played {
-        if self.alive {
-            return Ok(());
-        }
-        self.same_after_replay()?;
-        self.note(|| "an engine comes back".into());
-        self.alive = true;
-        self.owed = false;
-        self.wake = None;
-        self.turn(Input::Command(Command::Restart))?;
-        if !self.alive {
-            return Ok(());
-        }
-        self.watch.halted()?;
-        if self.state.capacity.is_none() {
-            let measured = Command::SetCapacity { slots: 2, reason: "at the start".into() };
-            self.after(10, Item::Command(Box::new(measured)));
-        }
-        let runs: Vec<RunId> = self.watch.runs.keys().cloned().collect();
-        for run in runs {
-            if self.rng.chance(700) {
-                let delay = self.rng.below(120_000);
-                self.after(delay, Item::Command(Box::new(Command::Resume { run })));
-            }
-        }
-        Ok(())
-    }
-
-    /// One turn of the engine's loop: the input, then whatever can be done next, then the effects.
-    fn turn(&mut self, input: Input) -> Played {
-        let mut effects = Vec::new();
-        let mut next = Some(input);
-        let bound = 1000 + 10 * self.state.runs.values().map(|run| run.tasks.len()).sum::<usize>();
-        for _ in 0..bound {
-            let input = next.take().unwrap_or(Input::Tick);
-            let (tick, cancel) = (matches!(input, Input::Tick), wanted_gone(&input));
-            let decision = decide(&self.state, self.world.now, input);
-            if tick && decision.is_empty() {
-                return self.start(effects);
-            }
-            if self.rng.chance(self.crash_at_store) {
-                self.note(|| "before it is stored,".into());
-                self.crash();
-                return Ok(());
-            }
-            if let (Some((run, target)), Some(Reply::Accepted { .. })) = (cancel, &decision.reply) {
-                let tasks = match &target {
-                    CancelTarget::All => None,
-                    CancelTarget::Tasks(tasks) => Some(&tasks[..]),
-                };
-                self.watch.cancelled(&run, tasks);
-            }
-            if let Some(Reply::Refused(Refusal::BadPlan(error))) = &decision.reply {
-                return Err(format!("a good plan was refused: {error}"));
-            }
-            self.store(decision.events)?;
-            effects.extend(decision.effects);
-            if self.rng.chance(self.crash_at_store) {
-                self.note(|| "after it is stored,".into());
-                self.crash();
-                return Ok(());
-            }
-        }
-        Err("there is always something to do next".into())
-    }
-
-    fn store(&mut self, events: Vec<Event>) -> Played {
-        let retry = events.iter().any(|event| matches!(event, Event::TaskRevived { .. }));
-        for event in events {
-            self.note(|| tell::event(&event));
-            self.state.apply(self.world.now, &event).map_err(|error| error.to_string())?;
-            self.watch.event(&self.world, &event)?;
-            self.second_thoughts(&event);
-            self.log.push((self.world.now, event));
-        }
-        if retry { self.watch.revived() } else { Ok(()) }
-    }
-
-    /// Somebody sees a task fail and wants it again.
-    fn second_thoughts(&mut self, event: &Event) {
-        let Event::TaskFinished { run, task, outcome, .. } = event else { return };
-        if self.calm || *outcome == Outcome::Succeeded || !self.rng.chance(self.shape.retries) {
-            return;
-        }
-        let retry = Command::Retry { run: run.clone(), task: task.clone(), with: None };
-        let delay = self.rng.below(2_000);
-        self.after(delay, Item::Command(Box::new(retry)));
-    }
-
-    /// The effects of a turn are begun, each perhaps twice, and the next deadline is looked up.
-    fn start(&mut self, effects: Vec<Effect>) -> Played {
-        let epoch = self.world.epoch;
-        let disorder = if self.calm { 0 } else { self.shape.disorder };
-        for effect in effects {
-            self.watch.effect(&self.world, &effect)?;
-            if self.rng.chance(disorder) {
-                let delay = self.lateness();
-                self.after(delay, Item::Do(effect.clone(), epoch));
-            }
-            let longest = if self.rng.chance(disorder) { 30_000 } else { 20 };
-            let delay = self.rng.below(longest);
-            self.after(delay, Item::Do(effect, epoch));
-        }
-        let wake = next_wake(&self.state);
-        if wake.is_some_and(|wake| wake <= self.world.now) {
-            return Err("a deadline is past, and nothing is done about it".into());
-        }
-        if let Some(wake) = wake
-            && self.wake.is_none_or(|known| wake < known)
-        {
-            self.wake = Some(wake);
-            self.at(wake, Item::Wake);
-        }
-        Ok(())
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
     }
 }
 
-fn wanted_gone(input: &Input) -> Option<(RunId, CancelTarget)> {
-    match input {
-        Input::Command(Command::Cancel { run, target }) => Some((run.clone(), target.clone())),
-        _ => None,
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
+
+pub(super) fn about_effect(effect: &Effect) -> Key {
+    let run = names::number(effect.run());
+    let about = match effect {
+        Effect::OpenIntegration { .. } | Effect::TidyRun { .. } => [run, 0, 0, 0],
+        Effect::Compose { task, .. } | Effect::Advance { task, .. } => [run, names::number(task), 0, 0],
+        Effect::PrepareWorkspace { attempt, .. } | Effect::CollectWork { attempt, .. } => {
+            let (run, task, attempt) = names::attempt_at(attempt);
+            [run, task, attempt, 0]
+        }
+        Effect::LaunchStep { step, .. } | Effect::AdoptStep { step, .. } | Effect::StopStep { step, .. } => {
+            <[u32; 4]>::from(names::step_at(step))
+        }
+    };
+    Key::named(effect.word(), &about)
+}
+
+fn about_report(report: &Report) -> Key {
+    let (word, about) = match report {
+        Report::IntegrationOpened { run, .. } => ("opened", [names::number(run), 0, 0, 0]),
+        Report::Tidied { run, .. } => ("tidied", [names::number(run), 0, 0, 0]),
+        Report::WorkspacePrepared { attempt, .. } => ("prepared", about_attempt(attempt)),
+        Report::WorkCollected { attempt, .. } => ("collected", about_attempt(attempt)),
+        Report::StepStarted { step, .. } => ("started", names::step_at(step).into()),
+        Report::PhaseReached { step, .. } => ("phase", names::step_at(step).into()),
+        Report::StepEnded { step, .. } => ("ended", names::step_at(step).into()),
+        Report::Composed { run, task, .. } => ("composed", [names::number(run), names::number(task), 0, 0]),
+        Report::Advanced { run, task, .. } => ("advanced", [names::number(run), names::number(task), 0, 0]),
+    };
+    Key::named(word, &about)
+}
+
+fn about_attempt(attempt: &gadugi_core::AttemptId) -> [u32; 4] {
+    let (run, task, attempt) = names::attempt_at(attempt);
+    [run, task, attempt, 0]
 }
