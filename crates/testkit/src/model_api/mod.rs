@@ -18,28 +18,36 @@
 //! names it. Requests without a script (titles, summaries) get a short text. Every answer has the usage
 //! [`USAGE_PER_TURN`].
 //!
-//! `wire.rs` renders an [`Answer`] as a stream of events or as one object; `script.rs` finds it. What stands between the
-//! two (a fault in place of an answer) belongs into `answer`.
+//! It can misbehave as the real one does on a bad day: [`Fault`] says how, `fault.rs` says how it is asked for.
+//!
+//! `script.rs` finds an [`Answer`], `fault.rs` what stands in its place, `wire.rs` renders either, `server.rs` holds the
+//! port and breaks connections.
 
+mod fault;
 mod script;
+mod server;
 mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
-use gadugi_core::Usage;
+use gadugi_core::{Timestamp, Usage};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
+use fault::{Asker, Faults, Met};
+pub use fault::{Fault, Meets};
 pub use script::{Answer, Block};
+use server::{Broken, Connection, Order};
 
 /// What every answer says that it used. The client makes money of it by its own price list.
 pub const USAGE_PER_TURN: Usage = Usage {
@@ -64,6 +72,12 @@ pub struct Request {
     pub key: Option<String>,
     /// The body where it is JSON, else null.
     pub body: Value,
+    /// When it came.
+    pub at: Timestamp,
+    /// The client's own id of the conversation; empty where it sent none.
+    pub session: String,
+    /// Whether a fault stood in place of its answer.
+    pub met_fault: bool,
 }
 
 impl Request {
@@ -88,14 +102,16 @@ impl Request {
 pub struct ModelApi {
     address: SocketAddr,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     log: Mutex<Vec<Request>>,
     answers: AtomicU64,
+    faults: Mutex<Faults>,
+    orders: Mutex<mpsc::Sender<Order>>,
+    wake: Arc<Notify>,
 }
 
 impl ModelApi {
@@ -116,14 +132,20 @@ impl ModelApi {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (orders, received) = mpsc::channel();
+        let wake = Arc::new(Notify::new());
+        let shared = Arc::new(Shared {
+            log: Mutex::default(),
+            answers: AtomicU64::default(),
+            faults: Mutex::default(),
+            orders: Mutex::new(orders),
+            wake: Arc::clone(&wake),
+        });
         let router = router(Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name("model-api".into()).spawn(move || {
-            runtime.block_on(serve(listener, router, stopped));
-        })?;
-        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("model-api".into())
+            .spawn(move || server::run(listener, &router, &received, &wake))?;
+        Ok(Self { address, shared, thread: Some(thread) })
     }
 
     /// For `ANTHROPIC_BASE_URL`.
@@ -131,9 +153,29 @@ impl ModelApi {
         format!("http://{}", self.address)
     }
 
+    /// The port on loopback.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Requests that ask the model with a script meet this from now on. What was asked for earlier comes first.
+    pub fn misbehave(&self, fault: Fault, meets: Meets) {
+        lock(&self.shared.faults).add(fault, meets);
+    }
+
+    /// All is well from now on, but for what scripts ask for themselves.
+    pub fn behave(&self) {
+        lock(&self.shared.faults).clear();
+    }
+
+    /// Goes down now: every connection is gone and the port is closed for so long.
+    pub fn go_down(&self, length: Duration) {
+        self.shared.order(Order::Down(length));
+    }
+
     /// The latest requests (at most 512), the earliest first.
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.log().clone()
+        lock(&self.shared.log).clone()
     }
 
     /// Those of them that asked the model with a script.
@@ -148,9 +190,7 @@ impl ModelApi {
 
 impl Drop for ModelApi {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.shared.order(Order::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -158,18 +198,15 @@ impl Drop for ModelApi {
 }
 
 impl Shared {
-    fn log(&self) -> std::sync::MutexGuard<'_, Vec<Request>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where the thread is gone there is nobody to be told.
+    fn order(&self, order: Order) {
+        let _ = lock(&self.orders).send(order);
+        self.wake.notify_one();
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    tokio::select! {
-        // Not gracefully: a client may hold its connection for as long as it likes.
-        _ = stopped => {}
-        _ = axum::serve(listener, router) => {}
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn router(shared: Arc<Shared>) -> Router {
@@ -180,50 +217,103 @@ fn router(shared: Arc<Shared>) -> Router {
 /// Everything that a client asks: logged, then answered.
 async fn answer(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    note(&shared, &method, &uri, &headers, &body);
+    let request = request(&method, &uri, &headers, body.clone());
     match (method.as_str(), uri.path()) {
-        ("POST", "/v1/messages") => {
-            let number = shared.answers.fetch_add(1, Ordering::Relaxed);
-            let answer = script::answer(&body);
-            let id = format!("msg_scripted_{number:06}");
-            if body["stream"].as_bool() == Some(true) {
-                wire::stream(&id, &body, &answer)
-            } else {
-                wire::whole(&id, &body, &answer)
-            }
-        }
+        ("POST", "/v1/messages") => return message(&shared, connection, request, body).await,
+        _ => note(&shared, request),
+    }
+    match (method.as_str(), uri.path()) {
         ("POST", "/v1/messages/count_tokens") => wire::json(StatusCode::OK, &json!({ "input_tokens": 1000 })),
         ("GET", "/v1/models") => wire::json(
             StatusCode::OK,
             &json!({"data": [], "has_more": false, "first_id": null, "last_id": null}),
         ),
         ("HEAD" | "GET", "/") => Response::new(Body::empty()),
-        _ => wire::json(
-            StatusCode::NOT_FOUND,
-            &json!({"type": "error", "error": {"type": "not_found_error", "message": "not scripted"}}),
-        ),
+        _ => wire::refusal(404, None, Some("not scripted")),
     }
 }
 
-fn note(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Value) {
+/// The model's next words, or what stands in their place.
+async fn message(shared: &Shared, connection: Connection, mut request: Request, body: Value) -> Response {
+    let next = script::next(&body);
+    let met = next.line.and_then(|line| {
+        let asker = Asker { session: request.session.clone(), line, scripted: next.fault };
+        lock(&shared.faults).meet(&asker, request.at)
+    });
+    request.met_fault = met.is_some();
+    note(shared, request);
+    let number = shared.answers.fetch_add(1, Ordering::Relaxed);
+    let id = format!("msg_scripted_{number:06}");
+    let whole = || wire::whole(&id, &body, &next.answer);
+    let streamed = body["stream"].as_bool() == Some(true);
+    let events = wire::events(&id, &body, &next.answer);
+    // Faults within a stream need one: who asked for the answer as one object gets it cut before its first byte.
+    let first = |count: usize| {
+        if streamed { events.iter().take(count).map(String::as_str).collect() } else { String::new() }
+    };
+    let fault = match met {
+        Some(Met::Limit(resets_at)) => return wire::limit_reached(resets_at),
+        Some(Met::Fault(fault)) => fault,
+        None if streamed => return wire::stream(events.concat().into()),
+        None => return whole(),
+    };
+    match fault {
+        Fault::Status { status, retry_after, message } => {
+            wire::refusal(status, retry_after, message.as_deref())
+        }
+        // A limit is met as one: `Faults` keeps it.
+        Fault::UsageLimit { .. } => wire::limit_reached(0),
+        Fault::ErrorEvent { .. } if !streamed => wire::refusal(529, None, None),
+        Fault::ErrorEvent { events } => wire::stream((first(events) + &wire::overloaded_event()).into()),
+        Fault::Cut { events } => {
+            let body = Broken::cut(first(events), connection);
+            wire::stream(Body::from_stream(body))
+        }
+        Fault::Truncated { events } => wire::stream(Body::from_stream(Broken::truncated(first(events)))),
+        Fault::Silent { events: Some(events) } if streamed => {
+            wire::stream(Body::from_stream(Broken::silent(first(events))))
+        }
+        Fault::Silent { .. } => std::future::pending().await,
+        Fault::Slow { seconds } => {
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            if streamed { wire::stream(events.concat().into()) } else { whole() }
+        }
+        Fault::Down { seconds } => {
+            connection.reset_at_close();
+            shared.order(Order::Down(Duration::from_secs_f64(seconds)));
+            std::future::pending().await
+        }
+    }
+}
+
+fn request(method: &Method, uri: &Uri, headers: &HeaderMap, body: Value) -> Request {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = || header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let mut log = shared.log();
-    if log.len() == KEPT_REQUESTS {
-        log.remove(0);
-    }
-    log.push(Request {
+    let session = header("x-claude-code-session-id").or_else(|| body["metadata"]["user_id"].as_str());
+    Request {
         method: method.to_string(),
         path: uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string),
         key: header("x-api-key").or_else(bearer).map(str::to_owned),
-        body: body.clone(),
-    });
+        session: session.unwrap_or_default().to_owned(),
+        at: gadugi_sys::clock::now(),
+        met_fault: false,
+        body,
+    }
+}
+
+fn note(shared: &Shared, request: Request) {
+    let mut log = lock(&shared.log);
+    if log.len() == KEPT_REQUESTS {
+        log.remove(0);
+    }
+    log.push(request);
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::fault::Scripted;
+
 /// One turn of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -38,9 +40,20 @@ impl Answer {
 
 const TOOL_ID: &str = "toolu_scripted_";
 
+/// What the model says next, and which line of its script that is (none where the conversation has no script).
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) answer: Answer,
+    pub(super) line: Option<usize>,
+    /// The fault that the line asks for.
+    pub(super) fault: Option<Scripted>,
+}
+
 /// The answer to a request of the Messages API.
-pub(super) fn answer(request: &Value) -> Answer {
-    let Some(script) = find(request) else { return Answer::text("ok") };
+pub(super) fn next(request: &Value) -> Next {
+    let Some(script) = find(request) else {
+        return Next { answer: Answer::text("ok"), line: None, fault: None };
+    };
     let lines: Vec<&str> = script.lines().filter(|line| !line.trim().is_empty()).collect();
     let cwd = working_directory(request).unwrap_or_default();
     let parse = |at: usize| turn(at, lines[at], &cwd);
@@ -58,10 +71,27 @@ pub(super) fn answer(request: &Value) -> Answer {
             next += 1;
         }
     }
+    let amiss = |error: String| Answer::text(format!("model script, line {}: {error}", next + 1));
+    let line = Some(next);
     if next >= lines.len() {
-        return Answer::text("done");
+        return Next { answer: Answer::text("done"), line, fault: None };
     }
-    parse(next).unwrap_or_else(|error| Answer::text(format!("model script, line {}: {error}", next + 1)))
+    match fault_of(lines[next]) {
+        Ok(fault) => Next { answer: parse(next).unwrap_or_else(amiss), line, fault },
+        Err(error) => Next { answer: amiss(error), line, fault: None },
+    }
+}
+
+/// The fault that a line asks for, in its only or its first block.
+fn fault_of(line: &str) -> Result<Option<Scripted>, String> {
+    let value: Value = serde_json::from_str(line).unwrap_or_default();
+    let first = if value.is_array() { &value[0] } else { &value };
+    match first.get("fault") {
+        None => Ok(None),
+        Some(fault) => {
+            serde_json::from_value(fault.clone()).map(Some).map_err(|error| format!("`fault`: {error}"))
+        }
+    }
 }
 
 /// Whether a request belongs to a scripted conversation.
@@ -169,6 +199,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn answer(request: &Value) -> Answer {
+        next(request).answer
+    }
+
     const SCRIPT: &str = "Words\n```model\n{\"tool\":\"Bash\",\"input\":{\"command\":\"ls $CWD\"}}\n\n\
         {\"text\":\"half\"}\n[{\"text\":\"a\"},{\"tool\":\"Bash\",\"input\":{}}]\nbroken\n```\n";
 
@@ -210,6 +244,18 @@ mod tests {
         let first =
             json!([{"type": "tool_use", "id": "toolu_scripted_0000_00", "name": "Bash", "input": {}}]);
         assert_eq!(answer(&request(&[first, own])), Answer::text("half"));
+    }
+
+    #[test]
+    fn a_line_may_ask_for_a_fault() {
+        let ask = |line: &str| {
+            next(&json!({"messages": [{"role": "user", "content": format!("```model\n{line}\n```")}]}))
+        };
+        let asked = ask(r#"[{"text": "a", "fault": {"kind": "silent"}}, {"text": "b"}]"#);
+        assert!(asked.fault.is_some() && asked.answer.blocks.len() == 2 && asked.line == Some(0));
+        let amiss = ask(r#"{"text": "a", "fault": {"kind": "nonsense"}}"#);
+        assert!(amiss.fault.is_none(), "{amiss:?}");
+        assert!(matches!(&amiss.answer.blocks[..], [Block::Text(text)] if text.contains("`fault`")));
     }
 
     #[test]
