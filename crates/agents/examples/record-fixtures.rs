@@ -10,8 +10,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -19,6 +17,7 @@ use std::process::{Command, Output};
 use gadugi_agents::WorkflowManager;
 use gadugi_core::SessionMode;
 use gadugi_testkit::claude;
+use gadugi_testkit::model_api::{Fault, Meets};
 use support::{SESSION, Stage, git_env, run};
 
 const WORK: &str = r#"# A greeting
@@ -47,10 +46,17 @@ fn scrub(text: &str, stage: &Stage) -> String {
         .replace(&*repo.to_string_lossy(), "/workspace")
         .replace(&*home.to_string_lossy(), "/home/agent")
         .replace(&dashed(&repo), "-workspace");
-    let mut parts = text.split("127.0.0.1:");
+    // Ports, and when a limit is lifted, are another each time.
+    let text = number_behind(&text, "127.0.0.1:", "1");
+    number_behind(&text, "\"resetsAt\":", "1795252000")
+}
+
+/// The text with another number wherever one follows the words.
+fn number_behind(text: &str, words: &str, number: &str) -> String {
+    let mut parts = text.split(words);
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
-        text + "127.0.0.1:1" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+        text + words + number + part.trim_start_matches(|c: char| c.is_ascii_digit())
     })
 }
 
@@ -105,79 +111,81 @@ fn record_runs() {
     keep("unknown-command", &stage, &run(command.current_dir(stage.repo()), ""));
 }
 
+/// A conversation that says something, calls a tool, and says its last word.
+const TALK: &str = r#"```model
+[{"text": "I look."}, {"tool": "Bash", "input": {"command": "echo looked"}}]
+{"text": "All is well."}
+```
+"#;
+
+/// The same, and the connection ends when the tool call is whole and its message is not.
+const CUT_AFTER_A_CALL: &str = r#"```model
+{"tool": "Bash", "input": {"command": "echo looked"}, "fault": {"kind": "cut", "events": 5}}
+{"text": "All is well."}
+```
+"#;
+
+/// Claude Code as gadugi starts it meets each of these, with every request or with the first.
 fn record_faults() {
-    let error = |kind: &str, text: &str| {
-        format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"{text}\"}}}}")
-    };
-    let limit = "anthropic-ratelimit-unified-status: rejected\r\nanthropic-ratelimit-unified-reset: 1795252000\r\n\
-        anthropic-ratelimit-unified-representative-claim: five_hour\r\n";
-    let table = [
-        ("auth-401", 401, "", error("authentication_error", "invalid x-api-key"), false),
-        ("bad-request-400", 400, "", error("invalid_request_error", "nothing of this kind"), false),
-        ("forbidden-403", 403, "", error("permission_error", "not you"), false),
-        ("rate-429", 429, "retry-after: 1\r\n", error("rate_limit_error", "slower"), false),
-        ("error-500", 500, "", error("api_error", "Internal server error"), false),
-        ("overloaded-529", 529, "", error("overloaded_error", "Overloaded"), false),
-        ("usage-limit", 429, limit, error("rate_limit_error", "limit"), true),
-    ];
-    for (name, status, headers, body, subscription) in table {
+    let status = |status| Fault::Status { status, retry_after: None, message: None };
+    let after = |seconds| Fault::Status { status: 429, retry_after: Some(seconds), message: None };
+    let says = |status, text: &str| Fault::Status { status, retry_after: None, message: Some(text.into()) };
+    let too_long = "prompt is too long: 250000 tokens > 200000 maximum";
+    let of_the_month = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at \
+        00:00 UTC.";
+    let silent = Fault::Silent { events: None };
+    for (name, fault, meets) in [
+        ("bad-request-400", status(400), Meets::Every),
+        ("too-long-400", says(400, too_long), Meets::Every),
+        ("limit-of-the-month-400", says(400, of_the_month), Meets::Every),
+        ("no-money-400", says(400, "Your credit balance is too low to access the API."), Meets::Every),
+        ("auth-401", status(401), Meets::Every),
+        ("forbidden-403", status(403), Meets::Every),
+        ("unknown-model-404", status(404), Meets::Every),
+        ("too-large-413", status(413), Meets::Every),
+        ("rate-429", status(429), Meets::Every),
+        ("rate-429-after-1", after(1), Meets::First(1)),
+        ("rate-429-after-70", after(70), Meets::Every),
+        ("error-500", status(500), Meets::Every),
+        ("overloaded-529", status(529), Meets::Every),
+        ("overloaded-in-stream", Fault::ErrorEvent { events: 4 }, Meets::Every),
+        ("overloaded-after-text", Fault::ErrorEvent { events: 5 }, Meets::Every),
+        ("cut-before-the-head", Fault::Cut { events: 0 }, Meets::Every),
+        ("cut-in-text", Fault::Cut { events: 4 }, Meets::Every),
+        ("cut-after-text", Fault::Cut { events: 5 }, Meets::Every),
+        ("truncated-in-text", Fault::Truncated { events: 4 }, Meets::Every),
+        ("truncated-after-text", Fault::Truncated { events: 5 }, Meets::Every),
+        ("silent", silent, Meets::Every),
+    ] {
         let stage = Stage::new();
-        keep(name, &stage, &with_fault(&stage, &fault(status, headers, &body), subscription));
+        stage.api.misbehave(fault, meets);
+        keep(name, &stage, &with_fault(&stage, &stage.api.base_url(), TALK, false));
     }
     let stage = Stage::new();
-    keep("refused", &stage, &with_fault(&stage, "http://127.0.0.1:1", false));
+    keep("cut-after-a-call", &stage, &with_fault(&stage, &stage.api.base_url(), CUT_AFTER_A_CALL, false));
+    for (name, subscription) in [("usage-limit", true), ("usage-limit-of-a-key", false)] {
+        let stage = Stage::new();
+        stage.api.misbehave(Fault::UsageLimit { resets_in: 600 }, Meets::Every);
+        keep(name, &stage, &with_fault(&stage, &stage.api.base_url(), TALK, subscription));
+    }
+    let stage = Stage::new();
+    stage.api.misbehave(status(401), Meets::Every);
+    keep("auth-401-of-a-token", &stage, &with_fault(&stage, &stage.api.base_url(), TALK, true));
+    let stage = Stage::new();
+    keep("refused", &stage, &with_fault(&stage, "http://127.0.0.1:1", TALK, false));
 }
 
-fn with_fault(stage: &Stage, url: &str, subscription: bool) -> Output {
+fn with_fault(stage: &Stage, url: &str, prompt: &str, subscription: bool) -> Output {
     let mut env: BTreeMap<_, _> = claude::environment(url, &stage.home()).into_iter().collect();
-    env.insert("CLAUDE_CODE_MAX_RETRIES".into(), "1".into());
     if subscription {
         // Limits of a subscription are told only to those who have one. This token is none.
         env.remove("ANTHROPIC_API_KEY");
         env.insert("CLAUDE_CODE_OAUTH_TOKEN".into(), "sk-test-local".into());
     }
-    let launch = stage.launch(WORK, |_| {});
+    let launch = stage.launch(prompt, |_| {});
     let mut command = Command::new(launch.program());
     command.args(launch.args()).env_clear().envs(git_env()).envs(env).envs(launch.env());
+    // Two minutes a try are too long to wait for here.
+    command.env("API_TIMEOUT_MS", "2000");
     run(command.current_dir(stage.repo()), launch.stdin())
-}
-
-/// A server that gives every request the same answer, until the process ends.
-fn fault(status: u16, headers: &str, body: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\
-         {headers}\r\n{body}"
-    );
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
-            drain_request(&mut stream);
-            drop(stream.write_all(answer.as_bytes()));
-        }
-    });
-    url
-}
-
-/// Reads one request whole: an answer before its end would look like a connection that was cut.
-fn drain_request(stream: &mut impl Read) {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 65536];
-    loop {
-        let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-        if let Some(head) = head {
-            let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
-            let length =
-                text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            if bytes.len() >= head + 4 + length.unwrap_or(0) {
-                return;
-            }
-        }
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => return,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-        }
-    }
 }

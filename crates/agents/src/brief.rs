@@ -82,7 +82,11 @@ fn task_section(text: &mut String, brief: &TaskBrief) {
     let _ =
         writeln!(text, "- Workspace: {} (your working directory; stay inside it)", line(&brief.workspace));
     let _ = writeln!(text, "- Branch: {} (checked out; do not switch)", line(&brief.branch));
-    let _ = writeln!(text, "- Base commit: {}", line(brief.base.as_str()));
+    let _ = writeln!(
+        text,
+        "- Base commit: {} (what the workspace holds beyond it, an earlier process of this task left there)",
+        line(brief.base.as_str())
+    );
     if !brief.depends_on.is_empty() {
         let names: Vec<_> = brief.depends_on.iter().map(|task| line(task.as_str())).collect();
         let _ = writeln!(text, "- The base already holds the work of: {}", names.join(", "));
@@ -150,7 +154,8 @@ fn report_section(text: &mut String) {
 const RESUMED: &str = "\n## You are taken up again\n\n\
     Your process ended before you were finished, and this continues the same conversation. The last command that you \
     gave may have run, wholly or in part, or not at all: look at the workspace (git status, git log, the files) before \
-    you repeat anything. Then finish the task.\n";
+    you repeat anything. An API error at the end of the conversation is no word of yours and nobody's verdict: the \
+    connection failed then and works again. Then finish the task.\n";
 
 /// One line of text, so that nothing that a title or path holds can look like another part of the header.
 fn line(text: &str) -> String {

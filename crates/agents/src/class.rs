@@ -1,7 +1,24 @@
 //! The one table of how an agent's turn can end.
 //!
-//! Success is only ever observed: an exit with 0, not while being stopped, behind a result that says that it is none of
-//! the failures below. Everything else has a class by what is known of it, the first row that fits.
+//! Success is only ever observed: an exit with 0, behind a result that says that it is none of the failures below.
+//! Everything else has a class by what is known of it, the first row that fits:
+//!
+//! | what is known | class |
+//! |---|---|
+//! | no status: a signal, not started, lost, out of memory | crashed |
+//! | stopped, and no result before | crashed |
+//! | a result: out of turns, out of budget | max-turns, budget |
+//! | a failed result: the account's limit (its words, or a limit event that refused, behind a 429) | usage-limit |
+//! | a failed result: 401, 403 | auth |
+//! | a failed result: 408, 409, 429, 5xx | overloaded |
+//! | a failed result: any other 4xx | refused, but auth where it is about money or a key |
+//! | a failed result without a status | by its words, by the client's own kind of error, by what stands on stderr |
+//! | a good result, and a status other than 0 | crashed |
+//! | no result, status 0 | silent |
+//! | no result, another status | by the words on stderr, else crashed |
+//!
+//! A step that was stopped is taken at its result, whatever its exit: what is stopped for living on after its last word
+//! has said it. Who stopped it knows whether the word counts.
 
 use gadugi_core::{EndClass, StepExit, Timestamp};
 
@@ -12,6 +29,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) stopped: bool,
     /// The last result.
     pub(crate) result: Option<&'a ResultFacts>,
+    /// The client's own word for the failure that ended the turn: `server_error`, `rate_limit`, …
+    pub(crate) kind: &'a str,
     /// A limit that was refused further requests, and when it is lifted.
     pub(crate) limit_rejected: bool,
     pub(crate) limit_resets_at: Option<Timestamp>,
@@ -33,7 +52,7 @@ pub(crate) struct ResultFacts {
 /// The class, first fit.
 pub(crate) fn classify(evidence: &Evidence<'_>) -> EndClass {
     if evidence.stopped {
-        return EndClass::Crashed;
+        return evidence.result.map_or(EndClass::Crashed, |result| by_result(evidence, result, 0));
     }
     let StepExit::Code(code) = evidence.exit else { return EndClass::Crashed };
     match evidence.result {
@@ -56,24 +75,40 @@ fn by_result(evidence: &Evidence<'_>, result: &ResultFacts, code: i32) -> EndCla
     if is_limit_text(&result.text) && result.text.len() < 200 {
         return usage_limit(evidence, &result.text);
     }
-    if code != 0 || (result.turns == 0 && result.text.starts_with("Unknown command:")) {
-        return EndClass::Crashed;
+    if result.turns == 0 && result.text.starts_with("Unknown command:") {
+        return EndClass::Refused;
     }
-    EndClass::Done
+    if code != 0 { EndClass::Crashed } else { EndClass::Done }
 }
 
 fn failed(evidence: &Evidence<'_>, result: &ResultFacts) -> EndClass {
-    if is_limit_text(&result.text) || evidence.limit_rejected {
+    let status = result.api_error_status;
+    if is_limit_text(&result.text) || (evidence.limit_rejected && matches!(status, None | Some(429))) {
         return usage_limit(evidence, &result.text);
     }
-    match result.api_error_status {
+    match status {
         Some(401 | 403) => EndClass::Auth,
-        Some(429 | 500..=599) => EndClass::Overloaded,
-        Some(_) => by_words(evidence, &result.text).unwrap_or(EndClass::Crashed),
-        None => by_words(evidence, &result.text)
+        Some(408 | 409 | 429 | 500..=599) => EndClass::Overloaded,
+        // Accounts without money and limits of a month come as 400. Other words of such an error are the request's.
+        Some(400..=499) => match by_words(evidence, &result.text) {
+            Some(class @ (EndClass::Auth | EndClass::UsageLimit { .. })) => class,
+            _ => EndClass::Refused,
+        },
+        _ => by_words(evidence, &result.text)
+            .or_else(|| by_kind(evidence.kind))
             .or_else(|| by_words(evidence, evidence.words))
             .unwrap_or(EndClass::Crashed),
     }
+}
+
+/// The client's own kinds of errors (Claude Code 2.1.197; `unknown` and `max_output_tokens` say nothing here).
+fn by_kind(kind: &str) -> Option<EndClass> {
+    Some(match kind {
+        "authentication_failed" | "oauth_org_not_allowed" | "billing_error" => EndClass::Auth,
+        "rate_limit" | "overloaded" | "server_error" => EndClass::Overloaded,
+        "invalid_request" | "model_not_found" => EndClass::Refused,
+        _ => return None,
+    })
 }
 
 /// Words of Claude Code and of the API's errors, in lower case, with what they mean.
@@ -81,6 +116,7 @@ const WORDS: &[(&str, Meaning)] = &[
     ("you've hit your", Meaning::Limit),
     ("you\u{2019}ve hit your", Meaning::Limit),
     ("usage limit reached", Meaning::Limit),
+    ("reached your specified api usage limits", Meaning::Limit),
     ("credit balance is too low", Meaning::Auth),
     ("invalid api key", Meaning::Auth),
     ("invalid x-api-key", Meaning::Auth),
@@ -92,6 +128,17 @@ const WORDS: &[(&str, Meaning)] = &[
     ("failed to authenticate", Meaning::Auth),
     ("api error: 401", Meaning::Auth),
     ("api error: 403", Meaning::Auth),
+    ("no conversation found", Meaning::NoSession),
+    ("error: session id ", Meaning::NoSession),
+    ("prompt is too long", Meaning::Refusal),
+    ("request too large", Meaning::Refusal),
+    ("there's an issue with the selected model", Meaning::Refusal),
+    ("--agent '", Meaning::Refusal),
+    ("error: unknown option", Meaning::Refusal),
+    ("cannot be used with root", Meaning::Refusal),
+    ("api error: 400", Meaning::Refusal),
+    ("api error: 404", Meaning::Refusal),
+    ("api error: 413", Meaning::Refusal),
     ("overloaded", Meaning::Overload),
     ("api error: 429", Meaning::Overload),
     ("api error: 5", Meaning::Overload),
@@ -100,6 +147,12 @@ const WORDS: &[(&str, Meaning)] = &[
     ("internal server error", Meaning::Overload),
     ("service unavailable", Meaning::Overload),
     ("unable to connect to api", Meaning::Overload),
+    ("connection to the api was lost", Meaning::Overload),
+    ("connection closed mid-response", Meaning::Overload),
+    ("connection closed while thinking", Meaning::Overload),
+    ("response stalled", Meaning::Overload),
+    ("stream idle timeout", Meaning::Overload),
+    ("stream ended without receiving", Meaning::Overload),
     ("connection error", Meaning::Overload),
     ("connection refused", Meaning::Overload),
     ("connectionrefused", Meaning::Overload),
@@ -118,6 +171,8 @@ const WORDS: &[(&str, Meaning)] = &[
 enum Meaning {
     Limit,
     Auth,
+    NoSession,
+    Refusal,
     Overload,
 }
 
@@ -127,6 +182,8 @@ fn by_words(evidence: &Evidence<'_>, text: &str) -> Option<EndClass> {
     Some(match meaning {
         Meaning::Limit => usage_limit(evidence, &text),
         Meaning::Auth => EndClass::Auth,
+        Meaning::NoSession => EndClass::NoSession,
+        Meaning::Refusal => EndClass::Refused,
         Meaning::Overload => EndClass::Overloaded,
     })
 }
@@ -143,13 +200,19 @@ fn usage_limit(evidence: &Evidence<'_>, text: &str) -> EndClass {
     EndClass::UsageLimit { resets_at }
 }
 
-/// `…|<epoch seconds>`, or `resets 4:36am (UTC)`. Times of another zone are not guessed at.
+/// `…|<epoch seconds>`, `regain access on 2026-12-01 at 00:00 UTC`, or `resets 4:36am (UTC)`. Times of another zone are
+/// not guessed at.
 fn reset_in_text(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some((_, epoch)) = text.split_once("limit reached|") {
         let digits: String = epoch.chars().take_while(char::is_ascii_digit).collect();
         return digits.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1000)).map(Timestamp);
     }
     let lower = text.to_lowercase();
+    if let Some((_, rest)) = lower.split_once("regain access on ") {
+        let (date, rest) = rest.split_once(" at ")?;
+        let (time, _) = rest.split_once(" utc")?;
+        return gadugi_sys::clock::parse_rfc3339(&format!("{date}T{time}:00Z"));
+    }
     let (_, rest) = lower.split_once("resets ")?;
     let (time, zone) = rest.split_once(" (")?;
     if !zone.starts_with("utc)") {
@@ -194,15 +257,7 @@ mod tests {
     }
 
     fn class(exit: &StepExit, result: Option<&ResultFacts>, words: &str) -> EndClass {
-        classify(&Evidence {
-            exit,
-            stopped: false,
-            result,
-            limit_rejected: false,
-            limit_resets_at: None,
-            words,
-            ended_at: NOW,
-        })
+        classify(&Evidence { words, ..evidence(exit, result) })
     }
 
     #[test]
@@ -226,8 +281,37 @@ mod tests {
                 "API Error: Unable to connect to API (ECONNREFUSED)",
                 EndClass::Overloaded,
             ),
-            (1, "success", true, Some(400), "API Error: 400 prompt is too long", EndClass::Crashed),
-            (1, "success", true, Some(413), "API Error: 413", EndClass::Crashed),
+            (1, "success", true, Some(400), "API Error: 400 nothing of this kind", EndClass::Refused),
+            (
+                1,
+                "success",
+                true,
+                Some(400),
+                "API Error: 400 the words `rate limit` are refused",
+                EndClass::Refused,
+            ),
+            (1, "success", true, Some(400), "Credit balance is too low", EndClass::Auth),
+            (1, "success", true, Some(400), "Prompt is too long", EndClass::Refused),
+            (
+                1,
+                "success",
+                true,
+                Some(404),
+                "There's an issue with the selected model (x).",
+                EndClass::Refused,
+            ),
+            (1, "success", true, Some(408), "API Error: 408", EndClass::Overloaded),
+            (1, "success", true, Some(413), "Request too large (max 32MB).", EndClass::Refused),
+            (1, "success", true, None, "Prompt is too long", EndClass::Refused),
+            (1, "success", true, None, "Request timed out", EndClass::Overloaded),
+            (
+                1,
+                "success",
+                true,
+                None,
+                "API Error: Connection closed mid-response. The",
+                EndClass::Overloaded,
+            ),
             (1, "success", true, None, "something else", EndClass::Crashed),
         ];
         check_results(&table);
@@ -309,7 +393,11 @@ mod tests {
             (StepExit::Code(0), "", EndClass::Silent),
             (StepExit::Code(0), "Invalid API key", EndClass::Silent),
             (StepExit::Code(1), "", EndClass::Crashed),
-            (StepExit::Code(1), "--agent 'x' not found", EndClass::Crashed),
+            (StepExit::Code(1), "--agent 'x' not found", EndClass::Refused),
+            (StepExit::Code(1), "error: unknown option '--agents'", EndClass::Refused),
+            (StepExit::Code(1), "No conversation found with session ID: x", EndClass::NoSession),
+            (StepExit::Code(1), "Error: Session ID x is already in use.", EndClass::NoSession),
+            (StepExit::Code(1), "Error: port 80 is already in use", EndClass::Crashed),
             (StepExit::Code(1), "Invalid API key · Please run /login", EndClass::Auth),
             (StepExit::Code(1), "Error: connect ECONNREFUSED 127.0.0.1:1", EndClass::Overloaded),
             (
@@ -318,6 +406,7 @@ mod tests {
                 EndClass::UsageLimit { resets_at: Some(Timestamp(1_795_252_000_000)) },
             ),
             (StepExit::Signal(9), "Invalid API key", EndClass::Crashed),
+            (StepExit::OutOfMemory, "", EndClass::Crashed),
             (StepExit::NotStarted("no such file".into()), "", EndClass::Crashed),
             (StepExit::LeaseLapsed, "", EndClass::Crashed),
             (StepExit::Lost, "", EndClass::Crashed),
@@ -327,31 +416,75 @@ mod tests {
     }
 
     #[test]
-    fn nothing_signalled_stopped_or_lost_is_done() {
+    fn nothing_signalled_or_lost_is_done() {
         let facts = result("success", false, None, "all done").unwrap();
-        for exit in
-            [StepExit::Signal(15), StepExit::LeaseLapsed, StepExit::Lost, StepExit::NotStarted(String::new())]
-        {
+        for exit in [
+            StepExit::Signal(15),
+            StepExit::OutOfMemory,
+            StepExit::LeaseLapsed,
+            StepExit::Lost,
+            StepExit::NotStarted(String::new()),
+        ] {
             assert_eq!(class(&exit, Some(&facts), ""), EndClass::Crashed, "{exit:?}");
         }
-        // SIGTERM can end in 0 with a false success, where the model answers within the grace.
-        let evidence = Evidence {
-            exit: &StepExit::Code(0),
-            stopped: true,
-            result: Some(&facts),
+    }
+
+    fn evidence<'a>(exit: &'a StepExit, result: Option<&'a ResultFacts>) -> Evidence<'a> {
+        Evidence {
+            exit,
+            stopped: false,
+            result,
+            kind: "",
             limit_rejected: false,
             limit_resets_at: None,
             words: "",
             ended_at: NOW,
-        };
-        assert_eq!(classify(&evidence), EndClass::Crashed);
+        }
+    }
+
+    #[test]
+    fn a_stopped_step_is_taken_at_its_last_word_whatever_its_exit() {
+        let done = result("success", false, None, "all done");
+        let busy = result("success", true, Some(529), "API Error: 529");
+        let turns = result("error_max_turns", true, None, "");
+        for exit in [StepExit::Code(0), StepExit::Code(143), StepExit::Signal(9), StepExit::LeaseLapsed] {
+            for (said, expected) in [
+                (&done, EndClass::Done),
+                (&busy, EndClass::Overloaded),
+                (&turns, EndClass::MaxTurns),
+                (&None, EndClass::Crashed),
+            ] {
+                let evidence = Evidence { stopped: true, ..evidence(&exit, said.as_ref()) };
+                assert_eq!(classify(&evidence), expected, "{exit:?} {said:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_client_s_own_kind_of_error_speaks_where_words_do_not() {
+        let strange = result("success", true, None, "words of a later version");
+        let code = StepExit::Code(1);
+        for (kind, expected) in [
+            ("authentication_failed", EndClass::Auth),
+            ("billing_error", EndClass::Auth),
+            ("rate_limit", EndClass::Overloaded),
+            ("server_error", EndClass::Overloaded),
+            ("model_not_found", EndClass::Refused),
+            ("invalid_request", EndClass::Refused),
+            ("max_output_tokens", EndClass::Crashed),
+            ("unknown", EndClass::Crashed),
+            ("", EndClass::Crashed),
+        ] {
+            let evidence = Evidence { kind, ..evidence(&code, strange.as_ref()) };
+            assert_eq!(classify(&evidence), expected, "{kind}");
+        }
     }
 
     #[test]
     fn an_unknown_command_is_no_success() {
         let facts =
             ResultFacts { turns: 0, ..result("success", false, None, "Unknown command: /agent:x").unwrap() };
-        assert_eq!(class(&StepExit::Code(0), Some(&facts), ""), EndClass::Crashed);
+        assert_eq!(class(&StepExit::Code(0), Some(&facts), ""), EndClass::Refused);
     }
 
     #[test]
@@ -363,16 +496,25 @@ mod tests {
 
     #[test]
     fn a_limit_event_gives_the_time_of_its_end() {
-        let facts = result("success", true, Some(429), "API Error: 429").unwrap();
-        let evidence = Evidence {
-            exit: &StepExit::Code(1),
-            stopped: false,
-            result: Some(&facts),
-            limit_rejected: true,
-            limit_resets_at: Some(Timestamp(77)),
-            words: "",
-            ended_at: NOW,
+        let code = StepExit::Code(1);
+        let refused = |facts| {
+            let evidence = evidence(&code, facts);
+            classify(&Evidence { limit_rejected: true, limit_resets_at: Some(Timestamp(77)), ..evidence })
         };
-        assert_eq!(classify(&evidence), EndClass::UsageLimit { resets_at: Some(Timestamp(77)) });
+        let limited = result("success", true, Some(429), "API Error: 429");
+        assert_eq!(refused(limited.as_ref()), EndClass::UsageLimit { resets_at: Some(Timestamp(77)) });
+        // What fails for another reason later is not put down to it.
+        let unauthorized = result("success", true, Some(401), "API Error: 401");
+        assert_eq!(refused(unauthorized.as_ref()), EndClass::Auth);
+    }
+
+    #[test]
+    fn a_limit_of_the_month_says_its_date() {
+        let text = "API Error: 400 You have reached your specified API usage limits. You will regain access on \
+            2026-12-01 at 00:00 UTC.";
+        let facts = result("success", true, Some(400), text);
+        let resets_at = gadugi_sys::clock::parse_rfc3339("2026-12-01T00:00:00Z");
+        assert!(resets_at.is_some());
+        assert_eq!(class(&StepExit::Code(1), facts.as_ref(), ""), EndClass::UsageLimit { resets_at });
     }
 }

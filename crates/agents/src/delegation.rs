@@ -118,6 +118,9 @@ pub enum DelegationRefused {
 pub(crate) struct CommandLine {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
+    /// Set where the user's settings do not say otherwise.
+    pub(crate) env_defaults: &'static [(&'static str, &'static str)],
+    /// Set whatever the user's settings say.
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) env_removed: &'static [&'static str],
 }
@@ -147,7 +150,10 @@ impl Delegation {
         };
         let (program, args) =
             if options.uv { behind_uv(line.program, line.args) } else { (line.program, line.args) };
-        let mut env = options.settings.env.clone();
+        let defaults =
+            line.env_defaults.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut env: BTreeMap<_, _> = defaults.collect();
+        env.extend(options.settings.env.clone());
         env.extend(line.env);
         Ok(AgentLaunch { program, args, env, env_removed: line.env_removed, stdin: self.stdin.clone() })
     }

@@ -86,7 +86,14 @@ fn the_line_is_the_contract_s() {
     let launch = launch_with("do it", WorkflowManager::Repository, |_| {}).unwrap();
     assert_delegated(&launch, "do it");
     insta::assert_snapshot!(launch.argv().join(" "), @"claude -p --agent workflow-manager --dangerously-skip-permissions --verbose --max-turns 50 --output-format stream-json --session-id 5e55105e-0000-4000-8000-000000000001");
-    assert_eq!(launch.env().keys().collect::<Vec<_>>(), ["DISABLE_AUTOUPDATER"]);
+    let env: Vec<_> = launch.env().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let tuned = [
+        "API_TIMEOUT_MS=120000",
+        "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK=1",
+        "CLAUDE_CODE_MAX_RETRIES=3",
+        "DISABLE_AUTOUPDATER=1",
+    ];
+    assert_eq!(env, tuned);
 }
 
 #[test]
@@ -94,7 +101,9 @@ fn everything_that_can_be_asked_for_stands_in_the_line() {
     let settings = AgentSettings {
         command: Some("/opt/my tools/claude".into()),
         args: vec!["--effort".into(), "high".into()],
-        env: [("API_TIMEOUT_MS".to_owned(), "1000".to_owned())].into(),
+        env: [("API_TIMEOUT_MS", "1000"), ("CLAUDE_CODE_MAX_RETRIES", "10")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
     };
     let launch = launch_with("do it", WorkflowManager::Repository, |options| {
         options.settings = &settings;
@@ -108,7 +117,14 @@ fn everything_that_can_be_asked_for_stands_in_the_line() {
     assert_delegated(&launch, "do it");
     insta::assert_snapshot!(launch.argv().join(" "), @"uv run /opt/my tools/claude -p --agent workflow-manager --dangerously-skip-permissions --verbose --max-turns 50 --output-format stream-json --resume 5e55105e-0000-4000-8000-000000000001 --model opus[1m] --max-budget-usd 2.500001 --effort high");
     let env: Vec<_> = launch.env().iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(env, ["API_TIMEOUT_MS=1000", "DISABLE_AUTOUPDATER=1", "IS_SANDBOX=1"]);
+    let own = [
+        "API_TIMEOUT_MS=1000",
+        "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK=1",
+        "CLAUDE_CODE_MAX_RETRIES=10",
+        "DISABLE_AUTOUPDATER=1",
+        "IS_SANDBOX=1",
+    ];
+    assert_eq!(env, own, "the user's own values win");
 }
 
 #[test]

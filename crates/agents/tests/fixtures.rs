@@ -38,7 +38,7 @@ fn every_recording_is_understood() {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".jsonl").map(str::to_owned))
         .collect();
     names.sort();
-    assert!(names.len() >= 18, "{names:?}");
+    assert!(names.len() >= 35, "{names:?}");
     for name in names {
         let (events, end) = play(&name);
         let mut text = String::new();
@@ -60,6 +60,8 @@ fn every_recording_is_understood() {
 #[test]
 fn recordings_by_class() {
     let limit = EndClass::UsageLimit { resets_at: Some(Timestamp(1_795_252_000_000)) };
+    // 2026-12-01 00:00 UTC.
+    let month = EndClass::UsageLimit { resets_at: Some(Timestamp(1_796_083_200_000)) };
     for (name, expected) in [
         ("work", EndClass::Done),
         ("resumed", EndClass::Done),
@@ -67,19 +69,38 @@ fn recordings_by_class() {
         ("sub-agent", EndClass::Done),
         ("max-turns", EndClass::MaxTurns),
         ("budget", EndClass::Budget),
+        // Mended by Claude Code itself.
+        ("rate-429-after-1", EndClass::Done),
+        ("cut-after-a-call", EndClass::Done),
         ("auth-401", EndClass::Auth),
+        ("auth-401-of-a-token", EndClass::Auth),
         ("forbidden-403", EndClass::Auth),
+        ("no-money-400", EndClass::Auth),
         ("rate-429", EndClass::Overloaded),
+        ("rate-429-after-70", EndClass::Overloaded),
+        ("usage-limit-of-a-key", EndClass::Overloaded),
         ("error-500", EndClass::Overloaded),
         ("overloaded-529", EndClass::Overloaded),
+        ("overloaded-in-stream", EndClass::Overloaded),
+        ("overloaded-after-text", EndClass::Overloaded),
+        ("cut-before-the-head", EndClass::Overloaded),
+        ("cut-in-text", EndClass::Overloaded),
+        ("cut-after-text", EndClass::Overloaded),
+        ("truncated-in-text", EndClass::Overloaded),
+        ("truncated-after-text", EndClass::Overloaded),
+        ("silent", EndClass::Overloaded),
         ("refused", EndClass::Overloaded),
         ("usage-limit", limit),
-        ("bad-request-400", EndClass::Crashed),
+        ("limit-of-the-month-400", month),
+        ("bad-request-400", EndClass::Refused),
+        ("too-long-400", EndClass::Refused),
+        ("unknown-model-404", EndClass::Refused),
+        ("too-large-413", EndClass::Refused),
+        ("unknown-agent", EndClass::Refused),
+        ("unknown-command", EndClass::Refused),
+        ("no-conversation", EndClass::NoSession),
+        ("session-in-use", EndClass::NoSession),
         ("killed", EndClass::Crashed),
-        ("no-conversation", EndClass::Crashed),
-        ("session-in-use", EndClass::Crashed),
-        ("unknown-agent", EndClass::Crashed),
-        ("unknown-command", EndClass::Crashed),
     ] {
         assert_eq!(play(name).1.class, expected, "{name}");
     }

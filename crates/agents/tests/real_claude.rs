@@ -93,7 +93,7 @@ fn the_repository_s_own_workflow_manager_is_the_one_that_speaks() {
 fn without_any_definition_there_is_no_run() {
     let stage = Stage::new();
     let played = stage.play(&stage.launch_as(WORK, WorkflowManager::Repository, |_| {}));
-    assert_eq!(played.end.class, EndClass::Crashed);
+    assert_eq!(played.end.class, EndClass::Refused);
     assert!(played.end.detail.contains("workflow-manager"), "{}", played.end.detail);
     assert!(stage.api.scripted_requests().is_empty(), "nobody was asked");
 }
@@ -137,10 +137,10 @@ fn ends_by_limits_have_their_class() {
 fn sessions_that_cannot_be_had_are_said_to_be_so() {
     let stage = Stage::new();
     let unknown = stage.play(&stage.launch(WORK, |options| options.mode = SessionMode::Resume));
-    assert_eq!(unknown.end.class, EndClass::Crashed);
+    assert_eq!(unknown.end.class, EndClass::NoSession);
     assert!(unknown.end.detail.contains("No conversation found"), "{}", unknown.end.detail);
     assert_eq!(stage.play(&stage.launch(WORK, |_| {})).end.class, EndClass::Done);
     let again = stage.play(&stage.launch(WORK, |_| {}));
-    assert_eq!(again.end.class, EndClass::Crashed);
+    assert_eq!(again.end.class, EndClass::NoSession);
     assert!(again.end.detail.contains("already in use"), "{}", again.end.detail);
 }

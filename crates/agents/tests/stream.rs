@@ -66,6 +66,33 @@ fn the_last_result_counts() {
 }
 
 #[test]
+fn a_failure_that_was_got_over_is_none_and_one_of_a_helper_neither() {
+    let lost = r#"{"type":"assistant","error":"server_error","message":{"model":"<synthetic>","content":[{"type":"text","text":"words of a later version"}]}}"#;
+    let helper = lost.replace("\"error\"", "\"parent_tool_use_id\":\"t\",\"error\"");
+    let spoke =
+        r#"{"type":"assistant","message":{"id":"m","model":"m","content":[{"type":"text","text":"on"}]}}"#;
+    let failed =
+        r#"{"type":"result","subtype":"success","is_error":true,"result":"words of a later version"}"#;
+    assert_eq!(end(&[lost, failed], 1).class, EndClass::Overloaded);
+    assert_eq!(end(&[lost, spoke, failed], 1).class, EndClass::Crashed);
+    assert_eq!(end(&[&helper, failed], 1).class, EndClass::Crashed);
+    assert_eq!(end(&[lost, spoke, SUCCESS], 0).class, EndClass::Done);
+}
+
+#[test]
+fn who_pays_beyond_a_limit_is_not_held_by_it() {
+    let limit = |overage: bool| {
+        format!(
+            r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"rejected","resetsAt":1795252000,"isUsingOverage":{overage}}}}}"#
+        )
+    };
+    let failed = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"result":"API Error: 429"}"#;
+    let resets_at = Some(Timestamp(1_795_252_000_000));
+    assert_eq!(end(&[&limit(false), failed], 1).class, EndClass::UsageLimit { resets_at });
+    assert_eq!(end(&[&limit(true), failed], 1).class, EndClass::Overloaded);
+}
+
+#[test]
 fn a_result_without_its_fields_is_no_success() {
     for line in
         [r#"{"type":"result"}"#, r#"{"type":"result","subtype":7}"#, r#"{"type":"result","subtype":"new"}"#]
@@ -148,8 +175,11 @@ fn numbers_beyond_reason_overflow_nothing() {
 }
 
 #[test]
-fn stopped_steps_are_never_done_and_say_how_they_ended() {
+fn ends_say_how_they_came_about() {
     let (_, reader) = read(&[SUCCESS.as_bytes()]);
+    let end = reader.finish(&StepExit::Signal(9), true, "", Timestamp(0));
+    assert_eq!((end.class, end.detail.as_str()), (EndClass::Done, "done"), "it had said its last word");
+    let (_, reader) = read(&[]);
     let end = reader.finish(&StepExit::Code(0), true, "", Timestamp(0));
     assert_eq!((end.class, end.detail.as_str()), (EndClass::Crashed, "stopped (exit status 0)"));
     let (_, reader) = read(&[]);

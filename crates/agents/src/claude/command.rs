@@ -38,6 +38,28 @@ const ENV_REMOVED: &[&str] = &[
     "CLAUDE_CODE_SKIP_PROMPT_HISTORY",
 ];
 
+/// How Claude Code is told to leave failures to the engine, which sees all agents at once and keeps what it decides.
+/// The user's own values (`[agents.claude] env`) win. Read in 2.1.197 and measured against the scripted API
+/// (`examples/record-fixtures.rs`):
+///
+/// - `CLAUDE_CODE_MAX_RETRIES`: tries after the first, 10 unless told otherwise, at most 15. The waits are 0.5 s, 1 s,
+///   2 s … 32 s and up to a quarter more, so ten of them are some three minutes; three are 3.5 s to 4.4 s, which a
+///   short hiccup does not outlast and which costs no new process. `retry-after` is heeded up to 60 s a try; beyond,
+///   the turn ends at once.
+/// - `API_TIMEOUT_MS`: from a request to the **head** of its answer, not to its end, and not between events: an answer
+///   that has begun is not cut by it, however long the model thinks. A server that says nothing costs 300 s a try unless
+///   told otherwise; two minutes is beyond any wait for a first token that is worth waiting for. What falls silent in
+///   the middle of a stream is given up by a watchdog of Claude Code's own after 300 s without an event
+///   (`CLAUDE_STREAM_IDLE_TIMEOUT_MS`, which cannot be made shorter); it is left as it is.
+/// - `CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK`: a stream that breaks before its first whole block is asked for again
+///   as one object, whose head comes with its end: minutes without a sign of life, and an answer cut by the timeout
+///   above, written again and paid for again. With this the turn ends, and the engine resumes the session.
+const RETRIES: [(&str, &str); 3] = [
+    ("CLAUDE_CODE_MAX_RETRIES", "3"),
+    ("API_TIMEOUT_MS", "120000"),
+    ("CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK", "1"),
+];
+
 pub(crate) fn command_line(
     options: &LaunchOptions<'_>,
     definition: WorkflowManager,
@@ -67,6 +89,7 @@ pub(crate) fn command_line(
     Ok(CommandLine {
         program: options.settings.command.clone().unwrap_or_else(|| AgentKind::Claude.name().to_owned()),
         args: line,
+        env_defaults: &RETRIES,
         env: environment(options),
         env_removed: ENV_REMOVED,
     })

@@ -27,6 +27,8 @@ pub(crate) struct Parser {
     /// What the last result said, which counts more.
     total: Option<Usage>,
     result: Option<ResultFacts>,
+    /// The client's own word for the failure of its last request, where that failed.
+    error_kind: String,
     limit_rejected: bool,
     limit_resets_at: Option<Timestamp>,
     phases: BTreeSet<Phase>,
@@ -89,6 +91,7 @@ impl Parser {
             exit,
             stopped,
             result: self.result.as_ref(),
+            kind: &self.error_kind,
             limit_rejected: self.limit_rejected,
             limit_resets_at: self.limit_resets_at,
             words: &words,
@@ -110,6 +113,10 @@ impl Parser {
         let own = line.parent_tool_use_id.is_none();
         // Claude Code speaks in the model's name where a request failed; that is no turn.
         let synthetic = message.model.as_deref() == Some("<synthetic>");
+        if own {
+            let kind = line.error.as_ref().and_then(serde_json::Value::as_str).filter(|_| synthetic);
+            self.error_kind = one_line(kind.unwrap_or_default(), SUMMARY);
+        }
         let id = message.id.unwrap_or_default();
         if own && !synthetic && id != self.last_message {
             self.turns = self.turns.saturating_add(1);
@@ -190,7 +197,8 @@ impl Parser {
 
     fn rate_limit(&mut self, info: RateLimitInfo) -> Vec<AgentEvent> {
         let resets_at = info.resets_at();
-        self.limit_rejected = info.status == "rejected";
+        // Somebody who pays for more than their limit goes on.
+        self.limit_rejected = info.status == "rejected" && !info.is_using_overage;
         self.limit_resets_at = if self.limit_rejected { resets_at } else { None };
         vec![AgentEvent::RateLimit { status: info.status, limit: info.limit_type, resets_at }]
     }
@@ -223,7 +231,7 @@ impl Parser {
             .unwrap_or(&self.last_text);
         let text = match class {
             EndClass::Done => words.to_owned(),
-            _ if stopped => format!("stopped ({ended})"),
+            _ if stopped && self.result.is_none() => format!("stopped ({ended})"),
             EndClass::MaxTurns => format!("its turns were used up; {}", self.last_text),
             EndClass::Budget => format!("its budget was spent; {}", self.last_text),
             EndClass::Silent => format!("{ended}, and no result; {words}"),

@@ -93,7 +93,7 @@ pub(crate) fn command_line(options: &LaunchOptions<'_>) -> Result<CommandLine, D
     if let Some(model) = options.model {
         args.extend(["--model".to_owned(), model.to_owned()]);
     }
-    Ok(CommandLine { program, args, env: Default::default(), env_removed: &[] })
+    Ok(CommandLine { program, args, env_defaults: &[], env: Default::default(), env_removed: &[] })
 }
 
 /// Runs the agent to its end: `args` are those behind [`SUBCOMMAND`]. Returns the exit code.

@@ -129,6 +129,8 @@ pub(super) struct RateLimitInfo {
     /// Seconds since 1970.
     #[serde(deserialize_with = "lenient")]
     resets_at: Option<f64>,
+    #[serde(deserialize_with = "lenient")]
+    pub(super) is_using_overage: bool,
     #[serde(rename = "rateLimitType", deserialize_with = "lenient")]
     pub(super) limit_type: Option<String>,
 }
