@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a stage that cannot be set up is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "a test waits for other processes, and reads its own PATH")]
 
+pub mod aftermath;
+pub mod play;
+pub mod side_by_side;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -1,0 +1,152 @@
+//! The fault matrix: the engine is killed before and after each kind of event is stored, and before and after each kind
+//! of effect, on real processes. Whenever it dies, the run ends as it ends where nobody dies: each task done once, each
+//! merge made once, the same tree, and nothing left over.
+//!
+//! Here one point of each kind is tried. `cargo xtask soak` tries each point as often as it comes in each scenario.
+
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
+#![expect(clippy::disallowed_methods, reason = "a test reads what the soak says")]
+
+mod scenarios;
+#[path = "../stage/mod.rs"]
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use gadugi_core::{Effect, Event};
+use scenarios::{ALL, Scenario};
+use serde_json::json;
+use stage::Stage;
+use stage::aftermath::Aftermath;
+use stage::play::Play;
+use stage::side_by_side::side_by_side;
+
+/// Where the soak wants to be told what came of it; set, it also asks for every point.
+const SOAK: &str = "GADUGI_SOAK_FAULTS";
+
+/// How a line of the engine's says that it dies now.
+const FIRED: &str = "fired ";
+
+/// What a play came to.
+struct Played {
+    aftermath: Aftermath,
+    /// The points that were passed by the engines which lived behind the scenario's own faults: point and occurrence.
+    passed: BTreeSet<(String, u64)>,
+    /// The faults that came about.
+    fired: Vec<String>,
+}
+
+fn play(scenario: &Scenario, fault: &str) -> Result<Played, String> {
+    let mut stage = Stage::new();
+    stage.keep_ledger();
+    (scenario.set)(&stage);
+    stage.commit("prompts");
+    let log = stage.home.join("faults");
+    let plain = stage.variables.len();
+    stage.variables.push(("GADUGI_FAULT_LOG".into(), log.to_string_lossy().into_owned()));
+    stage.variables.push(("GADUGI_FAULT".into(), format!("{} {fault}", scenario.first)));
+    Play::new(&stage, scenario.args, scenario.deeds).lead()?;
+    stage.engine_leaves();
+    let log = fs::read_to_string(&log).unwrap_or_default();
+    stage.variables.truncate(plain);
+    let aftermath = stage.aftermath();
+    let fired: Vec<String> =
+        log.lines().filter_map(|line| line.strip_prefix(FIRED)).map(str::to_owned).collect();
+    let own = scenario.first.split_whitespace().count();
+    let passed = log.lines().scan(0, |dead, line| {
+        *dead += usize::from(line.starts_with(FIRED));
+        Some((*dead, line))
+    });
+    let passed = passed.filter(|(dead, line)| *dead >= own && !line.starts_with(FIRED));
+    let passed = passed.map(|(_, line)| {
+        let (point, occurrence) = line.rsplit_once(':').unwrap();
+        (point.to_owned(), occurrence.parse().unwrap())
+    });
+    Ok(Played { aftermath, passed: passed.collect(), fired })
+}
+
+/// A moment to die at, in a scenario.
+struct Moment<'a> {
+    scenario: &'a Scenario,
+    expected: &'a Aftermath,
+    fault: String,
+}
+
+impl Moment<'_> {
+    /// Whether it came about. An error: the run did not end as it does without.
+    fn try_it(&self) -> Result<bool, String> {
+        let played = play(self.scenario, &self.fault)?;
+        // What is left over where nobody dies is refused before.
+        if played.aftermath != *self.expected {
+            return Err(format!("{:#?}\ninstead of {:#?}", played.aftermath, self.expected));
+        }
+        Ok(played.fired.contains(&self.fault))
+    }
+}
+
+/// Every point that there is, from the words of the code itself.
+fn every_point() -> BTreeSet<String> {
+    // What reads events says which it knows, when it is given one that it does not.
+    let error = serde_json::from_value::<Event>(json!({ "type": "?" })).unwrap_err().to_string();
+    let events: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+    assert!(events.contains(&"run-started") && events.len() > 20, "{error}");
+    let both = |kind: &str, word: &str| ["before", "after"].map(|when| format!("{kind}:{word}:{when}"));
+    let events = events.into_iter().flat_map(|word| both("event", word));
+    let effects = Effect::WORDS.iter().flat_map(|word| both("effect", word));
+    let started = ["launch-step", "adopt-step"].map(|word| format!("effect:{word}:started"));
+    events.chain(effects).chain(started).collect()
+}
+
+#[test]
+fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
+    let soak = std::env::var(SOAK).ok();
+    let undisturbed = side_by_side(ALL, |scenario| play(scenario, ""));
+    let undisturbed: Vec<Played> = undisturbed
+        .into_iter()
+        .zip(ALL)
+        .map(|(played, scenario)| played.unwrap_or_else(|why| panic!("{}: {why}", scenario.name)))
+        .inspect(|played| assert!(played.aftermath.left_over.is_empty(), "{:#?}", played.aftermath))
+        .collect();
+
+    let mut moments = Vec::new();
+    let mut tried = BTreeSet::new();
+    for (scenario, played) in ALL.iter().zip(&undisturbed) {
+        let mut points: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (point, occurrence) in &played.passed {
+            points.entry(point).or_default().push(*occurrence);
+        }
+        for (point, occurrences) in points {
+            let new = tried.insert(point.to_owned());
+            let chosen = match (&soak, new) {
+                (Some(_), _) => occurrences,
+                (None, true) => vec![occurrences[occurrences.len() / 2]],
+                (None, false) => continue,
+            };
+            moments.extend(chosen.into_iter().map(|occurrence| Moment {
+                scenario,
+                expected: &played.aftermath,
+                fault: format!("{point}:{occurrence}"),
+            }));
+        }
+    }
+    let left_out: Vec<_> = every_point().difference(&tried).cloned().collect();
+    assert!(left_out.is_empty(), "no scenario passes {left_out:?}; write one that does");
+
+    let outcomes = side_by_side(&moments, Moment::try_it);
+    let told: Vec<_> = moments.iter().zip(&outcomes).collect();
+    let name = |moment: &Moment<'_>| format!("{} dying at {}", moment.scenario.name, moment.fault);
+    let failed: Vec<String> = told
+        .iter()
+        .filter_map(|(moment, outcome)| Some(format!("{}: {}", name(moment), outcome.as_ref().err()?)))
+        .collect();
+    // Which of several things comes first may differ from run to run, and then a moment may not come.
+    let missed: Vec<String> =
+        told.iter().filter(|(_, outcome)| **outcome == Ok(false)).map(|(moment, _)| name(moment)).collect();
+    if let Some(file) = &soak {
+        let line = json!({ "points": tried.len(), "plays": told.len(), "missed": missed.len(), "failed": failed.len() });
+        fs::write(file, line.to_string()).unwrap();
+    }
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), told.len(), failed.join("\n\n"));
+    assert!(soak.is_some() || missed.is_empty(), "it did not die there: {missed:#?}");
+}
