@@ -1,4 +1,4 @@
-//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `bench`.
+//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`.
 //!
 //! A chore calls the tools that a person would call, shows each call, and fails when one of them fails. What it
 //! installs it puts under `target/tools` or gives to the system's package manager.
@@ -11,6 +11,8 @@ mod demo;
 mod lint;
 mod names;
 mod shell;
+mod simulate;
+mod soak;
 mod strays;
 mod suite;
 mod tidy;
@@ -44,6 +46,10 @@ enum Chore {
     Tidy,
     /// Install what the tests need, and no more
     Tools,
+    /// Play seeds of the core's simulator until one fails: it is shrunk and told
+    Simulate(simulate::Simulate),
+    /// Kill the engine at every moment that has a name, then at random ones, then simulate for long
+    Soak(soak::Soak),
     /// Measure, and fail where what was measured falls short
     Bench {
         /// What
@@ -58,7 +64,9 @@ fn main() -> ExitCode {
         Chore::Test => suite::test(),
         Chore::Lint => suite::lint(),
         Chore::Tidy => tidy::check(),
+        Chore::Soak(what) => soak::run(what),
         Chore::Tools => tools::provide(&tools::FOR_TESTS),
+        Chore::Simulate(wish) => simulate::run(wish),
         Chore::Bench { bench } => bench::run(bench),
     };
     match done {

@@ -71,7 +71,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, other: &Self) {
+    /// Adds what other seeds came to.
+    pub fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.runs += other.runs;
         self.tasks += other.tasks;

@@ -63,7 +63,7 @@ impl Scenario {
         let horizon = shape.horizon.0;
         let mut scenario = Self {
             temper,
-            through_json: seed % 16 == 0,
+            through_json: seed.is_multiple_of(16),
             slots: rng.small(1..=6),
             runs: Vec::new(),
             happenings: Vec::new(),
