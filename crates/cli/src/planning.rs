@@ -86,7 +86,7 @@ fn base(place: &Place, resolved: &Resolved) -> Result<CommitId, Stop> {
 
 /// Tasks at a time that the plan is shown for.
 pub(crate) fn slots(resolved: &Resolved) -> usize {
-    resolved.settings.max_parallel.unwrap_or_else(|| gadugi_engine::capacity::measure().0) as usize
+    resolved.settings.max_parallel.unwrap_or_else(|| gadugi_engine::slots().0) as usize
 }
 
 /// Refuses what comes later, wherever it was asked for, and what the machine lacks.

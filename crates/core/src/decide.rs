@@ -12,18 +12,17 @@ mod command;
 mod outstanding;
 mod phases;
 mod report;
+mod slots;
+mod stopped;
 mod tick;
 
 use crate::{
-    Attempt, AttemptId, Effect, Event, Input, Outcome, PhaseRecord, Reply, RunState, SkipReason, State,
-    StepKind, StopForce, TaskStatus, Timestamp, Verdict,
+    Attempt, AttemptId, Effect, Event, Hold, Input, Outcome, PhaseRecord, Reply, RunState, SkipReason, State,
+    StepKind, StopForce, Timestamp, Verdict,
 };
 
 pub use outstanding::outstanding;
 pub use tick::next_wake;
-
-/// Attempts whose process was lost this many times are given up.
-pub(crate) const MAX_LOSSES: u32 = 3;
 
 /// What follows from an input.
 #[derive(Debug, Default, PartialEq)]
@@ -40,7 +39,9 @@ pub struct Decision {
 pub fn decide(state: &State, now: Timestamp, input: Input) -> Decision {
     let mut decision = Decision::default();
     match input {
-        Input::Command(command) => decision.reply = Some(command::decide(&mut decision, state, command)),
+        Input::Command(command) => {
+            decision.reply = Some(command::decide(&mut decision, state, now, command));
+        }
         Input::Report(report) => report::decide(&mut decision, state, now, report),
         Input::Tick => tick::decide(&mut decision, state, now),
     }
@@ -79,7 +80,11 @@ impl Decision {
         detail: impl Into<String>,
     ) {
         if let Some(attempt) = run.tasks[at].active() {
-            self.record(&run.attempt_id(at, attempt.number), phases::recorded());
+            let id = run.attempt_id(at, attempt.number);
+            self.record(&id, phases::recorded());
+            if run.tasks[at].leaves_work(&outcome) {
+                self.then(Effect::SalvageWork { attempt: id });
+            }
         }
         self.fact(Event::TaskFinished {
             run: run.id.clone(),
@@ -103,10 +108,24 @@ impl Decision {
     }
 
     /// Logs the intent of the attempt's next step and asks for it.
-    fn intend(&mut self, id: &AttemptId, attempt: &Attempt, kind: StepKind) {
+    fn intend(&mut self, id: &AttemptId, attempt: &Attempt, kind: StepKind, reserved: Option<u64>) {
         let step = crate::StepId { attempt: id.clone(), step: attempt.steps + 1 };
-        self.fact(Event::StepIntended { step: step.clone(), what: kind.clone() });
-        self.then(Effect::LaunchStep { step, kind });
+        self.fact(Event::StepIntended { step: step.clone(), what: kind.clone(), reserved });
+        self.then(Effect::LaunchStep { step, kind, budget: reserved });
+    }
+
+    /// The attempt gives its slot back until it is taken up again.
+    fn suspend(&mut self, id: &AttemptId, because: impl Into<String>, until: Option<Timestamp>, alone: bool) {
+        self.fact(Event::AttemptSuspended { attempt: id.clone(), because: because.into(), until, alone });
+    }
+
+    /// Puts it on record where something begins or ceases to hold a run back.
+    fn hold(&mut self, run: &RunState, hold: Hold, holds: bool, reason: impl FnOnce() -> String) {
+        match (run.holds.contains(&hold), holds) {
+            (false, true) => self.fact(Event::DispatchHeld { run: run.id.clone(), hold, reason: reason() }),
+            (true, false) => self.fact(Event::DispatchFreed { run: run.id.clone(), hold }),
+            _ => {}
+        }
     }
 
     /// Asks for the end of the step that the attempt has, if its process is known to run: one that is only intended
@@ -118,12 +137,4 @@ impl Decision {
             self.then(Effect::StopStep { step: step.id(id.clone()), force });
         }
     }
-}
-
-/// The attempts that are under way in a run, with their places.
-fn active(run: &RunState) -> impl Iterator<Item = (usize, &Attempt)> {
-    run.tasks.iter().enumerate().filter_map(|(at, task)| match &task.status {
-        TaskStatus::Active(attempt) => Some((at, &**attempt)),
-        TaskStatus::Waiting | TaskStatus::Finished { .. } => None,
-    })
 }

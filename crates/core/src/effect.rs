@@ -36,6 +36,8 @@ pub enum Effect {
         step: StepId,
         /// What it is for.
         kind: StepKind,
+        /// What it may cost, in millionths of a US dollar, where there is a budget.
+        budget: Option<u64>,
     },
     /// After a restart: find the step that was intended or running, and follow it; start nothing.
     /// It reports the start (known or not) and the end; a step of which there is no trace ends as [`crate::StepExit::Lost`].
@@ -58,6 +60,16 @@ pub enum Effect {
         attempt: AttemptId,
         /// Where its branch began.
         base: CommitId,
+    },
+    /// Put what an attempt that did not succeed left uncommitted where it cannot be lost.
+    SalvageWork {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// The disk is nearly full: put away the run's workspaces that are merged and hold nothing unsaved. Not reported on.
+    MakeRoom {
+        /// The run.
+        run: RunId,
     },
     /// Merge in memory.
     Compose {
@@ -95,8 +107,11 @@ impl Effect {
             Self::OpenIntegration { run, .. }
             | Self::Compose { run, .. }
             | Self::Advance { run, .. }
+            | Self::MakeRoom { run }
             | Self::TidyRun { run } => run,
-            Self::PrepareWorkspace { attempt, .. } | Self::CollectWork { attempt, .. } => &attempt.run,
+            Self::PrepareWorkspace { attempt, .. }
+            | Self::CollectWork { attempt, .. }
+            | Self::SalvageWork { attempt } => &attempt.run,
             Self::LaunchStep { step, .. } | Self::AdoptStep { step, .. } | Self::StopStep { step, .. } => {
                 &step.attempt.run
             }
@@ -128,6 +143,8 @@ words! {
     AdoptStep = "adopt-step",
     StopStep = "stop-step",
     CollectWork = "collect-work",
+    SalvageWork = "salvage-work",
+    MakeRoom = "make-room",
     Compose = "compose",
     Advance = "advance",
     TidyRun = "tidy-run",

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, CommitId, Millis, Outcome, Phase, Plan, Process, RunId, RunSettings, SessionId, StepEnd,
-    StepId, StepKind, StopCause, TaskId, Verdict,
+    AgentName, AttemptId, CommitId, Millis, Outcome, Phase, Plan, Process, RunId, RunSettings, SessionId,
+    StepEnd, StepId, StepKind, StopCause, TaskId, Timestamp, Verdict,
 };
 
 /// Why a run starts nothing new for the moment.
@@ -17,6 +17,57 @@ pub enum PauseCause {
     Interrupted,
     /// The engine died and came back; what ran is adopted.
     EngineLost,
+    /// An agent's credential was refused; what runs goes on as far as it can without beginning anything.
+    AuthRefused,
+}
+
+/// Why, beside a pause, a run begins less than its slots would let it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// Little memory is available: attempts begin one at a time.
+    Memory,
+    /// The processors are busy: none begins beyond the slots that the user named; where they named none, one at a time.
+    Cpu,
+    /// The disk is nearly full: nothing begins.
+    Disk,
+    /// What is left of the budget is reserved by steps that run.
+    Budget,
+    /// A task that was killed for want of memory comes back alone.
+    Alone,
+}
+
+impl Hold {
+    /// The word for it in tables and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::Disk => "disk",
+            Self::Budget => "budget",
+            Self::Alone => "alone",
+        }
+    }
+}
+
+/// What became of the uncommitted work of an attempt that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "salvage")]
+pub enum Salvage {
+    /// There was nothing uncommitted.
+    Nothing,
+    /// It stands under a ref.
+    Kept {
+        /// `refs/gadugi/salvage/…`.
+        reference: String,
+        /// The commit.
+        commit: CommitId,
+    },
+    /// It could not be saved, and is still in the workspace.
+    Failed {
+        /// Why not.
+        because: String,
+    },
 }
 
 /// What is known of one phase of one task.
@@ -87,11 +138,62 @@ pub enum Event {
         run: RunId,
         /// Why.
         cause: PauseCause,
+        /// One line for people, where there is more to say.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
     },
     /// The run goes on.
     RunResumed {
         /// The run.
         run: RunId,
+    },
+    /// Less begins than the slots would let.
+    DispatchHeld {
+        /// The run.
+        run: RunId,
+        /// Why.
+        hold: Hold,
+        /// What was measured, for people.
+        reason: String,
+    },
+    /// That reason is over.
+    DispatchFreed {
+        /// The run.
+        run: RunId,
+        /// Which.
+        hold: Hold,
+    },
+    /// An agent's account has reached its limit: the run begins no step of that agent until it is lifted.
+    AccountLimited {
+        /// The run.
+        run: RunId,
+        /// The agent.
+        agent: AgentName,
+        /// When it goes on.
+        until: Timestamp,
+        /// What the agent said.
+        reason: String,
+    },
+    /// The clock of the machine was set, or the machine slept: what is timed by it moves along.
+    ClockJumped {
+        /// The run.
+        run: RunId,
+        /// Forward, in milliseconds.
+        by: i64,
+    },
+    /// Somebody paused a task: it begins no step until it is released.
+    TaskHeld {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskId,
+    },
+    /// A paused task may go on.
+    TaskReleased {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskId,
     },
     /// A try at a task began.
     AttemptStarted {
@@ -120,6 +222,9 @@ pub enum Event {
         step: StepId,
         /// What for.
         what: StepKind,
+        /// What it may cost, in millionths of a US dollar, where there is a budget: set aside until it has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved: Option<u64>,
     },
     /// The step's process runs.
     StepStarted {
@@ -136,6 +241,20 @@ pub enum Event {
         step: StepId,
         /// The phase.
         phase: Phase,
+    },
+    /// A step has given no sign of life for a while.
+    StepSuspected {
+        /// Which.
+        #[serde(flatten)]
+        step: StepId,
+        /// For how long.
+        quiet: Millis,
+    },
+    /// A suspected step gave a sign of life.
+    StepCleared {
+        /// Which.
+        #[serde(flatten)]
+        step: StepId,
     },
     /// A task's current work is to be stopped.
     StopRequested {
@@ -212,6 +331,9 @@ pub enum Event {
         attempt: AttemptId,
         /// Why.
         because: String,
+        /// When it is tried again, where not at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The integration branch holds the task's work.
     TaskMerged {
@@ -221,13 +343,19 @@ pub enum Event {
         /// The new tip.
         commit: CommitId,
     },
-    /// The task's process was stopped or lost, to be taken up again when the run goes on.
+    /// The task's process was stopped, failed or was lost, to be taken up again.
     AttemptSuspended {
         /// Whose.
         #[serde(flatten)]
         attempt: AttemptId,
         /// Why.
         because: String,
+        /// When it is taken up again at the earliest; else as soon as the run has room for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Whether nothing else may run beside it then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     /// The task is over.
     TaskFinished {
@@ -242,6 +370,15 @@ pub enum Event {
         verdict: Option<Verdict>,
         /// One line for people: the error, the conflicting files.
         detail: String,
+    },
+    /// It was seen to that what an attempt left uncommitted is not lost.
+    WorkSalvaged {
+        /// Whose.
+        #[serde(flatten)]
+        attempt: AttemptId,
+        /// What was there.
+        #[serde(flatten)]
+        salvage: Salvage,
     },
     /// A task that was over is wanted again.
     TaskRevived {
@@ -286,6 +423,12 @@ impl Event {
             | Self::IntegrationOpened { run, .. }
             | Self::RunPaused { run, .. }
             | Self::RunResumed { run }
+            | Self::DispatchHeld { run, .. }
+            | Self::DispatchFreed { run, .. }
+            | Self::AccountLimited { run, .. }
+            | Self::ClockJumped { run, .. }
+            | Self::TaskHeld { run, .. }
+            | Self::TaskReleased { run, .. }
             | Self::TaskFinished { run, .. }
             | Self::TaskRevived { run, .. }
             | Self::RunEnding { run }
@@ -298,7 +441,10 @@ impl Event {
     /// The task it belongs to, where it belongs to one.
     pub fn task(&self) -> Option<&TaskId> {
         match self {
-            Self::TaskFinished { task, .. } | Self::TaskRevived { task, .. } => Some(task),
+            Self::TaskFinished { task, .. }
+            | Self::TaskRevived { task, .. }
+            | Self::TaskHeld { task, .. }
+            | Self::TaskReleased { task, .. } => Some(task),
             _ => self.attempt().map(|attempt| &attempt.task),
         }
     }
@@ -309,6 +455,8 @@ impl Event {
             Self::StepIntended { step, .. }
             | Self::StepStarted { step, .. }
             | Self::PhaseReached { step, .. }
+            | Self::StepSuspected { step, .. }
+            | Self::StepCleared { step }
             | Self::StepEnded { step, .. } => Some(step),
             _ => None,
         }
@@ -328,10 +476,13 @@ impl Event {
             | Self::IntegrationMoved { attempt, .. }
             | Self::MergePutBack { attempt, .. }
             | Self::TaskMerged { attempt, .. }
-            | Self::AttemptSuspended { attempt, .. } => Some(attempt),
+            | Self::AttemptSuspended { attempt, .. }
+            | Self::WorkSalvaged { attempt, .. } => Some(attempt),
             Self::StepIntended { .. }
             | Self::StepStarted { .. }
             | Self::PhaseReached { .. }
+            | Self::StepSuspected { .. }
+            | Self::StepCleared { .. }
             | Self::StepEnded { .. } => self.step().map(|step| &step.attempt),
             _ => None,
         }
@@ -345,11 +496,19 @@ impl Event {
             Self::CapacityMeasured { .. } => "capacity-measured",
             Self::RunPaused { .. } => "run-paused",
             Self::RunResumed { .. } => "run-resumed",
+            Self::DispatchHeld { .. } => "dispatch-held",
+            Self::DispatchFreed { .. } => "dispatch-freed",
+            Self::AccountLimited { .. } => "account-limited",
+            Self::ClockJumped { .. } => "clock-jumped",
+            Self::TaskHeld { .. } => "task-held",
+            Self::TaskReleased { .. } => "task-released",
             Self::AttemptStarted { .. } => "attempt-started",
             Self::WorkspacePrepared { .. } => "workspace-prepared",
             Self::StepIntended { .. } => "step-intended",
             Self::StepStarted { .. } => "step-started",
             Self::PhaseReached { .. } => "phase-reached",
+            Self::StepSuspected { .. } => "step-suspected",
+            Self::StepCleared { .. } => "step-cleared",
             Self::StopRequested { .. } => "stop-requested",
             Self::StepEnded { .. } => "step-ended",
             Self::WorkCollected { .. } => "work-collected",
@@ -361,6 +520,7 @@ impl Event {
             Self::MergePutBack { .. } => "merge-put-back",
             Self::TaskMerged { .. } => "task-merged",
             Self::AttemptSuspended { .. } => "attempt-suspended",
+            Self::WorkSalvaged { .. } => "work-salvaged",
             Self::TaskFinished { .. } => "task-finished",
             Self::TaskRevived { .. } => "task-revived",
             Self::RunEnding { .. } => "run-ending",

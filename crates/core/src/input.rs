@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, CommitId, Phase, Plan, Process, RunId, RunSettings, StepEnd, StepId, TaskId};
+use crate::{
+    AttemptId, CommitId, Millis, Phase, Plan, Process, Reading, RunId, RunSettings, Salvage, StepEnd, StepId,
+    TaskId,
+};
 
 /// One input of [`crate::decide()`].
 #[derive(Clone, Debug)]
@@ -18,7 +21,7 @@ pub enum Input {
 /// Which tasks of a run are meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CancelTarget {
+pub enum Target {
     /// All of them.
     All,
     /// These.
@@ -42,12 +45,14 @@ pub enum Command {
         /// The run.
         run: RunId,
         /// Which.
-        target: CancelTarget,
+        target: Target,
     },
-    /// Start nothing new; what runs goes on.
+    /// All tasks: start nothing new; what runs goes on. Single tasks: stop them, so that they can be taken up again.
     Pause {
         /// The run.
         run: RunId,
+        /// Which.
+        target: Target,
     },
     /// Stop what runs, so that it can be taken up again. Asking again stops it at once.
     Interrupt {
@@ -56,28 +61,30 @@ pub enum Command {
         /// KILL without grace.
         now: bool,
     },
-    /// Go on where the run was left.
+    /// Go on where the run, or single tasks of it, were left.
     Resume {
         /// The run.
         run: RunId,
+        /// Which; all: the run, and whatever of it is paused.
+        target: Target,
     },
-    /// Take up a task again that did not succeed, and those that were skipped for it.
+    /// Take up tasks again that did not succeed, and those that were skipped for them.
     Retry {
         /// The run.
         run: RunId,
-        /// The task.
-        task: TaskId,
-        /// Words for its agent.
+        /// Which; all: all that did not succeed.
+        target: Target,
+        /// Words for their agents.
         with: Option<String>,
     },
     /// The engine came back: whatever was under way is interrupted until somebody says `Resume`.
     Restart,
-    /// The machine's number of slots.
-    SetCapacity {
-        /// Slots.
-        slots: u32,
-        /// What was measured.
-        reason: String,
+    /// The machine was looked at.
+    Measured(Reading),
+    /// The clock of the machine differs by that many milliseconds from what a steady clock would say.
+    ClockJumped {
+        /// Forward, in milliseconds.
+        by: i64,
     },
     /// The work was brought home.
     RecordLanding {
@@ -96,12 +103,12 @@ impl Command {
         match self {
             Self::StartRun { run, .. }
             | Self::Cancel { run, .. }
-            | Self::Pause { run }
+            | Self::Pause { run, .. }
             | Self::Interrupt { run, .. }
-            | Self::Resume { run }
+            | Self::Resume { run, .. }
             | Self::Retry { run, .. }
             | Self::RecordLanding { run, .. } => Some(run),
-            Self::Restart | Self::SetCapacity { .. } => None,
+            Self::Restart | Self::Measured(_) | Self::ClockJumped { .. } => None,
         }
     }
 }
@@ -136,6 +143,20 @@ pub enum Report {
         step: StepId,
         /// The phase.
         phase: Phase,
+    },
+    /// A step gives no sign of life: no line, no processor time, no file touched. Reported again and again while it lasts.
+    StepQuiet {
+        /// Which.
+        step: StepId,
+        /// For how long, by a clock that nobody sets.
+        quiet: Millis,
+        /// Whether its agent has given a result, and has written nothing since.
+        after_result: bool,
+    },
+    /// A step that was reported as quiet gives signs of life.
+    StepAlive {
+        /// Which.
+        step: StepId,
     },
     /// A step is over, or was never started ([`crate::StepExit::NotStarted`]), or is gone ([`crate::StepExit::Lost`]).
     StepEnded {
@@ -174,6 +195,13 @@ pub enum Report {
         to: CommitId,
         /// Where the branch stands where it was not where it should have been, or why it could not move.
         result: Result<(), AdvanceFailure>,
+    },
+    /// [`crate::Effect::SalvageWork`].
+    WorkSalvaged {
+        /// Whose.
+        attempt: AttemptId,
+        /// What was there.
+        salvage: Salvage,
     },
     /// [`crate::Effect::TidyRun`].
     Tidied {

@@ -7,6 +7,7 @@
 //! **Never in here:** an async runtime, files, sockets, processes, a clock, the environment, randomness.
 //! Time comes in as a number, identities come in as text. This crate depends on no other crate of ours.
 
+mod admission;
 pub mod decide;
 mod duration;
 mod effect;
@@ -17,31 +18,32 @@ pub mod order;
 mod outcome;
 mod plan;
 mod report;
+mod retry;
 mod settings;
 mod state;
 mod step;
 mod time;
 mod workflow;
 
+pub use admission::{Appetite, Learnt, Reading};
 pub use decide::{Decision, decide, next_wake, outstanding};
 pub use duration::{
     DurationError, format_duration, parse_duration, parse_duration_with_unit, write_duration,
 };
 pub use effect::{Effect, StopForce};
-pub use event::{Event, PauseCause, PhaseRecord, PhaseStatus};
+pub use event::{Event, Hold, PauseCause, PhaseRecord, PhaseStatus, Salvage};
 pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId, fingerprint};
-pub use input::{
-    AdvanceFailure, CancelTarget, Collected, Command, Composition, Input, Refusal, Reply, Report,
-};
+pub use input::{AdvanceFailure, Collected, Command, Composition, Input, Refusal, Reply, Report, Target};
 pub use outcome::{Outcome, SkipReason, Verdict};
 pub use plan::{
     Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlanError,
     PlannedTask, PromptRef, SkippedPrompt, find_cycle,
 };
 pub use report::{RunReport, TaskReport};
+pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{
-    AGENTS, AdmissionSettings, AgentName, AgentSettings, ExecutorKind, HangSettings, HomePolicy, MergeStrategy,
-    RESERVED_AGENTS, RetrySettings, RunSettings, UvPolicy,
+    AGENTS, AdmissionSettings, AgentName, AgentSettings, ExecutorKind, HangSettings, HomePolicy,
+    MergeStrategy, RESERVED_AGENTS, RetrySettings, RunSettings, UvPolicy,
 };
 pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,

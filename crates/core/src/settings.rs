@@ -74,8 +74,8 @@ pub struct AgentSettings {
     pub env: BTreeMap<String, String>,
 }
 
-/// How often, and how soon, a step that did not come to a good end is tried again. A step that ran for longer than
-/// [`RetrySettings::cap`] begins the counts anew: it was getting on.
+/// How often, and how soon, a step that did not come to a good end is tried again. Counts in a row begin anew
+/// after an agent's step that lasted for more than five minutes: it was getting on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RetrySettings {

@@ -1,24 +1,28 @@
 //! Where every run stands. Changed by [`State::apply`] alone.
 
 mod apply;
+mod index;
 mod summary;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::{
-    AttemptId, CommitId, EdgeReason, Millis, Outcome, PauseCause, Phase, PhaseStatus, Plan, PlannedTask,
-    Process, RunId, RunSettings, SessionId, StepExit, StepId, StepKind, StopCause, TaskId, Timestamp, Usage,
-    Verdict,
+    AgentName, AttemptId, CommitId, EdgeReason, Hold, Learnt, Millis, Outcome, PauseCause, Phase,
+    PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId, SkipReason, StepExit,
+    StepId, StepKind, StopCause, Tally, TaskId, Timestamp, Usage, Verdict,
 };
 
 pub use apply::IllegalTransition;
+use index::Index;
 
 /// Everything that the core knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// Slots of this machine where a run names no number; none until measured.
     pub capacity: Option<u32>,
+    /// What attempts were seen to take, over all runs.
+    pub learnt: Learnt,
     /// Runs by id. Ids begin with a time, so this is about the order in which they came.
     pub runs: BTreeMap<RunId, RunState>,
 }
@@ -42,10 +46,14 @@ pub struct RunState {
     pub tasks: Vec<TaskState>,
     /// Where it was brought home to, each time.
     pub landed: Vec<(String, CommitId)>,
+    /// What holds it back at the moment.
+    pub holds: BTreeSet<Hold>,
+    /// Agents whose account has reached its limit, and until when. One that is past holds nothing back.
+    pub limited: BTreeMap<AgentName, Timestamp>,
     /// Plan positions of tasks, by id.
-    index: Arc<HashMap<TaskId, usize>>,
-    /// For each task, the plan positions of those that it waits for, and whether it needs their success.
-    before: Arc<Vec<Vec<(usize, Need)>>>,
+    places: Arc<HashMap<TaskId, usize>>,
+    /// What follows from the tasks, kept up to date as they change: thousands of tasks are not gone through at every turn.
+    index: Index,
 }
 
 /// What a task wants of an earlier one.
@@ -68,6 +76,8 @@ pub enum RunStatus {
         cause: PauseCause,
         /// Since when.
         since: Timestamp,
+        /// One line for people, where there is more to say.
+        detail: String,
     },
     /// All tasks are over; workspaces are being put away.
     Ending,
@@ -115,6 +125,11 @@ pub struct TaskState {
     pub began_at: Option<Timestamp>,
     /// How the latest of its setup and agent steps ended.
     pub last_exit: Option<StepExit>,
+    /// Whether somebody paused it.
+    pub held: bool,
+    /// What became of what its attempts left uncommitted, by attempt, where they did not succeed; none while gadugi still has
+    /// to see to it.
+    pub salvage: BTreeMap<u32, Option<Salvage>>,
 }
 
 /// How a task stands.
@@ -152,8 +167,12 @@ pub struct Attempt {
     pub sessions: u32,
     /// Steps intended so far.
     pub steps: u32,
-    /// Steps that were lost.
+    /// Ends after which nobody knows whether the id of the conversation is in use.
     pub losses: u32,
+    /// Its bad ends in a row.
+    pub tally: Tally,
+    /// Whether it runs with nothing beside it.
+    pub alone: bool,
     /// Time that its ended setup and agent steps took.
     pub spent: Millis,
     /// Whether the setup has passed.
@@ -181,15 +200,19 @@ pub enum Stage {
     Step(StepState),
     /// The agent is done; what it left is being committed.
     Collecting,
-    /// Its process was stopped or lost; to be taken up again.
+    /// Its process was stopped, failed or was lost; to be taken up again.
     Suspended {
         /// Why.
         because: String,
+        /// When, at the earliest.
+        until: Option<Timestamp>,
     },
     /// Its work waits for the merge queue.
     Queued {
         /// The tip of its branch.
         work: CommitId,
+        /// When its merge begins, at the earliest.
+        until: Option<Timestamp>,
     },
     /// Its work is at the head of the merge queue.
     Merging {
@@ -211,6 +234,10 @@ pub struct StepState {
     pub kind: StepKind,
     /// Its process and when it started; none while only intended.
     pub running: Option<(Process, Timestamp)>,
+    /// What is set aside of the budget for it, in millionths of a US dollar.
+    pub reserved: Option<u64>,
+    /// For how long it had given no sign of life when that was noticed; none while it does.
+    pub suspected: Option<Millis>,
 }
 
 /// How far a merge is.
@@ -242,7 +269,7 @@ pub enum MergeStage {
 impl RunState {
     /// The plan position of a task.
     pub fn position(&self, task: &TaskId) -> Option<usize> {
-        self.index.get(task).copied()
+        self.places.get(task).copied()
     }
 
     /// Where a task stands.
@@ -257,7 +284,91 @@ impl RunState {
 
     /// For the task at that plan position: whom it waits for.
     pub fn before(&self, at: usize) -> &[(usize, Need)] {
-        &self.before[at]
+        self.index.before(at)
+    }
+
+    /// The attempts that are under way, with the plan positions of their tasks.
+    pub fn active(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts(&self.index.active)
+    }
+
+    /// Those that hold a slot.
+    pub fn in_slots(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts(&self.index.slots)
+    }
+
+    /// Those that are to be taken up again.
+    pub fn suspended(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts(&self.index.suspended)
+    }
+
+    /// Those whose work waits for the merge queue.
+    pub fn queued(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts(&self.index.queued)
+    }
+
+    /// Those at the head of the merge queue: one at most.
+    pub fn merging(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts(&self.index.merging)
+    }
+
+    fn attempts<'a>(&'a self, places: &'a BTreeSet<usize>) -> impl Iterator<Item = (usize, &'a Attempt)> {
+        places.iter().filter_map(|at| Some((*at, self.tasks[*at].active()?)))
+    }
+
+    /// How many attempts hold a slot.
+    pub fn slots_held(&self) -> usize {
+        self.index.slots.len()
+    }
+
+    /// Plan positions of waiting tasks all of whose predecessors are over, those of the highest priority first.
+    pub(crate) fn unblocked(&self) -> impl Iterator<Item = usize> {
+        self.index.unblocked.iter().map(|(_, at)| *at)
+    }
+
+    /// Plan positions of waiting tasks that need the success of one that did not succeed.
+    pub(crate) fn doomed(&self) -> impl Iterator<Item = usize> {
+        self.index.doomed.iter().copied()
+    }
+
+    /// Plan positions of tasks that were left out because that one did not succeed.
+    pub(crate) fn skipped_for(&self, from: usize) -> impl Iterator<Item = usize> {
+        let named = &self.plan.tasks[from].id;
+        let because = move |at: &usize| match self.tasks[*at].outcome() {
+            Some(Outcome::Skipped { because: SkipReason::Dependency(on) }) => on == named,
+            _ => false,
+        };
+        self.index.after(from).iter().map(|(to, _)| *to).filter(because)
+    }
+
+    /// Plan positions of tasks with an attempt whose uncommitted work gadugi still has to see to.
+    pub(crate) fn unsalvaged(&self) -> impl Iterator<Item = usize> {
+        self.index.unsalvaged.iter().copied()
+    }
+
+    /// How many tasks are not over.
+    pub fn open(&self) -> usize {
+        self.index.open
+    }
+
+    /// What its steps have cost, in millionths of a US dollar.
+    pub fn spent(&self) -> u64 {
+        self.index.spent
+    }
+
+    /// What is set aside for steps that run, in millionths of a US dollar.
+    pub fn reserved(&self) -> u64 {
+        self.index.reserved
+    }
+
+    /// The agent that a task's steps are given to.
+    pub fn agent(&self, at: usize) -> &AgentName {
+        self.plan.tasks[at].agent.as_ref().unwrap_or(&self.settings.agent)
+    }
+
+    /// Until when the account of a task's agent is limited, where it is.
+    pub fn limited_until(&self, at: usize, now: Timestamp) -> Option<Timestamp> {
+        self.limited.get(self.agent(at)).copied().filter(|until| *until > now)
     }
 
     /// The integration branch.
@@ -265,9 +376,9 @@ impl RunState {
         self.id.branch()
     }
 
-    /// Whether every task is over.
+    /// Whether every task is over, and nothing that any left is still to be saved.
     pub fn all_over(&self) -> bool {
-        self.tasks.iter().all(|task| matches!(task.status, TaskStatus::Finished { .. }))
+        self.index.open == 0 && self.index.unsalvaged.is_empty()
     }
 
     /// Whether it is over.
@@ -283,15 +394,47 @@ impl RunState {
         )
     }
 
+    /// Whether agents begin no further step: the run is interrupted, or their credential was refused.
+    pub fn agents_stop(&self) -> bool {
+        self.is_interrupted()
+            || matches!(self.status, RunStatus::Paused { cause: PauseCause::AuthRefused, .. })
+    }
+
     /// Whether nothing is under way: no process, no git, nothing that reports back.
     pub fn at_rest(&self) -> bool {
         let opening = self.tip.is_none() && !self.is_finished();
-        !opening && !matches!(self.status, RunStatus::Ending) && self.tasks.iter().all(TaskState::at_rest)
+        !opening
+            && !matches!(self.status, RunStatus::Ending)
+            && self.index.unsalvaged.is_empty()
+            && self.active().all(|(_, attempt)| attempt.at_rest())
     }
 
-    /// Whether nothing more will happen until somebody wishes something: it is over, or paused with nothing under way.
+    /// Whether nothing more will happen until somebody wishes something: it is over, or paused with nothing under way, or
+    /// all that is left was paused task by task or waits for such a task.
     pub fn rests(&self) -> bool {
-        self.is_finished() || (matches!(self.status, RunStatus::Paused { .. }) && self.at_rest())
+        match self.status {
+            RunStatus::Finished { .. } => true,
+            RunStatus::Paused { .. } => self.at_rest(),
+            RunStatus::Active => self.index.held > 0 && self.at_rest() && self.only_held_are_left(),
+            RunStatus::Ending => false,
+        }
+    }
+
+    /// Whether each open task is held or waits, through however many others, for one that is.
+    fn only_held_are_left(&self) -> bool {
+        let mut stuck = vec![false; self.tasks.len()];
+        let mut open: Vec<usize> = (0..self.tasks.len()).filter(|at| self.tasks[*at].held).collect();
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut stuck[at], true) {
+                let waiting =
+                    |(to, _): &(usize, Need)| (self.tasks[*to].status == TaskStatus::Waiting).then_some(*to);
+                open.extend(self.index.after(at).iter().filter_map(waiting));
+            }
+        }
+        let parked = |at: &usize| {
+            stuck[*at] && !self.tasks[*at].active().is_some_and(|attempt| attempt.stage.is_queued())
+        };
+        (0..self.tasks.len()).filter(|at| self.tasks[*at].outcome().is_none()).all(|at| parked(&at))
     }
 
     /// The command that tests the composed tree with that task's work: the task's own, else the run's.
@@ -311,11 +454,11 @@ impl RunState {
     }
 
     pub(crate) fn new(id: RunId, started_at: Timestamp, plan: Plan, settings: RunSettings) -> Self {
-        let index: HashMap<TaskId, usize> =
+        let places: HashMap<TaskId, usize> =
             plan.tasks.iter().enumerate().map(|(at, task)| (task.id.clone(), at)).collect();
         let mut before: Vec<Vec<(usize, Need)>> = vec![Vec::new(); plan.tasks.len()];
         for edge in &plan.edges {
-            let (Some(from), Some(to)) = (index.get(&edge.from), index.get(&edge.to)) else { continue };
+            let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) else { continue };
             let need = if edge.reason == EdgeReason::Declared { Need::Success } else { Need::End };
             match before[*to].iter_mut().find(|(at, _)| at == from) {
                 Some(known) if need == Need::Success => known.1 = need,
@@ -327,13 +470,15 @@ impl RunState {
             id,
             started_at,
             tasks: plan.tasks.iter().map(|_| TaskState::default()).collect(),
+            index: Index::new(before, plan.tasks.iter().map(|task| task.priority)),
             plan: Arc::new(plan),
             settings: Arc::new(settings),
             status: RunStatus::Active,
             tip: None,
             landed: Vec::new(),
-            index: Arc::new(index),
-            before: Arc::new(before),
+            holds: BTreeSet::new(),
+            limited: BTreeMap::new(),
+            places: Arc::new(places),
         }
     }
 }
@@ -356,6 +501,8 @@ impl Default for TaskState {
             note: None,
             began_at: None,
             last_exit: None,
+            held: false,
+            salvage: BTreeMap::new(),
         }
     }
 }
@@ -376,12 +523,6 @@ impl TaskState {
             TaskStatus::Waiting | TaskStatus::Active(_) => None,
         }
     }
-
-    fn at_rest(&self) -> bool {
-        self.active().is_none_or(|attempt| {
-            matches!(attempt.stage, Stage::Ready | Stage::Suspended { .. } | Stage::Queued { .. })
-        })
-    }
 }
 
 impl Attempt {
@@ -397,6 +538,16 @@ impl Attempt {
     /// afterwards takes no slot from an agent.
     pub fn holds_slot(&self) -> bool {
         matches!(self.stage, Stage::Preparing | Stage::Ready | Stage::Step(_))
+    }
+
+    fn at_rest(&self) -> bool {
+        matches!(self.stage, Stage::Ready | Stage::Suspended { .. } | Stage::Queued { .. })
+    }
+}
+
+impl Stage {
+    fn is_queued(&self) -> bool {
+        matches!(self, Self::Queued { .. })
     }
 }
 

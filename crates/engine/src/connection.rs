@@ -83,17 +83,17 @@ async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
         Request::Cancel { run, target } => {
             command(inside, run.clone(), Command::Cancel { run, target }).await
         }
-        Request::Pause { run } => command(inside, run.clone(), Command::Pause { run }).await,
+        Request::Pause { run, target } => command(inside, run.clone(), Command::Pause { run, target }).await,
         Request::Interrupt { run, now } => {
             command(inside, run.clone(), Command::Interrupt { run, now }).await
         }
-        Request::Resume { run, environment } => {
+        Request::Resume { run, target, environment } => {
             inside.world.set_environment(&run, environment);
-            command(inside, run.clone(), Command::Resume { run }).await
+            command(inside, run.clone(), Command::Resume { run, target }).await
         }
-        Request::Retry { run, task, with, environment } => {
+        Request::Retry { run, target, with, environment } => {
             inside.world.set_environment(&run, environment);
-            command(inside, run.clone(), Command::Retry { run, task, with }).await
+            command(inside, run.clone(), Command::Retry { run, target, with }).await
         }
         Request::Export { run } => Ok(Reply::Export { run: ask(inside, |to| Asked::Export(run, to)).await? }),
         Request::Land { run, task, into } => services::land(inside, run, task, into).await,

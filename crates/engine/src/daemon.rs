@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gadugi_core::{Millis, StepId};
-use gadugi_exec::{LocalExecutor, Sampler};
+use gadugi_core::Millis;
+use gadugi_exec::LocalExecutor;
 use gadugi_store::Store;
 use gadugi_sys::lock::FileLock;
 use gadugi_sys::{files, process};
@@ -18,11 +18,11 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::capacity;
 use crate::client::Announcement;
 use crate::connection::{self, Inside};
 use crate::driver::{Asked, Driver, failure};
 use crate::layout::Layout;
+use crate::look::Looker;
 use crate::monitor::Monitor;
 use crate::world::{Heard, World};
 
@@ -33,8 +33,8 @@ const HEARD: usize = 1024;
 /// Questions that wait for the loop; a connection has one at a time.
 const ASKED: usize = 64;
 
-/// How often figures of running steps are taken.
-const SAMPLE_EVERY: Duration = Duration::from_secs(2);
+/// How often the machine and what runs are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What an engine needs to know when it starts.
 #[derive(Clone, Debug)]
@@ -181,13 +181,15 @@ async fn live(options: &DaemonOptions) -> Result<(), DaemonError> {
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
     let inside = Inside { world, asked: asked_in };
+    let mut looker = Looker::new(layout);
+    let machine = looker.look(Vec::new()).machine;
     let helpers = [
         tokio::spawn(accept(inside.clone(), listener)),
         tokio::spawn(renew_leases(inside.clone())),
-        tokio::spawn(take_figures(inside.clone())),
+        tokio::spawn(look_around(inside.clone(), looker)),
         tokio::spawn(hear_signals(inside)),
     ];
-    let lived = driver.run(heard, asked, capacity::measure()).await;
+    let lived = driver.run(heard, asked, machine).await;
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("the engine leaves");
     Ok(lived?)
@@ -238,25 +240,20 @@ async fn renew_leases(inside: Inside) {
     }
 }
 
-/// What every running step uses, for the monitoring files and whoever looks.
-async fn take_figures(inside: Inside) {
-    let mut tick = tokio::time::interval(SAMPLE_EVERY);
+/// What every running step uses and whether it lives, and what the machine has left.
+async fn look_around(inside: Inside, mut looker: Looker) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut sampler = Sampler::new();
     loop {
         tick.tick().await;
-        let (steps, roots): (Vec<StepId>, Vec<_>) = inside.world.running().into_iter().unzip();
-        if steps.is_empty() {
-            continue;
-        }
+        let steps = inside.world.running();
         let looked = tokio::task::spawn_blocking(move || {
-            let figures = sampler.sample(&roots);
-            (sampler, figures)
+            let sight = looker.look(steps);
+            (looker, sight)
         });
-        let Ok((back, figures)) = looked.await else { return };
-        sampler = back;
-        let figures = steps.into_iter().zip(figures).filter_map(|(step, figures)| Some((step, figures?)));
-        if inside.asked.send(Asked::Figures(figures.collect())).await.is_err() {
+        let Ok((back, sight)) = looked.await else { return };
+        looker = back;
+        if inside.asked.send(Asked::Seen(sight)).await.is_err() {
             return;
         }
     }

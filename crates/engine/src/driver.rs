@@ -10,18 +10,18 @@ mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gadugi_core::{
-    Command, Decision, Effect, Event, Input, Reply, RunId, RunState, State, StepId, TaskState, Timestamp,
-    decide, next_wake,
+    Command, Decision, Effect, Event, Input, Millis, Reading, Reply, Report, RunId, RunState, State, StepId,
+    TaskState, Timestamp, decide, next_wake,
 };
-use gadugi_exec::Figures;
 use gadugi_store::{Store, StoreError, StoredEvent};
 use gadugi_sys::clock;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::effects;
+use crate::look::Sight;
 use crate::monitor::Monitor;
 use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{Live, run_view};
@@ -56,8 +56,8 @@ pub(crate) enum Asked {
     Export(RunId, oneshot::Sender<Result<serde_json::Value, Failure>>),
     /// A run's records are wanted no longer.
     Forget(RunId, oneshot::Sender<Result<(), Failure>>),
-    /// Figures of running steps.
-    Figures(Vec<(StepId, Figures)>),
+    /// What was seen of running steps and of the machine.
+    Seen(Sight),
     /// Is anybody there? Asked after [`Asked::ClientCame`], so an engine that answers knows of the client and stays for
     /// it.
     Hello(oneshot::Sender<Result<(), Failure>>),
@@ -83,6 +83,10 @@ pub(crate) struct Driver {
     put_off: Vec<Asked>,
     /// The last number in the log.
     seq: u64,
+    /// What the machine was last seen to have: a run that begins before the next look is held to it too.
+    machine: Reading,
+    /// When the last turn was, by the clock that people set and by one that nobody does.
+    clocks: (Timestamp, Instant),
 }
 
 /// What a turn begins with.
@@ -123,6 +127,8 @@ impl Driver {
             terminating: false,
             put_off: Vec::new(),
             seq,
+            machine: Reading::default(),
+            clocks: (clock::now(), Instant::now()),
         };
         let mut wanted: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
         wanted.extend(driver.store.latest_run()?);
@@ -139,11 +145,12 @@ impl Driver {
         mut self,
         mut heard: mpsc::Receiver<Heard>,
         mut asked: mpsc::Receiver<Asked>,
-        slots: (u32, String),
+        machine: Reading,
     ) -> Result<(), StoreError> {
         let mut turn = Turn::now();
-        self.consider(&mut turn, Input::Command(Command::SetCapacity { slots: slots.0, reason: slots.1 }));
+        self.machine = machine;
         self.consider(&mut turn, Input::Command(Command::Restart));
+        self.consider(&mut turn, Input::Command(Command::Measured(self.machine.clone())));
         self.finish(turn, &mut asked).await?;
         let mut monitor_tick = tokio::time::interval(MONITOR_EVERY);
         monitor_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -155,7 +162,7 @@ impl Driver {
                 () = std::future::ready(()), if !self.put_off.is_empty() => Woken::Due,
                 Some(message) = asked.recv() => Woken::Asked(message),
                 Some(message) = heard.recv() => Woken::Heard(message),
-                () = sleep_until(next_wake(&self.state)) => Woken::Due,
+                () = sleep_until(next_wake(&self.state, clock::now())) => Woken::Due,
                 _ = monitor_tick.tick() => {
                     self.monitor.write_if_due(&self.state, &self.live, clock::now());
                     Woken::Due
@@ -166,6 +173,7 @@ impl Driver {
                 }
             };
             let mut turn = Turn::now();
+            self.compare_clocks(&mut turn);
             for message in std::mem::take(&mut self.put_off) {
                 self.take_asked(&mut turn, message);
             }
@@ -219,7 +227,7 @@ impl Driver {
             }
             Asked::Export(run, answer) => respond(turn, answer, self.export(&run)),
             Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
-            Asked::Figures(figures) => self.note_figures(figures),
+            Asked::Seen(sight) => self.take_sight(turn, sight),
             Asked::Hello(answer) => respond(turn, answer, Ok(())),
             Asked::ClientCame => self.clients += 1,
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
@@ -245,7 +253,11 @@ impl Driver {
         {
             return respond(turn, answer, Err(failure));
         }
+        let begins = matches!(command, Command::StartRun { .. });
         let reply = self.consider(turn, Input::Command(command));
+        if begins {
+            self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
+        }
         respond(turn, answer, reply.ok_or_else(|| failure("bad-request", "no command")));
     }
 
@@ -325,8 +337,14 @@ impl Driver {
     fn publish(&mut self, stored: &StoredEvent) {
         self.forget_step(&stored.event);
         self.monitor.touch();
-        if let Some(run) = stored.event.run().and_then(|run| self.state.runs.get(run)) {
-            self.followers.event(run, stored);
+        match stored.event.run() {
+            Some(run) => {
+                if let Some(run) = self.state.runs.get(run) {
+                    self.followers.event(run, stored);
+                }
+            }
+            // What is decided for all runs is news to the followers of each.
+            None => self.state.runs.values().for_each(|run| self.followers.event(run, stored)),
         }
     }
 
@@ -362,13 +380,38 @@ impl Driver {
         }
     }
 
-    fn note_figures(&mut self, figures: Vec<(StepId, Figures)>) {
-        let now = clock::now();
-        for (step, figures) in figures {
+    fn take_sight(&mut self, turn: &mut Turn, sight: Sight) {
+        self.machine = sight.machine;
+        self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
+        for (step, figures, quiet) in sight.steps {
+            let report = match quiet.length {
+                Millis(0) => Report::StepAlive { step: step.clone() },
+                quiet_for => {
+                    let after_result = quiet.after_result;
+                    Report::StepQuiet { step: step.clone(), quiet: quiet_for, after_result }
+                }
+            };
+            self.consider(turn, Input::Report(report));
+            let Some(figures) = figures else { continue };
+            self.world.note_peak(&step, figures.peak_mib as u64);
             if self.running_task(&step).is_some() {
-                self.live.beat(&step, now);
+                self.live.beat(&step, turn.at);
                 self.live.figures.insert(step, figures);
             }
+        }
+    }
+
+    /// A clock that was set, or a machine that slept: what is timed by the clock must not fall due for that.
+    fn compare_clocks(&mut self, turn: &mut Turn) {
+        /// Clocks that are merely made to run a little faster or slower differ by far less between two turns.
+        const JUMP: i64 = 2_000;
+        let now = (turn.at, Instant::now());
+        let steady = i64::try_from(now.1.saturating_duration_since(self.clocks.1).as_millis()).unwrap_or(0);
+        let by = now.0.0.saturating_sub(self.clocks.0.0).saturating_sub(steady);
+        self.clocks = now;
+        if by.abs() > JUMP {
+            tracing::warn!(by, "the clock jumped");
+            self.consider(turn, Input::Command(Command::ClockJumped { by }));
         }
     }
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use gadugi_agents::AgentKind;
 use gadugi_core::{
-    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, StepExit,
-    StepId, StepKind, StopForce, TaskId,
+    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, Salvage,
+    StepExit, StepId, StepKind, StopForce, TaskId,
 };
 use gadugi_exec::{Adoption, StepFollower};
-use gadugi_workspace::{Removal, Repository, WorktreeRequest};
+use gadugi_workspace::{Removal, Repository, Salvaging, WorktreeRequest};
 use tokio::sync::Semaphore;
 
 use crate::follow::follow;
-use crate::launch::{launch, not_started};
+use crate::launch::{Launch, cwd, launch, not_started};
 use crate::room::with_room;
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
@@ -37,13 +37,15 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
             let result = prepare(&world, &context, &attempt, base).await;
             world.report(Report::WorkspacePrepared { attempt, result }).await;
         }),
-        Effect::LaunchStep { step, kind } => {
+        Effect::LaunchStep { step, kind, budget } => {
             let attempt = attempt_context(run, &step.attempt);
-            spawn(async move { launch_step(&world, &context, attempt, step, kind).await });
+            let order = Launch { step, kind, budget };
+            spawn(async move { launch_step(&world, &context, attempt, order).await });
         }
         Effect::AdoptStep { step, kind } => {
             let agent = agent_of(&context, &step.attempt.task, &kind);
-            spawn(async move { adopt_step(&world, step, agent).await });
+            let cwd = cwd(&world, &context, &step, &kind);
+            spawn(async move { adopt_step(&world, step, cwd, agent).await });
         }
         Effect::StopStep { step, force } => stop_step(&world, &step, force),
         Effect::CollectWork { attempt, base } => {
@@ -51,6 +53,23 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
             spawn(async move {
                 let result = collect(&world, &context, &attempt, found, base).await;
                 world.report(Report::WorkCollected { attempt, result }).await;
+            });
+        }
+        Effect::SalvageWork { attempt } => {
+            spawn(async move {
+                let salvage = salvage(&world, &context, &attempt).await;
+                world.report(Report::WorkSalvaged { attempt, salvage }).await;
+            });
+        }
+        Effect::MakeRoom { run: id } => {
+            let (workspaces, merged_into) = (workspaces_left(&world, run), tip(run));
+            let merged: Vec<_> = workspaces.into_iter().filter(|leftover| leftover.merged).collect();
+            spawn(async move {
+                for (path, because) in put_away(&world, &context, merged, merged_into).await {
+                    tracing::info!(run = %id, path, because, "kept, although the disk is nearly full");
+                }
+                #[cfg(feature = "faults")]
+                crate::fault::after_effect("make-room");
             });
         }
         Effect::Compose { run, task, work, onto } => spawn(async move {
@@ -130,7 +149,6 @@ fn attempt_context(run: &RunState, attempt: &AttemptId) -> Option<AttemptContext
         workspace: PathBuf::from(workspace),
         branch,
         base: task.base.clone()?,
-        used: task.usage,
         note: task.note.clone(),
         held: held.map(|(from, _)| run.plan.tasks[*from].id.clone()).collect(),
         siblings: others.map(|(planned, _)| planned.id.clone()).collect(),
@@ -148,16 +166,14 @@ fn agent_of(run: &RunContext, task: &TaskId, kind: &StepKind) -> Option<AgentKin
     }
 }
 
-async fn launch_step(
-    world: &Arc<World>,
-    run: &RunContext,
-    attempt: Option<AttemptContext>,
-    step: StepId,
-    kind: StepKind,
-) {
-    let launched = with_room(world, || try_launch(world, run, attempt.clone(), &step, &kind)).await;
+async fn launch_step(world: &Arc<World>, run: &RunContext, attempt: Option<AttemptContext>, order: Launch) {
+    let launched = with_room(world, || try_launch(world, run, attempt.clone(), &order)).await;
+    let Launch { step, kind, .. } = order;
     match launched {
-        Ok(follower) => follow(world, &step, follower, agent_of(run, &step.attempt.task, &kind)).await,
+        Ok(follower) => {
+            let cwd = cwd(world, run, &step, &kind);
+            follow(world, &step, cwd, follower, agent_of(run, &step.attempt.task, &kind)).await;
+        }
         Err(why) => world.report(Report::StepEnded { step, end: not_started(why) }).await,
     }
 }
@@ -166,14 +182,13 @@ async fn try_launch(
     world: &Arc<World>,
     run: &RunContext,
     attempt: Option<AttemptContext>,
-    step: &StepId,
-    kind: &StepKind,
+    order: &Launch,
 ) -> Result<StepFollower, String> {
     let attempt = attempt.ok_or("its workspace is not on record")?;
-    if let StepKind::Verify { commit } = kind {
-        check_out(world, run, step, commit).await?;
+    if let StepKind::Verify { commit } = &order.kind {
+        check_out(world, run, &order.step, commit).await?;
     }
-    launch(world, run, attempt, step, kind).await
+    launch(world, run, attempt, order).await
 }
 
 async fn check_out(
@@ -188,11 +203,11 @@ async fn check_out(
 }
 
 /// After a restart: what runs is followed, what ended is taken in, and of what is gone that is said. Nothing starts.
-async fn adopt_step(world: &Arc<World>, step: StepId, agent: Option<AgentKind>) {
+async fn adopt_step(world: &Arc<World>, step: StepId, cwd: PathBuf, agent: Option<AgentKind>) {
     let dir = world.layout.step_dir(&step);
     match world.executor.adopt(&dir, &step.attempt.to_string()).await {
         Ok(Adoption::Running(follower) | Adoption::Ended(follower) | Adoption::Lost(follower)) => {
-            follow(world, &step, follower, agent).await;
+            follow(world, &step, cwd, follower, agent).await;
         }
         gone => {
             if let Err(error) = gone {
@@ -210,6 +225,26 @@ fn stop_step(world: &World, step: &StepId, force: StopForce) {
         stopper.stop(force);
         #[cfg(feature = "faults")]
         crate::fault::after_effect("stop-step");
+    }
+}
+
+/// What an attempt that did not succeed left uncommitted goes under a ref.
+async fn salvage(world: &Arc<World>, run: &RunContext, attempt: &AttemptId) -> Salvage {
+    let path = world.workspace_path(attempt, &run.settings);
+    let branch = branch_name(attempt, &run.settings);
+    let salvaged = with_room(world, || {
+        let (attempt, path, branch) = (attempt.clone(), path.clone(), branch.clone());
+        git(world, move |git| git.salvage(&attempt, &path, &branch))
+    });
+    match salvaged.await {
+        Ok(Salvaging::Nothing | Salvaging::Gone) => Salvage::Nothing,
+        Ok(Salvaging::Kept(kept)) => {
+            if !kept.left_out.is_empty() {
+                tracing::warn!(%attempt, left_out = ?kept.left_out, "what could not be salvaged is still in its workspace");
+            }
+            Salvage::Kept { reference: kept.reference, commit: kept.commit }
+        }
+        Err(because) => Salvage::Failed { because },
     }
 }
 
@@ -316,11 +351,30 @@ fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
 /// what may be thousands, which more at once would multiply.
 const REMOVALS: usize = 2;
 
-/// Puts away what is merged and clean and still there. What holds anything is kept and named.
+/// Puts away the workspaces of a run that is over. What holds anything is kept and named.
 async fn tidy(
     world: &Arc<World>,
     run: &RunContext,
     id: &RunId,
+    left: Vec<Leftover>,
+    merged_into: CommitId,
+) -> Vec<(String, String)> {
+    let mut kept = put_away(world, run, left, merged_into).await;
+    let composed = world.composed_path(id, &run.settings);
+    if composed.exists() {
+        let shown = composed.to_string_lossy().into_owned();
+        if let Err(error) = git(world, move |git| git.remove_detached(&composed)).await {
+            kept.push((shown, error));
+        }
+    }
+    remove_if_empty(&world.worktrees_of(id, &run.settings));
+    kept
+}
+
+/// Puts away what is merged and clean and still there.
+async fn put_away(
+    world: &Arc<World>,
+    run: &RunContext,
     left: Vec<Leftover>,
     merged_into: CommitId,
 ) -> Vec<(String, String)> {
@@ -356,14 +410,6 @@ async fn tidy(
             Err(error) => kept.push((path, error)),
         }
     }
-    let composed = world.composed_path(id, &run.settings);
-    if composed.exists() {
-        let shown = composed.to_string_lossy().into_owned();
-        if let Err(error) = git(world, move |git| git.remove_detached(&composed)).await {
-            kept.push((shown, error));
-        }
-    }
-    remove_if_empty(&world.worktrees_of(id, &run.settings));
     kept
 }
 

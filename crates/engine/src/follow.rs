@@ -1,6 +1,6 @@
 //! Following one step from its start to its end: its lines become what is shown, its end becomes a report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gadugi_agents::{AgentEvent, AgentKind, StreamReader};
@@ -9,7 +9,8 @@ use gadugi_exec::{Ended, StepFollower, StepNews};
 use tokio::time::Instant;
 
 use crate::launch::tail;
-use crate::world::{Heard, Seen, World};
+use crate::quiet::Pulse;
+use crate::world::{Heard, RunningStep, Seen, World};
 
 /// What a step does is shown at most this often: four times a second, for a person's eye.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -19,12 +20,15 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 pub(crate) async fn follow(
     world: &World,
     step: &StepId,
+    workspace: PathBuf,
     mut follower: StepFollower,
     agent: Option<AgentKind>,
 ) {
-    world.began(step, follower.stopper(), follower.process().clone());
+    let (process, pulse) = (follower.process().clone(), Pulse::default());
+    let seen = RunningStep { step: step.clone(), process, pulse: pulse.clone(), workspace };
+    world.began(seen, follower.stopper());
     world.report(Report::StepStarted { step: step.clone(), process: follower.process().clone() }).await;
-    let mut watched = Watched::new(world, step, agent.map(StreamReader::new));
+    let mut watched = Watched::new(world, step, agent.map(StreamReader::new), pulse);
     watched.seen.process = follower.main_process();
     watched.seen.command = follower.command();
     watched.show().await;
@@ -38,8 +42,8 @@ pub(crate) async fn follow(
             () = tokio::time::sleep_until(watched.next_show), if watched.unshown => watched.show().await,
         }
     };
-    let end = watched.end(ended, &world.layout.step_dir(step));
-    world.ended(step);
+    let peak_mib = world.ended(step);
+    let end = watched.end(ended, &world.layout.step_dir(step), peak_mib);
     world.report(Report::StepEnded { step: step.clone(), end }).await;
 }
 
@@ -47,22 +51,27 @@ struct Watched<'a> {
     world: &'a World,
     step: &'a StepId,
     reader: Option<StreamReader>,
+    pulse: Pulse,
     seen: Seen,
     unshown: bool,
     next_show: Instant,
 }
 
 impl<'a> Watched<'a> {
-    fn new(world: &'a World, step: &'a StepId, reader: Option<StreamReader>) -> Self {
-        Self { world, step, reader, seen: Seen::default(), unshown: false, next_show: Instant::now() }
+    fn new(world: &'a World, step: &'a StepId, reader: Option<StreamReader>, pulse: Pulse) -> Self {
+        let (seen, next_show) = (Seen::default(), Instant::now());
+        Self { world, step, reader, pulse, seen, unshown: false, next_show }
     }
 
     async fn line(&mut self, line: &[u8]) {
         let Some(reader) = &mut self.reader else {
             // A check writes for people: its latest line is what it is doing.
+            self.pulse.line(false);
             return self.action(&String::from_utf8_lossy(line)).await;
         };
-        for event in reader.line(line) {
+        let events = reader.line(line);
+        self.pulse.line(events.iter().any(|event| matches!(event, AgentEvent::Result { .. })));
+        for event in events {
             match event {
                 AgentEvent::Phase(phase) => self.phase(phase).await,
                 AgentEvent::Usage(usage) => self.usage(usage),
@@ -111,7 +120,7 @@ impl<'a> Watched<'a> {
         self.world.tell(Heard::Seen(self.step.clone(), self.seen.clone())).await;
     }
 
-    fn end(self, ended: Ended, dir: &Path) -> StepEnd {
+    fn end(self, ended: Ended, dir: &Path, peak_mib: u64) -> StepEnd {
         let tail = tail(dir);
         let agent = self.reader.filter(|_| !matches!(ended.exit, StepExit::NotStarted(_)));
         StepEnd {
@@ -120,8 +129,9 @@ impl<'a> Watched<'a> {
             stopped: ended.stopped,
             wall: ended.wall,
             max_rss_kib: ended.max_rss_kib,
-            peak_mib: 0,
-            cpu_ms: 0,
+            // A step that was over before anybody looked had at least what its largest process had.
+            peak_mib: peak_mib.max(ended.max_rss_kib / 1024),
+            cpu_ms: ended.cpu.0,
             tail,
         }
     }

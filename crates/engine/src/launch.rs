@@ -5,7 +5,7 @@
 //! `LocalExecutor::launch`, and a rule of `cargo xtask tidy` watches that.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
@@ -14,34 +14,47 @@ use gadugi_exec::{Limits, StepFollower, StepOrder};
 
 use crate::world::{AttemptContext, RunContext, World};
 
+/// A step that is to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) step: StepId,
+    pub(crate) kind: StepKind,
+    /// What it may cost, in millionths of a US dollar, where there is a budget.
+    pub(crate) budget: Option<u64>,
+}
+
 /// Starts the step, or says why it cannot be started.
 pub(crate) async fn launch(
     world: &Arc<World>,
     run: &RunContext,
     attempt: AttemptContext,
-    step: &StepId,
-    kind: &StepKind,
+    what: &Launch,
 ) -> Result<StepFollower, String> {
-    let (inside, run, of, what) = (Arc::clone(world), run.clone(), step.clone(), kind.clone());
-    let ordered = tokio::task::spawn_blocking(move || order(&inside, &run, &attempt, &of, &what)).await;
+    let (inside, run, what) = (Arc::clone(world), run.clone(), what.clone());
+    let ordered = tokio::task::spawn_blocking(move || order(&inside, &run, &attempt, &what)).await;
     let order = ordered.map_err(|panic| panic.to_string())??;
     world.executor.launch(&order).await.map_err(|error| error.to_string())
+}
+
+/// Where a step works.
+pub(crate) fn cwd(world: &World, run: &RunContext, step: &StepId, kind: &StepKind) -> PathBuf {
+    match kind {
+        StepKind::Verify { .. } => world.composed_path(&step.attempt.run, &run.settings),
+        StepKind::Setup | StepKind::Agent { .. } => world.workspace_path(&step.attempt, &run.settings),
+    }
 }
 
 fn order(
     world: &World,
     run: &RunContext,
     attempt: &AttemptContext,
-    step: &StepId,
-    kind: &StepKind,
+    what: &Launch,
 ) -> Result<StepOrder, String> {
+    let Launch { step, kind, .. } = what;
     let task = run.plan.task(&step.attempt.task).ok_or("the plan has no such task")?;
     let dir = world.layout.step_dir(step);
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let cwd = match kind {
-        StepKind::Verify { .. } => world.composed_path(&step.attempt.run, &run.settings),
-        StepKind::Setup | StepKind::Agent { .. } => attempt.workspace.clone(),
-    };
+    let cwd = cwd(world, run, step, kind);
     if !cwd.is_dir() {
         return Err(format!("{} is gone", cwd.display()));
     }
@@ -58,7 +71,7 @@ fn order(
             (checks(command.ok_or("there is no verify command")?)?, None)
         }
         StepKind::Agent { session, mode } => {
-            let launch = delegate(world, run, attempt, step, task, (session, *mode))?;
+            let launch = delegate(world, run, attempt, what, task, (session, *mode))?;
             env.remove(launch.env_removed());
             env.set_all(launch.env().iter().map(|(name, value)| (name.as_str(), value.as_str())));
             let stdin = dir.join("stdin.md");
@@ -83,7 +96,7 @@ fn delegate(
     world: &World,
     run: &RunContext,
     attempt: &AttemptContext,
-    step: &StepId,
+    Launch { step, budget, .. }: &Launch,
     task: &PlannedTask,
     (session, mode): (&SessionId, SessionMode),
 ) -> Result<gadugi_agents::AgentLaunch, String> {
@@ -116,7 +129,6 @@ fn delegate(
     let manager = world.workflow_manager(&attempt.base).map_err(|error| error.to_string())?;
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
-    let budget = task.budget_microusd.or(run.settings.task_budget_microusd);
     let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
     Delegation::new(&brief, manager)
         .launch(&LaunchOptions {
@@ -126,7 +138,7 @@ fn delegate(
             mode,
             model: task.model.as_deref().or(run.settings.model.as_deref()),
             max_turns: run.settings.max_turns,
-            budget_microusd: budget.map(|budget| budget.saturating_sub(attempt.used.cost_microusd)),
+            budget_microusd: *budget,
             uv: run.settings.uv == UvPolicy::On,
             as_root: rustix::process::geteuid().is_root(),
             own_program: &world.program,

@@ -7,7 +7,6 @@
 //! **Never in here:** rules about what may follow what (that is the core), words for people, command lines of
 //! agents, git.
 
-pub mod capacity;
 pub mod client;
 mod connection;
 mod daemon;
@@ -18,11 +17,15 @@ mod fault;
 mod follow;
 mod launch;
 pub mod layout;
+mod look;
+mod machine;
 mod monitor;
 pub mod protocol;
+mod quiet;
 mod room;
 mod services;
 mod view;
 mod world;
 
 pub use daemon::{DaemonError, DaemonOptions, serve};
+pub use look::slots;

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use gadugi_core::{CancelTarget, CommitId, Plan, RunId, RunSettings, TaskId, Timestamp, Usage};
+use gadugi_core::{CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change that an older peer would misunderstand.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a client asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,12 +40,14 @@ pub enum Request {
         /// The run.
         run: RunId,
         /// Which.
-        target: CancelTarget,
+        target: Target,
     },
-    /// Begin nothing new.
+    /// All tasks: begin nothing new. Single ones: stop them, so that they can be taken up again.
     Pause {
         /// The run.
         run: RunId,
+        /// Which.
+        target: Target,
     },
     /// Stop what runs, so that it can be taken up again.
     Interrupt {
@@ -58,16 +60,18 @@ pub enum Request {
     Resume {
         /// The run.
         run: RunId,
+        /// Which tasks.
+        target: Target,
         /// The client's environment, as in [`Submission`].
         environment: Vec<(String, String)>,
     },
-    /// Take up a task again.
+    /// Take up tasks again.
     Retry {
         /// The run.
         run: RunId,
-        /// The task.
-        task: TaskId,
-        /// Words for its agent.
+        /// Which; all: all that did not succeed.
+        target: Target,
+        /// Words for their agents.
         with: Option<String>,
         /// The client's environment, as in [`Submission`].
         environment: Vec<(String, String)>,
@@ -234,8 +238,16 @@ pub struct RunView {
     pub run: RunId,
     /// `active`, `paused`, `ending`, `finished`.
     pub status: String,
-    /// `asked`, `interrupted`, `engine-lost`, while paused.
+    /// `asked`, `interrupted`, `engine-lost`, `auth-refused`, while paused.
     pub paused_because: Option<String>,
+    /// One line for people about the pause, where there is more to say.
+    pub paused_detail: String,
+    /// What keeps it from beginning as much as its slots would let it: `memory`, `cpu`, `disk`, `budget`, `alone`.
+    pub holds: Vec<String>,
+    /// Agents whose account has reached its limit, and when they go on.
+    pub limited: BTreeMap<String, Timestamp>,
+    /// What is set aside of its budget for steps that run, in millionths of a US dollar.
+    pub reserved_microusd: u64,
     /// When it was accepted.
     pub started_at: Timestamp,
     /// When it was over.
@@ -290,6 +302,14 @@ pub struct TaskView {
     pub detail: String,
     /// Tasks that it still waits for.
     pub waits_for: Vec<TaskId>,
+    /// While `suspended` or `queued` after something went wrong: when it is tried again.
+    pub resumes_at: Option<Timestamp>,
+    /// Whether somebody paused it.
+    pub held: bool,
+    /// While its step gives no sign of life: for how long it had given none when that was noticed, in milliseconds.
+    pub suspected_ms: Option<u64>,
+    /// Refs that hold what its attempts left uncommitted.
+    pub salvage: Vec<String>,
     /// Tries so far.
     pub attempts: u32,
     /// Steps of the latest attempt.

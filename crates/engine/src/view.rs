@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, StepId, TaskReport, TaskState,
+    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId, TaskReport, TaskState,
     TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
@@ -53,15 +53,23 @@ pub(crate) fn run_view(
     now: Timestamp,
 ) -> RunView {
     let report = run.report(now);
-    let (paused_because, finished_at) = match &run.status {
-        RunStatus::Paused { cause, .. } => (Some(pause_word(*cause).to_owned()), None),
-        RunStatus::Finished { at, .. } => (None, Some(*at)),
-        RunStatus::Active | RunStatus::Ending => (None, None),
+    let (paused_because, paused_detail) = match &run.status {
+        RunStatus::Paused { cause, detail, .. } => (Some(pause_word(*cause).to_owned()), detail.clone()),
+        RunStatus::Active | RunStatus::Ending | RunStatus::Finished { .. } => (None, String::new()),
     };
+    let finished_at = match &run.status {
+        RunStatus::Finished { at, .. } => Some(*at),
+        RunStatus::Active | RunStatus::Paused { .. } | RunStatus::Ending => None,
+    };
+    let limited = run.limited.iter().filter(|(_, until)| **until > now);
     RunView {
         run: run.id.clone(),
         status: run.status.word().to_owned(),
         paused_because,
+        paused_detail,
+        holds: run.holds.iter().map(|hold| hold.word().to_owned()).collect(),
+        limited: limited.map(|(agent, until)| (agent.to_string(), *until)).collect(),
+        reserved_microusd: run.reserved(),
         started_at: run.started_at,
         finished_at,
         wall_ms: report.wall.0,
@@ -86,6 +94,7 @@ fn pause_word(cause: PauseCause) -> &'static str {
         PauseCause::Asked => "asked",
         PauseCause::Interrupted => "interrupted",
         PauseCause::EngineLost => "engine-lost",
+        PauseCause::AuthRefused => "auth-refused",
     }
 }
 
@@ -107,6 +116,10 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
         verdict,
         detail,
         waits_for: waits_for(run, at),
+        resumes_at: resumes_at(task),
+        held: task.held,
+        suspected_ms: step.and_then(|step| step.suspected).map(|quiet| quiet.0),
+        salvage: task.salvage.values().filter_map(salvage_ref).collect(),
         attempts: task.attempts,
         steps: task.steps,
         step_kind: step.map(|step| step.kind.word().to_owned()),
@@ -140,10 +153,24 @@ fn ended(task: &TaskState) -> (Option<String>, String, Option<Timestamp>) {
             (verdict.map(|verdict| verdict.word().to_owned()), detail.clone(), Some(*at))
         }
         TaskStatus::Active(attempt) => match &attempt.stage {
-            gadugi_core::Stage::Suspended { because } => (None, because.clone(), None),
+            Stage::Suspended { because, .. } => (None, because.clone(), None),
             _ => (None, String::new(), None),
         },
         TaskStatus::Waiting => (None, String::new(), None),
+    }
+}
+
+fn resumes_at(task: &TaskState) -> Option<Timestamp> {
+    match task.active()?.stage {
+        Stage::Suspended { until, .. } | Stage::Queued { until, .. } => until,
+        _ => None,
+    }
+}
+
+fn salvage_ref(salvage: &Option<Salvage>) -> Option<String> {
+    match salvage {
+        Some(Salvage::Kept { reference, .. }) => Some(reference.clone()),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ use gadugi_workspace::Repository;
 use tokio::sync::mpsc;
 
 use crate::layout::Layout;
+use crate::quiet::Pulse;
 
 /// What the loop hears from effects.
 #[derive(Debug)]
@@ -48,8 +49,6 @@ pub(crate) struct AttemptContext {
     pub(crate) branch: String,
     /// Where the branch began.
     pub(crate) base: CommitId,
-    /// What its task used so far, all steps.
-    pub(crate) used: Usage,
     /// Words of the user on a retry.
     pub(crate) note: Option<String>,
     /// Tasks that it follows and whose work its base holds.
@@ -65,6 +64,27 @@ pub(crate) struct RunContext {
     pub(crate) settings: Arc<RunSettings>,
 }
 
+/// A step that runs.
+#[derive(Debug)]
+struct Running {
+    stopper: Stopper,
+    seen: RunningStep,
+    /// The most memory that its tree was seen to have, MiB.
+    peak_mib: u64,
+}
+
+/// What is needed to look at a step that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningStep {
+    pub(crate) step: StepId,
+    /// The root of its processes.
+    pub(crate) process: Process,
+    /// Its lines, as they come.
+    pub(crate) pulse: Pulse,
+    /// Where it works.
+    pub(crate) workspace: PathBuf,
+}
+
 /// An environment: names and values.
 pub(crate) type Variables = Arc<Vec<(OsString, OsString)>>;
 
@@ -78,8 +98,8 @@ pub(crate) struct World {
     pub(crate) executor: LocalExecutor,
     /// To the loop. Bounded: an effect that cannot report waits, and the loop never waits for effects.
     pub(crate) heard: mpsc::Sender<Heard>,
-    /// Each step that runs: what stops it, and the root of its processes.
-    running: Mutex<HashMap<StepId, (Stopper, Process)>>,
+    /// Each step that runs.
+    running: Mutex<HashMap<StepId, Running>>,
     /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
     environments: Mutex<HashMap<RunId, Variables>>,
     /// What the repository says about its workflow manager at a base.
@@ -155,21 +175,29 @@ impl World {
         Ok(manager)
     }
 
-    pub(crate) fn began(&self, step: &StepId, stopper: Stopper, process: Process) {
-        lock(&self.running).insert(step.clone(), (stopper, process));
+    pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {
+        lock(&self.running).insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0 });
     }
 
-    pub(crate) fn ended(&self, step: &StepId) {
-        lock(&self.running).remove(step);
+    /// The most memory that the step's tree was seen to have, MiB.
+    pub(crate) fn ended(&self, step: &StepId) -> u64 {
+        lock(&self.running).remove(step).map_or(0, |running| running.peak_mib)
     }
 
     pub(crate) fn stopper(&self, step: &StepId) -> Option<Stopper> {
-        lock(&self.running).get(step).map(|(stopper, _)| stopper.clone())
+        lock(&self.running).get(step).map(|running| running.stopper.clone())
     }
 
-    /// All steps that run, with the roots of their processes.
-    pub(crate) fn running(&self) -> Vec<(StepId, Process)> {
-        lock(&self.running).iter().map(|(step, (_, process))| (step.clone(), process.clone())).collect()
+    /// All steps that run.
+    pub(crate) fn running(&self) -> Vec<RunningStep> {
+        lock(&self.running).values().map(|running| running.seen.clone()).collect()
+    }
+
+    /// A step's tree was seen to have had so much memory.
+    pub(crate) fn note_peak(&self, step: &StepId, mib: u64) {
+        if let Some(running) = lock(&self.running).get_mut(step) {
+            running.peak_mib = running.peak_mib.max(mib);
+        }
     }
 
     /// Folders of all steps that run.

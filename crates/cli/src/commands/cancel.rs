@@ -1,7 +1,7 @@
 //! `gadugi cancel`.
 
 use clap::Args;
-use gadugi_core::{CancelTarget, RunId, TaskId};
+use gadugi_core::{Target, RunId, TaskId};
 use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request};
 
@@ -50,7 +50,7 @@ pub(crate) fn run(global: &Global, args: &CancelArgs) -> Done {
     })
 }
 
-async fn targets(client: &mut Client, args: &CancelArgs) -> Result<Vec<(RunId, CancelTarget)>, Stop> {
+async fn targets(client: &mut Client, args: &CancelArgs) -> Result<Vec<(RunId, Target)>, Stop> {
     let (run, words): (Option<&str>, Vec<&str>) = match args.what.as_deref() {
         Some(word) if runs::is_run(word) => (Some(word), args.task_id.iter().map(String::as_str).collect()),
         other => (None, other.into_iter().chain(args.task_id.iter().map(String::as_str)).collect()),
@@ -60,7 +60,7 @@ async fn targets(client: &mut Client, args: &CancelArgs) -> Result<Vec<(RunId, C
             Some(run) => vec![runs::status(client, Some(run)).await?],
             None => runs::unfinished(client).await?,
         };
-        return Ok(views.into_iter().map(|view| (view.run, CancelTarget::All)).collect());
+        return Ok(views.into_iter().map(|view| (view.run, Target::All)).collect());
     }
     let mut targets: Vec<(RunId, Vec<TaskId>)> = Vec::new();
     for word in words {
@@ -70,5 +70,5 @@ async fn targets(client: &mut Client, args: &CancelArgs) -> Result<Vec<(RunId, C
             None => targets.push((view.run, vec![task])),
         }
     }
-    Ok(targets.into_iter().map(|(run, tasks)| (run, CancelTarget::Tasks(tasks))).collect())
+    Ok(targets.into_iter().map(|(run, tasks)| (run, Target::Tasks(tasks))).collect())
 }

@@ -1,6 +1,7 @@
 //! `gadugi pause [RUN]`.
 
 use clap::Args;
+use gadugi_core::Target;
 use gadugi_engine::protocol::{Reply, Request};
 
 use crate::args::Global;
@@ -33,7 +34,7 @@ pub(crate) fn run(global: &Global, args: &PauseArgs) -> Done {
             output::result(&format!("{words}\n"))?;
             return Ok(Exit::Success);
         };
-        match client.ask(&Request::Pause { run: view.run }).await? {
+        match client.ask(&Request::Pause { run: view.run, target: Target::All }).await? {
             Reply::Accepted { run, .. } => {
                 output::result(&format!("{run} is paused: what runs goes on, nothing new begins\n"))?;
                 output::say(&format!("take it up again: gadugi resume {run}"));

@@ -1,6 +1,7 @@
 //! `gadugi resume [RUN]`.
 
 use clap::Args;
+use gadugi_core::Target;
 use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Request, RunView};
 use gadugi_sys::env;
@@ -50,7 +51,11 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
             return Ok(Exit::Success);
         }
         "paused" => {
-            let resume = Request::Resume { run: view.run.clone(), environment: follow::environment() };
+            let resume = Request::Resume {
+                run: view.run.clone(),
+                target: Target::All,
+                environment: follow::environment(),
+            };
             client.ask(&resume).await?;
         }
         // It goes on as it is: following is all that is left to do.

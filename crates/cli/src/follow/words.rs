@@ -150,6 +150,7 @@ fn pause_words(cause: PauseCause) -> &'static str {
     match cause {
         PauseCause::Asked => "the run is paused; what runs goes on",
         PauseCause::Interrupted => "the run is interrupted; stopping what runs",
+        PauseCause::AuthRefused => "the run is paused: the agent's credential was refused",
         PauseCause::EngineLost => "the engine was away; what runs was taken over, nothing new begins",
     }
 }

@@ -2,24 +2,32 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decision, active};
+use super::Decision;
 use crate::{
-    CancelTarget, Command, Effect, Event, MergeStage, Outcome, PauseCause, Refusal, Reply, RunId, RunState,
-    RunStatus, SkipReason, Stage, State, StopCause, StopForce, TaskId, TaskStatus,
+    Command, Effect, Event, Hold, MergeStage, PauseCause, Reading, Refusal, Reply, RunId, RunState,
+    RunStatus, Stage, State, StopCause, StopForce, Target, TaskId, TaskStatus, Timestamp, admission,
 };
 
-pub(super) fn decide(out: &mut Decision, state: &State, command: Command) -> Reply {
+pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, command: Command) -> Reply {
     let answer = match command {
-        Command::StartRun { run, plan, settings } => start(out, state, run, plan, settings),
+        Command::StartRun { run, plan, settings } => start(out, state, now, run, plan, settings),
         Command::Cancel { run, target } => unfinished(state, &run).and_then(|run| cancel(out, run, &target)),
-        Command::Pause { run } => unfinished(state, &run).map(|run| pause(out, run)),
+        Command::Pause { run, target } => unfinished(state, &run).and_then(|run| pause(out, run, &target)),
         Command::Interrupt { run, now } => unfinished(state, &run).map(|run| interrupt(out, run, now)),
-        Command::Resume { run } => unfinished(state, &run).and_then(|run| resume(out, run)),
-        Command::Retry { run, task, with } => known(state, &run).and_then(|run| retry(out, run, &task, with)),
+        Command::Resume { run, target } => unfinished(state, &run).and_then(|run| resume(out, run, &target)),
+        Command::Retry { run, target, with } => {
+            known(state, &run).and_then(|run| retry(out, run, &target, with))
+        }
         Command::Restart => Ok(restart(out, state)),
-        Command::SetCapacity { slots, reason } => {
-            if state.capacity != Some(slots) {
-                out.fact(Event::CapacityMeasured { slots, reason });
+        Command::Measured(reading) => {
+            measured(out, state, &reading);
+            Ok(0)
+        }
+        Command::ClockJumped { by } => {
+            for run in state.runs.values().filter(|run| is_unfinished(run)) {
+                if run.active().any(|(_, attempt)| attempt.step().is_some()) {
+                    out.fact(Event::ClockJumped { run: run.id.clone(), by });
+                }
             }
             Ok(0)
         }
@@ -40,15 +48,29 @@ fn known<'a>(state: &'a State, run: &RunId) -> Result<&'a RunState, Refusal> {
 
 fn unfinished<'a>(state: &'a State, run: &RunId) -> Result<&'a RunState, Refusal> {
     let run = known(state, run)?;
-    match run.status {
-        RunStatus::Active | RunStatus::Paused { .. } => Ok(run),
-        RunStatus::Ending | RunStatus::Finished { .. } => Err(Refusal::RunOver(run.id.clone())),
+    if is_unfinished(run) { Ok(run) } else { Err(Refusal::RunOver(run.id.clone())) }
+}
+
+fn is_unfinished(run: &RunState) -> bool {
+    matches!(run.status, RunStatus::Active | RunStatus::Paused { .. })
+}
+
+/// The plan positions of the tasks that are meant.
+fn places(run: &RunState, target: &Target) -> Result<BTreeSet<usize>, Refusal> {
+    let place = |task: &TaskId| {
+        let unknown = || Refusal::UnknownTask { run: run.id.clone(), task: task.clone() };
+        run.position(task).ok_or_else(unknown)
+    };
+    match target {
+        Target::All => Ok((0..run.tasks.len()).collect()),
+        Target::Tasks(tasks) => tasks.iter().map(place).collect(),
     }
 }
 
 fn start(
     out: &mut Decision,
     state: &State,
+    now: Timestamp,
     run: RunId,
     plan: crate::Plan,
     settings: Box<crate::RunSettings>,
@@ -59,22 +81,23 @@ fn start(
     plan.check()?;
     let (tasks, base) = (plan.tasks.len(), plan.base.clone());
     out.fact(Event::RunStarted { run: run.clone(), plan, settings });
+    // What other runs know of limited accounts holds for this one too.
+    let mut known = std::collections::BTreeMap::new();
+    for (agent, until) in state.runs.values().flat_map(|run| &run.limited).filter(|(_, until)| **until > now)
+    {
+        let latest = known.entry(agent).or_insert(*until);
+        *latest = (*latest).max(*until);
+    }
+    for (agent, until) in known {
+        let (agent, reason) = (agent.clone(), "the account's limit was reached before".into());
+        out.fact(Event::AccountLimited { run: run.clone(), agent, until, reason });
+    }
     out.then(Effect::OpenIntegration { branch: run.branch(), run, base });
     Ok(tasks)
 }
 
-fn cancel(out: &mut Decision, run: &RunState, target: &CancelTarget) -> Result<usize, Refusal> {
-    let places: BTreeSet<usize> = match target {
-        CancelTarget::All => (0..run.tasks.len()).collect(),
-        CancelTarget::Tasks(tasks) => {
-            let place = |task: &TaskId| {
-                run.position(task)
-                    .ok_or_else(|| Refusal::UnknownTask { run: run.id.clone(), task: task.clone() })
-            };
-            tasks.iter().map(place).collect::<Result<_, _>>()?
-        }
-    };
-    Ok(places.into_iter().filter(|at| cancel_task(out, run, *at)).count())
+fn cancel(out: &mut Decision, run: &RunState, target: &Target) -> Result<usize, Refusal> {
+    Ok(places(run, target)?.into_iter().filter(|at| cancel_task(out, run, *at)).count())
 }
 
 /// Whether the task is over by it or will be. A task whose merge is being written can no longer be cancelled.
@@ -100,23 +123,46 @@ fn cancel_task(out: &mut Decision, run: &RunState, at: usize) -> bool {
     true
 }
 
-fn pause(out: &mut Decision, run: &RunState) -> usize {
-    if run.status != RunStatus::Active {
-        return 0;
+fn pause(out: &mut Decision, run: &RunState, target: &Target) -> Result<usize, Refusal> {
+    match target {
+        Target::All if run.status == RunStatus::Active => {
+            let (run_id, cause) = (run.id.clone(), PauseCause::Asked);
+            out.fact(Event::RunPaused { run: run_id, cause, detail: String::new() });
+            Ok(run.active().count())
+        }
+        Target::All => Ok(0),
+        Target::Tasks(_) => Ok(places(run, target)?.into_iter().filter(|at| hold(out, run, *at)).count()),
     }
-    out.fact(Event::RunPaused { run: run.id.clone(), cause: PauseCause::Asked });
-    active(run).count()
+}
+
+/// Whether the task begins no step from here on, and did before. A merge that is under way goes on: it is gadugi's.
+fn hold(out: &mut Decision, run: &RunState, at: usize) -> bool {
+    let task = &run.tasks[at];
+    if task.held || task.outcome().is_some() {
+        return false;
+    }
+    out.fact(Event::TaskHeld { run: run.id.clone(), task: run.plan.tasks[at].id.clone() });
+    if let Some(attempt) = task.active()
+        && matches!(attempt.stage, Stage::Step(_))
+        && attempt.stopping.is_none()
+    {
+        let id = run.attempt_id(at, attempt.number);
+        out.fact(Event::StopRequested { attempt: id.clone(), cause: StopCause::Held });
+        out.stop_step(&id, attempt, StopForce::Grace);
+    }
+    true
 }
 
 fn interrupt(out: &mut Decision, run: &RunState, now: bool) -> usize {
     let already = matches!(run.status, RunStatus::Paused { cause: PauseCause::Interrupted, .. });
     if !already {
-        out.fact(Event::RunPaused { run: run.id.clone(), cause: PauseCause::Interrupted });
+        let (id, cause) = (run.id.clone(), PauseCause::Interrupted);
+        out.fact(Event::RunPaused { run: id, cause, detail: String::new() });
     }
     let now = now || already;
     let force = if now { StopForce::Now } else { StopForce::Grace };
     let mut stopped = 0;
-    for (at, attempt) in active(run).filter(|(_, attempt)| attempt.step().is_some()) {
+    for (at, attempt) in run.active().filter(|(_, attempt)| attempt.step().is_some()) {
         let id = run.attempt_id(at, attempt.number);
         if attempt.stopping.is_none() {
             out.fact(Event::StopRequested { attempt: id.clone(), cause: StopCause::Interrupt });
@@ -129,42 +175,51 @@ fn interrupt(out: &mut Decision, run: &RunState, now: bool) -> usize {
     stopped
 }
 
-fn resume(out: &mut Decision, run: &RunState) -> Result<usize, Refusal> {
-    if !matches!(run.status, RunStatus::Paused { .. }) {
+fn resume(out: &mut Decision, run: &RunState, target: &Target) -> Result<usize, Refusal> {
+    let held: Vec<usize> = places(run, target)?.into_iter().filter(|at| run.tasks[*at].held).collect();
+    let paused = matches!(run.status, RunStatus::Paused { .. }) && *target == Target::All;
+    if !paused && held.is_empty() {
         return Err(Refusal::NotPaused(run.id.clone()));
     }
-    out.fact(Event::RunResumed { run: run.id.clone() });
-    Ok(run.tasks.iter().filter(|task| task.outcome().is_none()).count())
+    for at in &held {
+        out.fact(Event::TaskReleased { run: run.id.clone(), task: run.plan.tasks[*at].id.clone() });
+    }
+    if paused {
+        out.fact(Event::RunResumed { run: run.id.clone() });
+    }
+    Ok(if paused { run.open() } else { held.len() })
 }
 
-fn retry(out: &mut Decision, run: &RunState, task: &TaskId, with: Option<String>) -> Result<usize, Refusal> {
-    let unknown = || Refusal::UnknownTask { run: run.id.clone(), task: task.clone() };
-    let place = run.position(task).ok_or_else(unknown)?;
+fn retry(
+    out: &mut Decision,
+    run: &RunState,
+    target: &Target,
+    with: Option<String>,
+) -> Result<usize, Refusal> {
+    let places = places(run, target)?;
     if run.status == RunStatus::Ending {
         return Err(Refusal::RunOver(run.id.clone()));
     }
-    let tried = run.tasks[place].outcome().is_some_and(|outcome| !outcome.satisfies_dependents());
-    if !tried {
-        return Err(Refusal::NotRetryable(task.clone()));
+    let tried = |at: &usize| run.tasks[*at].outcome().is_some_and(|outcome| !outcome.satisfies_dependents());
+    if let (Target::Tasks(_), Some(not)) = (target, places.iter().find(|at| !tried(at))) {
+        return Err(Refusal::NotRetryable(run.plan.tasks[*not].id.clone()));
     }
-    let mut revived = BTreeSet::from([place]);
-    out.fact(Event::TaskRevived { run: run.id.clone(), task: task.clone(), with });
-    loop {
-        let before = revived.len();
-        for (at, state) in run.tasks.iter().enumerate() {
-            let Some(Outcome::Skipped { because: SkipReason::Dependency(on) }) = state.outcome() else {
-                continue;
-            };
-            if run.position(on).is_some_and(|on| revived.contains(&on)) && revived.insert(at) {
+    let mut revived: BTreeSet<usize> = places.into_iter().filter(tried).collect();
+    for at in &revived {
+        let (task, with) = (run.plan.tasks[*at].id.clone(), with.clone());
+        out.fact(Event::TaskRevived { run: run.id.clone(), task, with });
+    }
+    let mut open: Vec<usize> = revived.iter().copied().collect();
+    while let Some(from) = open.pop() {
+        for at in run.skipped_for(from) {
+            if revived.insert(at) {
                 let task = run.plan.tasks[at].id.clone();
                 out.fact(Event::TaskRevived { run: run.id.clone(), task, with: None });
+                open.push(at);
             }
         }
-        if revived.len() == before {
-            break;
-        }
     }
-    if run.tip.is_none() {
+    if run.tip.is_none() && !revived.is_empty() {
         out.then(Effect::OpenIntegration {
             run: run.id.clone(),
             branch: run.branch(),
@@ -174,9 +229,29 @@ fn retry(out: &mut Decision, run: &RunState, task: &TaskId, with: Option<String>
     Ok(revived.len())
 }
 
+/// What the machine has and lacks, where that has changed.
+fn measured(out: &mut Decision, state: &State, reading: &Reading) {
+    let held = state.runs.values().map(RunState::slots_held).sum();
+    let (slots, reason) = admission::slots(reading, &state.learnt, state.capacity, held);
+    if state.capacity != Some(slots) {
+        out.fact(Event::CapacityMeasured { slots, reason });
+    }
+    for run in state.runs.values().filter(|run| is_unfinished(run)) {
+        let next = run.unblocked().filter_map(|at| state.learnt.of(run.agent(at), run.plan.tasks[at].kind));
+        let peak = next.map(|appetite| appetite.peak_mib).max().unwrap_or(0);
+        let before = |hold| run.holds.contains(&hold);
+        for (hold, holds, reason) in admission::holds(reading, &run.settings.admission, peak, before) {
+            if hold == Hold::Disk && holds && !before(hold) {
+                out.then(Effect::MakeRoom { run: run.id.clone() });
+            }
+            out.hold(run, hold, holds, || reason);
+        }
+    }
+}
+
 /// Whether a paused run has attempts that a tick would take further.
 fn would_go_on(run: &RunState) -> bool {
-    active(run).any(|(_, attempt)| !matches!(attempt.stage, Stage::Suspended { .. }))
+    run.active().any(|(_, attempt)| !matches!(attempt.stage, Stage::Suspended { .. }))
 }
 
 /// What was under way is looked for; nothing new begins until somebody says so.
@@ -190,9 +265,10 @@ fn restart(out: &mut Decision, state: &State) -> usize {
             RunStatus::Ending | RunStatus::Finished { .. } => false,
         };
         if lost {
-            out.fact(Event::RunPaused { run: run.id.clone(), cause: PauseCause::EngineLost });
+            let (id, cause) = (run.id.clone(), PauseCause::EngineLost);
+            out.fact(Event::RunPaused { run: id, cause, detail: String::new() });
         }
-        affected += active(run).count();
+        affected += run.active().count();
     }
     out.effects.extend(super::outstanding(state));
     affected

@@ -1,6 +1,5 @@
 //! What a state still owes to the world. After a crash, doing it again is all the recovery there is.
 
-use super::active;
 use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State};
 
 /// The effects that were asked for and have not been reported on, as far as the state knows. Processes are looked
@@ -18,7 +17,11 @@ fn of_run(run: &RunState) -> Vec<Effect> {
     if run.status == RunStatus::Ending {
         effects.push(Effect::TidyRun { run: run.id.clone() });
     }
-    for (at, attempt) in active(run) {
+    for at in run.unsalvaged() {
+        let owed = run.tasks[at].salvage.iter().filter(|(_, salvage)| salvage.is_none());
+        effects.extend(owed.map(|(number, _)| Effect::SalvageWork { attempt: run.attempt_id(at, *number) }));
+    }
+    for (at, attempt) in run.active() {
         let id = run.attempt_id(at, attempt.number);
         let (run, task) = (id.run.clone(), id.task.clone());
         match &attempt.stage {

@@ -1,10 +1,11 @@
 //! What effects came to.
 
-use super::{Decision, MAX_LOSSES, phases};
+use super::stopped::{Ended, verify_stopped, work_stopped};
+use super::{Decision, phases};
 use crate::{
-    AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, MergeStage, Outcome, Report,
-    RunId, RunState, RunStatus, Stage, State, StepEnd, StepExit, StepId, StepKind, StopCause, StopForce,
-    TaskId, Timestamp, Verdict,
+    AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, Hold, MergeStage, Millis,
+    Outcome, Report, RunId, RunState, RunStatus, Salvage, Stage, State, StepEnd, StepExit, StepId, StepKind,
+    StopCause, StopForce, TaskId, Timestamp, Verdict,
 };
 
 pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: Report) {
@@ -14,22 +15,25 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: 
         Report::WorkspacePrepared { attempt, result } => workspace_prepared(out, state, &attempt, result),
         Report::StepStarted { step, process } => step_started(out, state, &step, process),
         Report::PhaseReached { step, phase } => phase_reached(out, state, &step, phase),
-        Report::StepEnded { step, end } => step_ended(out, state, &step, &end),
+        Report::StepQuiet { step, quiet, after_result } => step_quiet(out, state, &step, quiet, after_result),
+        Report::StepAlive { step } => step_alive(out, state, &step),
+        Report::StepEnded { step, end } => step_ended(out, state, now, &step, &end),
         Report::WorkCollected { attempt, result } => work_collected(out, state, &attempt, result),
         Report::Composed { run, task, work, onto, result } => {
             composed(out, state, (&run, &task), (&work, &onto), result)
         }
         Report::Advanced { run, task, to, result } => advanced(out, state, (&run, &task), &to, result),
+        Report::WorkSalvaged { attempt, salvage } => work_salvaged(out, state, attempt, salvage),
         Report::Tidied { run, kept } => tidied(out, state, now, &run, kept),
     };
 }
 
 /// An attempt that is under way, with everything around it.
-struct Found<'a> {
-    run: &'a RunState,
-    at: usize,
-    id: AttemptId,
-    attempt: &'a Attempt,
+pub(super) struct Found<'a> {
+    pub(super) run: &'a RunState,
+    pub(super) at: usize,
+    pub(super) id: AttemptId,
+    pub(super) attempt: &'a Attempt,
 }
 
 fn find<'a>(state: &'a State, run: &RunId, task: &TaskId) -> Option<Found<'a>> {
@@ -107,15 +111,58 @@ fn phase_reached(out: &mut Decision, state: &State, id: &StepId, phase: crate::P
     Some(())
 }
 
-fn step_ended(out: &mut Decision, state: &State, id: &StepId, end: &StepEnd) -> Option<()> {
+/// The verdict on silence has two stages: it is shown first, and only where it lasts is the step stopped. Silence after an
+/// agent's final result needs no first one: nothing more is expected of it.
+fn step_quiet(
+    out: &mut Decision,
+    state: &State,
+    id: &StepId,
+    quiet: Millis,
+    after_result: bool,
+) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    let step = found.attempt.step().filter(|step| step.number == id.step && step.running.is_some())?;
+    let limits = &found.run.settings.hang;
+    let cause = if after_result && quiet >= limits.after_result {
+        Some(StopCause::Lingered)
+    } else {
+        (step.suspected.is_some() && quiet >= limits.stop).then_some(StopCause::Hung)
+    };
+    match cause {
+        _ if found.attempt.stopping.is_some() => {}
+        Some(cause) => {
+            out.fact(Event::StopRequested { attempt: found.id.clone(), cause });
+            out.stop_step(&found.id, found.attempt, StopForce::Grace);
+        }
+        None if step.suspected.is_none() && quiet >= limits.suspect => {
+            out.fact(Event::StepSuspected { step: id.clone(), quiet });
+        }
+        None => {}
+    }
+    Some(())
+}
+
+fn step_alive(out: &mut Decision, state: &State, id: &StepId) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    let step = found.attempt.step().filter(|step| step.number == id.step)?;
+    step.suspected?;
+    out.fact(Event::StepCleared { step: id.clone() });
+    Some(())
+}
+
+fn step_ended(out: &mut Decision, state: &State, now: Timestamp, id: &StepId, end: &StepEnd) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
     let kind = &found.attempt.step().filter(|step| step.number == id.step)?.kind;
     out.fact(Event::StepEnded { step: id.clone(), end: end.clone() });
+    let good = end.is_good(kind, found.attempt.stopping);
     match kind {
-        StepKind::Verify { .. } => verify_ended(out, &found, kind, end),
-        StepKind::Setup if end.passed() => {}
-        StepKind::Agent { .. } if end.agent_done() => agent_done(out, &found, end),
-        StepKind::Setup | StepKind::Agent { .. } => work_stopped(out, &found, kind, end),
+        StepKind::Verify { .. } if good => verify_passed(out, &found),
+        StepKind::Setup if good => {}
+        StepKind::Agent { .. } if good => agent_done(out, &found, end),
+        StepKind::Verify { .. } => verify_stopped(out, &Ended { state, now, found, id, kind, end }),
+        StepKind::Setup | StepKind::Agent { .. } => {
+            work_stopped(out, &Ended { state, now, found, id, kind, end });
+        }
     }
     Some(())
 }
@@ -128,72 +175,18 @@ fn agent_done(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
     out.then(crate::Effect::CollectWork { attempt: found.id.clone(), base: found.attempt.base.clone() });
 }
 
-/// A setup or agent step that did not come to a good end: by somebody's wish, by loss, or by its own fault.
-fn work_stopped(out: &mut Decision, found: &Found<'_>, kind: &StepKind, end: &StepEnd) {
-    let detail = end.describe(kind);
-    let wanted =
-        found.attempt.stopping.filter(|cause| *cause == StopCause::Cancel || end.stopped || end.is_loss());
-    match wanted {
-        Some(StopCause::Interrupt) => return suspend(out, found, "interrupted"),
-        None if end.is_loss() || (end.stopped && found.attempt.stopping.is_none()) => {
-            return suspend(out, found, &detail);
-        }
-        _ => {}
-    }
-    let phases = end.agent.as_ref().map(phases::spoken).unwrap_or_default();
-    let phases = phases.into_iter().chain(phases::failed(&detail)).collect();
-    out.record(&found.id, phases);
-    let outcome = match wanted {
-        Some(StopCause::Timeout) => Outcome::TimedOut,
-        Some(StopCause::Cancel) => Outcome::Cancelled,
-        _ => Outcome::Failed,
-    };
-    let detail = match outcome {
-        Outcome::TimedOut => "its time was over".to_owned(),
-        Outcome::Cancelled => "cancelled".to_owned(),
-        _ => detail,
-    };
-    out.finish(found.run, found.at, outcome, None, detail);
-}
-
-fn suspend(out: &mut Decision, found: &Found<'_>, because: &str) {
-    out.fact(Event::AttemptSuspended { attempt: found.id.clone(), because: because.to_owned() });
-}
-
-fn verify_ended(out: &mut Decision, found: &Found<'_>, kind: &StepKind, end: &StepEnd) {
-    let stopping = found.attempt.stopping;
-    if end.passed() {
-        // What passed has passed: only a cancellation still keeps it out.
-        match stopping {
-            Some(StopCause::Cancel) => out.cancel(found.run, found.at),
-            _ => accept(out, found.run, &found.id, found.attempt, true),
-        }
-        return;
-    }
-    match stopping {
+/// What passed has passed: only a cancellation still keeps it out.
+fn verify_passed(out: &mut Decision, found: &Found<'_>) {
+    match found.attempt.stopping {
         Some(StopCause::Cancel) => out.cancel(found.run, found.at),
-        Some(StopCause::Timeout) if end.stopped => {
-            out.finish(
-                found.run,
-                found.at,
-                Outcome::Failed,
-                Some(Verdict::Rejected),
-                "the verify command took too long",
-            );
-        }
-        None if end.is_loss() && found.attempt.losses + 1 >= MAX_LOSSES => {
-            let detail = format!("what verifies it was lost, after {} losses", found.attempt.losses + 1);
-            out.finish(found.run, found.at, Outcome::Lost, None, detail);
-        }
-        _ if end.stopped || end.is_loss() => {
-            out.fact(Event::MergePutBack { attempt: found.id.clone(), because: end.describe(kind) });
-        }
-        _ => {
-            let command = found.run.verify(found.at).unwrap_or("verify");
-            let detail = format!("`{command}` failed on the composed tree: {}", end.exit.describe());
-            out.finish(found.run, found.at, Outcome::Failed, Some(Verdict::Rejected), detail);
-        }
+        _ => accept(out, found.run, &found.id, found.attempt, true),
     }
+}
+
+fn work_salvaged(out: &mut Decision, state: &State, attempt: AttemptId, salvage: Salvage) -> Option<()> {
+    let task = state.runs.get(&attempt.run)?.task(&attempt.task)?;
+    let owed = task.salvage.get(&attempt.attempt)?.is_none();
+    owed.then(|| out.fact(Event::WorkSalvaged { attempt, salvage }))
 }
 
 /// The composed commit of a merge may become the integration branch.
@@ -291,6 +284,10 @@ fn advanced(
             let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
             out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
             out.finish(found.run, found.at, Outcome::Succeeded, Some(verdict), "");
+            if found.run.holds.contains(&Hold::Disk) {
+                // Its workspace is one more that can go.
+                out.then(crate::Effect::MakeRoom { run: run.clone() });
+            }
         }
         Err(AdvanceFailure::Moved(commit)) => {
             out.fact(Event::IntegrationMoved { attempt: found.id.clone(), commit });
@@ -314,22 +311,6 @@ fn tidied(
     let run = state.runs.get(run).filter(|run| run.status == RunStatus::Ending)?;
     out.fact(Event::RunFinished { run: run.id.clone(), wall: now.since(run.started_at), kept });
     Some(())
-}
-
-impl StepEnd {
-    /// Whether nobody stopped it and yet nobody knows how it ended, or it ended for want of an engine.
-    fn is_loss(&self) -> bool {
-        matches!(self.exit, StepExit::Lost | StepExit::LeaseLapsed)
-    }
-
-    /// One line for people.
-    fn describe(&self, kind: &StepKind) -> String {
-        match &self.agent {
-            Some(agent) if !agent.detail.is_empty() => format!("{}: {}", agent.class.word(), agent.detail),
-            Some(agent) => format!("{}: {}", agent.class.word(), self.exit.describe()),
-            None => format!("{}: {}", kind.word(), self.exit.describe()),
-        }
-    }
 }
 
 impl StepExit {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decision, MAX_LOSSES, active, report::accept};
+use super::slots::{Slots, Solitude, may_resume};
+use super::{Decision, report::accept};
 use crate::{
-    Attempt, AttemptId, CommitId, Effect, Event, MergeStage, Outcome, RunState, RunStatus, SessionId,
+    Attempt, AttemptId, CommitId, Effect, Event, Hold, MergeStage, Outcome, RunState, RunStatus, SessionId,
     SessionMode, SkipReason, Stage, State, StepKind, StopCause, StopForce, TaskStatus, Timestamp,
     state::Need,
 };
 
 pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp) {
-    let mut slots = Slots::of(state);
+    let mut slots = Slots::of(state, now);
     for run in state.runs.values() {
         match run.status {
             RunStatus::Finished { .. } | RunStatus::Ending => continue,
@@ -21,25 +22,36 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp) {
             }
             _ => {}
         }
-        for (at, attempt) in active(run) {
+        let mut purse = Purse::of(run, slots.for_run(run));
+        for (at, attempt) in run.in_slots().chain(run.merging()) {
             deadline(out, run, at, attempt, now);
-            go_on(out, run, at, attempt);
+            go_on(out, run, at, attempt, &mut purse);
         }
         // What is skipped now is still waiting in `state`: nothing else is decided of waiting tasks until the next tick.
         let skipped = skip_dependents(out, run);
         if !skipped && run.status == RunStatus::Active && run.tip.is_some() {
-            dispatch(out, run, &mut slots);
+            dispatch(out, run, now, &mut slots, &mut purse);
         }
         if !run.is_interrupted() {
-            merge_next(out, run);
+            merge_next(out, run, now);
         }
     }
 }
 
-/// When the next deadline falls due, where there is one.
-pub fn next_wake(state: &State) -> Option<Timestamp> {
+/// When something falls due that no report will tell of, where there is such a thing.
+pub fn next_wake(state: &State, now: Timestamp) -> Option<Timestamp> {
     let runs = state.runs.values().filter(|run| !run.is_finished());
-    runs.flat_map(|run| active(run).filter_map(|(at, attempt)| due(run, at, attempt))).min()
+    runs.flat_map(|run| {
+        let deadlines = run.in_slots().chain(run.merging()).filter_map(|(at, attempt)| due(run, at, attempt));
+        let paused = run.suspended().chain(run.queued()).filter_map(|(_, attempt)| match attempt.stage {
+            Stage::Suspended { until, .. } | Stage::Queued { until, .. } => until,
+            _ => None,
+        });
+        // What is past waits for something else: a slot, or the run itself.
+        let waits = paused.chain(run.limited.values().copied()).filter(|until| *until > now);
+        deadlines.chain(waits)
+    })
+    .min()
 }
 
 /// When the time of the attempt's running step is over.
@@ -61,28 +73,115 @@ fn deadline(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, no
 }
 
 /// The next thing for an attempt that has its slot, or whose merge is at the head.
-fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt) {
+fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse: &mut Purse) {
     let cancelled = attempt.stopping == Some(StopCause::Cancel);
     let id = run.attempt_id(at, attempt.number);
     match &attempt.stage {
-        Stage::Ready | Stage::Queued { .. } | Stage::Merging { at: MergeStage::Composed { .. }, .. }
-            if cancelled =>
-        {
+        Stage::Ready | Stage::Merging { at: MergeStage::Composed { .. }, .. } if cancelled => {
             out.cancel(run, at);
         }
-        Stage::Ready if run.is_interrupted() => {
-            // It gives its slot back: nobody knows when the run goes on, and other runs want to.
-            out.fact(Event::AttemptSuspended { attempt: id, because: "interrupted".into() });
+        // It gives its slot back: nobody knows when it goes on, and others want to.
+        Stage::Ready if run.is_interrupted() => out.suspend(&id, "interrupted", None, attempt.alone),
+        Stage::Ready if run.agents_stop() => {
+            out.suspend(&id, "its agent's credential was refused", None, attempt.alone);
         }
-        Stage::Ready => out.intend(&id, attempt, next_step(run, &id, attempt)),
+        Stage::Ready if run.tasks[at].held => out.suspend(&id, "paused", None, attempt.alone),
+        Stage::Ready => step(out, run, at, attempt, purse),
         Stage::Merging { at: MergeStage::Composed { .. }, .. } if run.is_interrupted() => {
-            out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into() });
+            out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into(), until: None });
         }
         Stage::Merging { at: MergeStage::Composed { commit }, .. } => match run.verify(at) {
-            Some(_) => out.intend(&id, attempt, StepKind::Verify { commit: commit.clone() }),
+            Some(_) => out.intend(&id, attempt, StepKind::Verify { commit: commit.clone() }, None),
             None => accept(out, run, &id, attempt, false),
         },
         _ => {}
+    }
+}
+
+/// The next step of an attempt that has a slot: if its time and the budget allow.
+fn step(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse: &mut Purse) {
+    let id = run.attempt_id(at, attempt.number);
+    if run.time_left(at, attempt).0 == 0 {
+        return out.finish(run, at, Outcome::TimedOut, None, "its time was over");
+    }
+    let kind = next_step(run, &id, attempt);
+    let grant = match kind {
+        StepKind::Agent { .. } => purse.grant(run, at),
+        StepKind::Setup | StepKind::Verify { .. } => Grant::Unlimited,
+    };
+    match grant {
+        Grant::Unlimited => out.intend(&id, attempt, kind, None),
+        Grant::UpTo(microusd) => out.intend(&id, attempt, kind, Some(microusd)),
+        Grant::TaskSpent => out.finish(run, at, Outcome::Failed, None, "its budget is spent"),
+        Grant::RunSpent => out.finish(run, at, Outcome::Failed, None, "the run's budget is spent"),
+        Grant::Later if matches!(attempt.stage, Stage::Suspended { .. }) => {}
+        Grant::Later => {
+            out.suspend(&id, "waits for what others have reserved of the budget", None, attempt.alone)
+        }
+    }
+}
+
+/// What is left of a run's budget, shared out among those that could run now: each step gets a part set aside before it
+/// begins, and what it does not use comes back when it has ended. So they cannot overshoot together.
+struct Purse {
+    /// Not spent and not set aside; none where the run has no budget.
+    left: Option<u64>,
+    /// Among how many it is shared.
+    shares: u64,
+    /// Whether steps that run have something set aside that may come back.
+    more_may_come: bool,
+}
+
+enum Grant {
+    Unlimited,
+    /// So many millionths of a US dollar.
+    UpTo(u64),
+    TaskSpent,
+    RunSpent,
+    /// What is left is set aside for others.
+    Later,
+}
+
+/// A step that may cost less than a cent is not worth beginning: a model's shortest turn costs about that.
+const LEAST_MICROUSD: u64 = 10_000;
+
+impl Purse {
+    fn of(run: &RunState, free: usize) -> Self {
+        let left = run.settings.budget_microusd.map(|all| all.saturating_sub(run.spent() + run.reserved()));
+        let unserved =
+            run.in_slots().filter(|(_, attempt)| attempt.step().is_none_or(|step| step.reserved.is_none()));
+        let beginning = free.min(run.open());
+        let shares = (unserved.count() + beginning).max(1) as u64;
+        Self { left, shares, more_may_come: run.reserved() > 0 }
+    }
+
+    fn least(run: &RunState) -> u64 {
+        run.settings.budget_microusd.map_or(0, |all| all.min(LEAST_MICROUSD))
+    }
+
+    /// Whether another step could be given anything.
+    fn is_empty(&self, run: &RunState) -> bool {
+        self.left.is_some_and(|left| left < Self::least(run).max(1))
+    }
+
+    fn grant(&mut self, run: &RunState, at: usize) -> Grant {
+        let own = run.plan.tasks[at].budget_microusd.or(run.settings.task_budget_microusd);
+        let own = own.map(|all| all.saturating_sub(run.tasks[at].usage.cost_microusd));
+        if own == Some(0) {
+            return Grant::TaskSpent;
+        }
+        let Some(left) = self.left else {
+            return own.map_or(Grant::Unlimited, Grant::UpTo);
+        };
+        if self.is_empty(run) {
+            return if self.more_may_come { Grant::Later } else { Grant::RunSpent };
+        }
+        let share = (left / self.shares).max(Self::least(run)).min(left);
+        let granted = own.map_or(share, |own| own.min(share));
+        self.left = Some(left - granted);
+        self.shares = self.shares.saturating_sub(1).max(1);
+        self.more_may_come = true;
+        Grant::UpTo(granted)
     }
 }
 
@@ -104,7 +203,7 @@ fn next_step(run: &RunState, id: &AttemptId, attempt: &Attempt) -> StepKind {
 /// Whether there were any.
 fn skip_dependents(out: &mut Decision, run: &RunState) -> bool {
     let before = out.events.len();
-    for (at, _) in run.tasks.iter().enumerate().filter(|(_, task)| task.status == TaskStatus::Waiting) {
+    for at in run.doomed() {
         let broken = run.before(at).iter().find(|(from, need)| {
             *need == Need::Success
                 && run.tasks[*from].outcome().is_some_and(|outcome| !outcome.satisfies_dependents())
@@ -116,85 +215,53 @@ fn skip_dependents(out: &mut Decision, run: &RunState) -> bool {
     out.events.len() > before
 }
 
-/// How many more attempts may begin.
-struct Slots {
-    /// Over all runs: as many as the machine has, or as the run that names most.
-    free: usize,
-    /// Of the machine's own number, which runs that name none share.
-    unnamed: usize,
-}
-
-impl Slots {
-    fn of(state: &State) -> Self {
-        let machine = state.capacity.map_or(0, |slots| slots as usize);
-        let live = || state.runs.values().filter(|run| !run.is_finished());
-        let named = live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize;
-        let mut slots = Self { free: machine.max(named), unnamed: machine };
-        for run in live() {
-            slots.take(run, active(run).filter(|(_, attempt)| attempt.holds_slot()).count());
-        }
-        slots
-    }
-
-    fn for_run(&self, run: &RunState) -> usize {
-        let (own, shared) = match run.settings.max_parallel {
-            Some(named) => (named as usize, self.free),
-            None => (usize::MAX, self.free.min(self.unnamed)),
-        };
-        let own = if run.plan.sequential_because.is_some() { 1 } else { own };
-        own.saturating_sub(held(run)).min(shared)
-    }
-
-    fn take(&mut self, run: &RunState, slots: usize) {
-        self.free = self.free.saturating_sub(slots);
-        if run.settings.max_parallel.is_none() {
-            self.unnamed = self.unnamed.saturating_sub(slots);
-        }
-    }
-}
-
-/// What counts against a run's own limit. Where tasks are taken one after another, a task holds its slot until it is over.
-fn held(run: &RunState) -> usize {
-    let one_by_one = run.plan.sequential_because.is_some();
-    active(run).filter(|(_, attempt)| attempt.holds_slot() || one_by_one && !is_suspended(attempt)).count()
-}
-
-fn is_suspended(attempt: &Attempt) -> bool {
-    matches!(attempt.stage, Stage::Suspended { .. })
-}
-
-fn dispatch(out: &mut Decision, run: &RunState, slots: &mut Slots) {
-    if spent(run) {
+fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slots, purse: &mut Purse) {
+    if purse.is_empty(run) && !purse.more_may_come {
         return give_up_for_budget(out, run);
     }
     let mut free = slots.for_run(run);
     let before = free;
-    for (at, attempt) in active(run).filter(|(_, attempt)| is_suspended(attempt)) {
+    let alone = match slots.alone(run) {
+        Solitude::Nobody => None,
+        Solitude::Due(at) => Some(at),
+        Solitude::Another => {
+            free = 0;
+            None
+        }
+    };
+    let wants = |at: &usize| alone.is_none_or(|alone| alone == *at);
+    let resumable = run.suspended().filter(|(at, attempt)| may_resume(run, *at, attempt, now) && wants(at));
+    let mut starved = false;
+    for (at, attempt) in resumable {
         if free == 0 {
             break;
         }
-        if attempt.losses >= MAX_LOSSES {
-            let detail = format!("its process was lost {} times", attempt.losses);
-            out.finish(run, at, Outcome::Lost, None, detail);
-            continue;
+        starved = purse.is_empty(run);
+        if starved {
+            break;
         }
-        let id = run.attempt_id(at, attempt.number);
-        out.intend(&id, attempt, next_step(run, &id, attempt));
+        step(out, run, at, attempt, purse);
         free -= 1;
     }
-    if free > 0 {
-        let mut ready: Vec<usize> = (0..run.tasks.len()).filter(|at| is_ready(run, *at)).collect();
-        ready.sort_by_key(|at| std::cmp::Reverse(run.plan.tasks[*at].priority));
-        for at in ready.into_iter().take(free) {
+    if free > 0 && alone.is_none() {
+        let startable = |at: &usize| run.limited_until(*at, now).is_none() && is_ready(run, *at);
+        for at in run.unblocked().filter(startable).take(free) {
+            starved |= purse.is_empty(run);
+            if starved {
+                break;
+            }
             begin(out, run, at);
             free -= 1;
         }
     }
-    slots.take(run, before - free);
+    out.hold(run, Hold::Budget, starved, || "what is left is reserved by steps that run".into());
+    let solitary = slots.alone(run) != Solitude::Nobody;
+    out.hold(run, Hold::Alone, solitary, || "a task that was killed for want of memory runs alone".into());
+    slots.take(run, before.saturating_sub(free));
 }
 
 fn is_ready(run: &RunState, at: usize) -> bool {
-    run.tasks[at].status == TaskStatus::Waiting
+    !run.tasks[at].held
         && run.before(at).iter().all(|(from, need)| match (run.tasks[*from].outcome(), need) {
             (None, _) => false,
             (Some(_), Need::End) => is_over_with_all_before(run, *from),
@@ -236,16 +303,11 @@ fn base_for(run: &RunState, at: usize) -> CommitId {
     }
 }
 
-fn spent(run: &RunState) -> bool {
-    let cost: u64 = run.tasks.iter().map(|task| task.usage.cost_microusd).sum();
-    run.settings.budget_microusd.is_some_and(|budget| cost >= budget)
-}
-
 fn give_up_for_budget(out: &mut Decision, run: &RunState) {
     for (at, task) in run.tasks.iter().enumerate() {
         match &task.status {
             TaskStatus::Waiting => out.skip(run, at, SkipReason::Budget),
-            TaskStatus::Active(attempt) if is_suspended(attempt) => {
+            TaskStatus::Active(attempt) if matches!(attempt.stage, Stage::Suspended { .. }) => {
                 out.finish(run, at, Outcome::Failed, None, "the run's budget is spent");
             }
             _ => {}
@@ -255,18 +317,20 @@ fn give_up_for_budget(out: &mut Decision, run: &RunState) {
 
 /// One merge at a time: of the finished tasks the first in plan order. Those that it depends on were merged before it
 /// began.
-fn merge_next(out: &mut Decision, run: &RunState) {
+fn merge_next(out: &mut Decision, run: &RunState, now: Timestamp) {
     let Some(tip) = &run.tip else { return };
-    if active(run).any(|(_, attempt)| matches!(attempt.stage, Stage::Merging { .. })) {
+    if run.merging().next().is_some() {
         return;
     }
-    let head = active(run).find_map(|(at, attempt)| match &attempt.stage {
-        Stage::Queued { work } if attempt.stopping.is_none() => Some((at, attempt, work)),
-        _ => None,
-    });
-    if let Some((at, attempt, work)) = head {
-        let id = run.attempt_id(at, attempt.number);
-        out.fact(Event::MergeStarted { attempt: id.clone(), onto: tip.clone() });
-        out.then(Effect::Compose { run: id.run, task: id.task, work: work.clone(), onto: tip.clone() });
+    for (at, attempt) in run.queued() {
+        let Stage::Queued { work, until } = &attempt.stage else { continue };
+        if attempt.stopping == Some(StopCause::Cancel) {
+            out.cancel(run, at);
+        } else if until.is_none_or(|until| until <= now) {
+            let id = run.attempt_id(at, attempt.number);
+            out.fact(Event::MergeStarted { attempt: id.clone(), onto: tip.clone() });
+            out.then(Effect::Compose { run: id.run, task: id.task, work: work.clone(), onto: tip.clone() });
+            return;
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use thiserror::Error;
 
+use super::index::Mark;
 use super::{Attempt, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState, TaskStatus};
 use crate::{
-    AttemptId, CommitId, Event, Millis, RunId, SessionId, StepEnd, StepExit, StepId, StepKind, StopCause,
-    Timestamp,
+    AttemptId, CommitId, EndClass, Event, Millis, RunId, SessionId, StepEnd, StepExit, StepId, StepKind,
+    StopCause, Tally, Timestamp,
 };
 
 /// An event that cannot follow what is known. The log is damaged, or `decide` has a defect.
@@ -50,7 +51,11 @@ impl State {
                         let Some(place) = run.position(task) else {
                             return Err(illegal(event, task.as_str(), "not in the plan"));
                         };
-                        run.apply_to_task(at, place, event)
+                        run.apply_to_task(at, place, event)?;
+                        if let Event::StepEnded { end: end @ StepEnd { agent: Some(_), .. }, .. } = event {
+                            self.learnt.take(run.agent(place), run.plan.tasks[place].kind, end);
+                        }
+                        Ok(())
                     }
                 }
             }
@@ -66,12 +71,30 @@ impl RunState {
             {
                 self.tip = Some(commit.clone());
             }
-            (Event::RunPaused { cause, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
-                self.status = RunStatus::Paused { cause: *cause, since: at };
+            (Event::RunPaused { cause, detail, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
+                self.status = RunStatus::Paused { cause: *cause, since: at, detail: detail.clone() };
             }
             (Event::RunResumed { .. }, RunStatus::Paused { .. }) => self.status = RunStatus::Active,
-            (Event::RunEnding { .. }, RunStatus::Active | RunStatus::Paused { .. }) if self.all_over() => {
+            (Event::DispatchHeld { hold, .. }, RunStatus::Active | RunStatus::Paused { .. })
+                if !self.holds.contains(hold) =>
+            {
+                self.holds.insert(*hold);
+            }
+            (Event::DispatchFreed { hold, .. }, RunStatus::Active | RunStatus::Paused { .. })
+                if self.holds.contains(hold) =>
+            {
+                self.holds.remove(hold);
+            }
+            (Event::AccountLimited { agent, until, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
+                self.limited.insert(agent.clone(), *until);
+            }
+            (Event::ClockJumped { by, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
+                self.tasks.iter_mut().for_each(|task| task.shift(*by));
+            }
+            (Event::RunEnding { .. }, RunStatus::Active | RunStatus::Paused { .. }) if self.open() == 0 => {
                 self.status = RunStatus::Ending;
+                self.holds.clear();
+                self.forget_unsalvaged();
             }
             (Event::RunFinished { wall, kept, .. }, RunStatus::Ending) => {
                 self.status = RunStatus::Finished { at, wall: *wall, kept: kept.clone() };
@@ -82,15 +105,35 @@ impl RunState {
         Ok(())
     }
 
+    /// The log of a version that salvaged nothing ends a run without a word of it: its workspaces were kept.
+    fn forget_unsalvaged(&mut self) {
+        let places: Vec<usize> = self.unsalvaged().collect();
+        for place in places {
+            let old = Mark::of(&self.tasks[place]);
+            self.tasks[place].salvage.retain(|_, salvage| salvage.is_some());
+            self.index.update(place, old, Mark::of(&self.tasks[place]), |_| false);
+        }
+    }
+
     fn apply_to_task(&mut self, at: Timestamp, place: usize, event: &Event) -> Applied {
         if matches!(self.status, RunStatus::Ending) {
             return Err(illegal(event, self.id.as_str(), self.status.word()));
         }
         let finished = self.is_finished();
         let task = &mut self.tasks[place];
+        let old = Mark::of(task);
         let applied = match event {
             Event::TaskRevived { with, .. } => revive(task, with.as_deref()),
             _ if finished => None,
+            Event::TaskHeld { .. } => task.hold(true),
+            Event::TaskReleased { .. } => task.hold(false),
+            Event::WorkSalvaged { attempt, salvage } => match task.salvage.get_mut(&attempt.attempt) {
+                Some(owed @ None) => {
+                    *owed = Some(salvage.clone());
+                    Some(())
+                }
+                _ => None,
+            },
             Event::AttemptStarted { attempt, base, session } => match &task.status {
                 TaskStatus::Waiting if attempt.attempt == task.attempts + 1 => {
                     task.begin(at, attempt, base, session);
@@ -101,6 +144,10 @@ impl RunState {
             Event::TaskFinished { outcome, verdict, detail, .. } => match &task.status {
                 TaskStatus::Finished { .. } => None,
                 TaskStatus::Waiting | TaskStatus::Active(_) => {
+                    if task.leaves_work(outcome) {
+                        task.salvage.insert(task.attempts, None);
+                    }
+                    task.held = false;
                     task.status = TaskStatus::Finished {
                         at,
                         outcome: outcome.clone(),
@@ -119,6 +166,11 @@ impl RunState {
         if applied.is_none() {
             let name = format!("{}/{}", self.id, self.plan.tasks[place].id);
             return Err(illegal(event, &name, &self.tasks[place].word()));
+        }
+        let tasks = &self.tasks;
+        let new = Mark::of(&tasks[place]);
+        if new != old {
+            self.index.update(place, old, new, |at| tasks[at].status == TaskStatus::Waiting);
         }
         match event {
             Event::TaskMerged { commit, .. } | Event::IntegrationMoved { commit, .. } => {
@@ -164,6 +216,8 @@ impl TaskState {
             sessions: 1,
             steps: 0,
             losses: 0,
+            tally: Tally::default(),
+            alone: false,
             spent: Millis(0),
             set_up: false,
             spoken: false,
@@ -172,6 +226,30 @@ impl TaskState {
             stopping: None,
             stage: Stage::Preparing,
         }));
+    }
+
+    /// Whether an end like that leaves an attempt whose uncommitted work must be seen to.
+    pub(crate) fn leaves_work(&self, outcome: &crate::Outcome) -> bool {
+        let began = self.active().is_some() && self.workspace.is_some();
+        began && !outcome.satisfies_dependents()
+    }
+
+    /// None: it is so already, or over.
+    fn hold(&mut self, held: bool) -> Option<()> {
+        let changes = self.held != held && self.outcome().is_none();
+        changes.then(|| self.held = held)
+    }
+
+    /// The clock was set: what is timed by it moves along.
+    fn shift(&mut self, by: i64) {
+        let TaskStatus::Active(attempt) = &mut self.status else { return };
+        let step = match &mut attempt.stage {
+            Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => step,
+            _ => return,
+        };
+        if let Some((_, since)) = &mut step.running {
+            since.0 = since.0.saturating_add(by);
+        }
     }
 
     /// Events of the attempt that is under way. None: they cannot happen now.
@@ -185,8 +263,8 @@ impl TaskState {
                 self.workspace = Some((path.clone(), branch.clone()));
                 attempt.stage = Stage::Ready;
             }
-            Event::StepIntended { step, what } => {
-                attempt.intend(step, what)?;
+            Event::StepIntended { step, what, reserved } => {
+                attempt.intend(step, what, *reserved)?;
                 self.steps = step.step;
                 self.session = Some(attempt.session.clone());
             }
@@ -203,6 +281,13 @@ impl TaskState {
                 attempt.step_mut(step)?.running.as_ref()?;
                 attempt.phase = Some(*phase);
             }
+            Event::StepSuspected { step, quiet } => {
+                let step = attempt.step_mut(step).filter(|step| step.running.is_some())?;
+                step.suspected = Some(*quiet);
+            }
+            Event::StepCleared { step } => {
+                attempt.step_mut(step)?.suspected.take()?;
+            }
             Event::StopRequested { cause, .. } => attempt.stopping = Some(*cause),
             Event::StepEnded { step, end } => {
                 let verifies = matches!(attempt.stage, Stage::Merging { .. });
@@ -218,14 +303,15 @@ impl TaskState {
             Event::WorkCollected { commit, changed, .. } if attempt.stage == Stage::Collecting => {
                 self.commit = Some(commit.clone());
                 self.changed.clone_from(changed);
-                attempt.stage = Stage::Queued { work: commit.clone() };
+                attempt.stage = Stage::Queued { work: commit.clone(), until: None };
             }
-            Event::AttemptSuspended { because, .. } => {
+            Event::AttemptSuspended { because, until, alone, .. } => {
                 if !matches!(attempt.stage, Stage::Ready) {
                     return None;
                 }
                 attempt.stopping = None;
-                attempt.stage = Stage::Suspended { because: because.clone() };
+                attempt.alone = *alone;
+                attempt.stage = Stage::Suspended { because: because.clone(), until: *until };
             }
             Event::IntegrationMoved { .. } if self.merged => return None,
             Event::TaskMerged { commit, .. } if !self.merged && attempt.advances_to(commit) => {
@@ -238,11 +324,12 @@ impl TaskState {
 }
 
 impl Attempt {
-    fn intend(&mut self, id: &StepId, what: &StepKind) -> Option<()> {
+    fn intend(&mut self, id: &StepId, what: &StepKind, reserved: Option<u64>) -> Option<()> {
         if id.step != self.steps + 1 {
             return None;
         }
-        let step = StepState { number: id.step, kind: what.clone(), running: None };
+        let step =
+            StepState { number: id.step, kind: what.clone(), running: None, reserved, suspected: None };
         match (&mut self.stage, what) {
             (Stage::Ready | Stage::Suspended { .. }, StepKind::Setup) if !self.set_up => {
                 self.stage = Stage::Step(step);
@@ -279,21 +366,18 @@ impl Attempt {
     /// An ended step leaves the attempt where the next one can be intended; only an agent that is done is collected.
     fn end_step(&mut self, id: &StepId, end: &StepEnd) -> Option<()> {
         let kind = self.step_mut(id)?.kind.clone();
-        if matches!(end.exit, StepExit::Lost | StepExit::LeaseLapsed) {
-            self.losses += 1;
-        }
+        self.tally.take(&kind, end, self.stopping);
+        let good = end.is_good(&kind, self.stopping);
         self.forget_stop();
         match (kind, &mut self.stage) {
             (StepKind::Setup, stage) => {
                 self.spent.0 += end.wall.0;
-                self.set_up = end.passed();
+                self.set_up = good;
                 *stage = Stage::Ready;
             }
             (StepKind::Agent { .. }, stage) => {
-                self.spent.0 += end.wall.0;
-                self.no_change = end.agent.as_ref().and_then(|agent| agent.no_change.clone());
-                self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::Lost);
-                *stage = if end.agent_done() { Stage::Collecting } else { Stage::Ready };
+                *stage = if good { Stage::Collecting } else { Stage::Ready };
+                self.end_turn(end);
             }
             (StepKind::Verify { commit }, Stage::Merging { at, .. }) => *at = MergeStage::Composed { commit },
             (StepKind::Verify { .. }, _) => return None,
@@ -301,9 +385,23 @@ impl Attempt {
         Some(())
     }
 
+    /// What an agent's turn leaves behind beside its work.
+    fn end_turn(&mut self, end: &StepEnd) {
+        self.spent.0 += end.wall.0;
+        self.alone &= end.exit == StepExit::OutOfMemory;
+        self.no_change = end.agent.as_ref().and_then(|agent| agent.no_change.clone());
+        let unseen = matches!(end.exit, StepExit::Lost | StepExit::LeaseLapsed);
+        let no_session = end.agent.as_ref().is_some_and(|agent| agent.class == EndClass::NoSession);
+        if unseen || no_session {
+            self.losses += 1;
+        }
+        self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::Lost);
+        self.spoken &= !no_session;
+    }
+
     fn apply_to_merge(&mut self, event: &Event) -> Option<()> {
         match (event, &mut self.stage) {
-            (Event::MergeStarted { onto, .. }, Stage::Queued { work }) => {
+            (Event::MergeStarted { onto, .. }, Stage::Queued { work, .. }) => {
                 self.stage =
                     Stage::Merging { work: work.clone(), onto: onto.clone(), at: MergeStage::Composing };
             }
@@ -317,18 +415,25 @@ impl Attempt {
             (
                 Event::IntegrationMoved { .. },
                 Stage::Merging { work, at: MergeStage::Advancing { .. }, .. },
-            )
-            | (
-                Event::MergePutBack { .. },
+            ) => {
+                let work = work.clone();
+                self.put_back(work, None);
+            }
+            (
+                Event::MergePutBack { until, .. },
                 Stage::Merging { work, at: MergeStage::Composing | MergeStage::Composed { .. }, .. },
             ) => {
                 let work = work.clone();
-                self.stage = Stage::Queued { work };
-                self.forget_stop();
+                self.put_back(work, *until);
             }
             _ => return None,
         }
         Some(())
+    }
+
+    fn put_back(&mut self, work: CommitId, until: Option<Timestamp>) {
+        self.stage = Stage::Queued { work, until };
+        self.forget_stop();
     }
 
     /// An interruption and a timeout end with the step that they were for, however that ended; a cancellation stands.
@@ -339,13 +444,6 @@ impl Attempt {
     /// Whether the integration branch is on its way to that commit for this attempt.
     fn advances_to(&self, commit: &CommitId) -> bool {
         matches!(&self.stage, Stage::Merging { at: MergeStage::Advancing { to, .. }, .. } if to == commit)
-    }
-}
-
-impl StepEnd {
-    /// Whether an agent's turn came to a good end.
-    pub fn agent_done(&self) -> bool {
-        !self.stopped && self.agent.as_ref().is_some_and(|agent| agent.class == crate::EndClass::Done)
     }
 }
 

@@ -84,7 +84,16 @@ pub(crate) fn settings() -> RunSettings {
 }
 
 pub(crate) fn ended(exit: StepExit) -> StepEnd {
-    StepEnd { exit, stopped: false, wall: Millis(1000), max_rss_kib: 10, peak_mib: 0, cpu_ms: 0, agent: None, tail: String::new() }
+    StepEnd {
+        exit,
+        stopped: false,
+        wall: Millis(1000),
+        max_rss_kib: 10,
+        peak_mib: 0,
+        cpu_ms: 0,
+        agent: None,
+        tail: String::new(),
+    }
 }
 
 pub(crate) fn spoken(class: EndClass, no_change: Option<&str>) -> StepEnd {

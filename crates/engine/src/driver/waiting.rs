@@ -19,7 +19,8 @@ impl Driver {
             Asked::Forget(_, to) => refuse(to, error),
             // Nobody waiting for it any more is no failure.
             Asked::Hello(to) => drop(to.send(Ok(()))),
-            Asked::Figures(figures) => self.note_figures(figures),
+            // The next look sees what there is then.
+            Asked::Seen(_) => {}
             Asked::ClientCame => self.clients += 1,
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
             Asked::Terminate => self.put_off.push(asked),

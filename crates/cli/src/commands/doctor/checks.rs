@@ -192,7 +192,7 @@ fn slots(resolved: Option<&Resolved>) -> Check {
     match resolved.and_then(|resolved| resolved.settings.max_parallel) {
         Some(slots) => ok("slots", format!("{slots}, as you set them")),
         None => {
-            let (slots, measured) = gadugi_engine::capacity::measure();
+            let (slots, measured) = gadugi_engine::slots();
             ok("slots", format!("{slots} ({measured})"))
         }
     }

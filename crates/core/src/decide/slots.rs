@@ -1,0 +1,106 @@
+//! How many more attempts may begin, over all runs and in each.
+
+use crate::{Attempt, Hold, RunState, RunStatus, Stage, State, Timestamp};
+
+/// What may still begin at this moment. Taken from as attempts begin.
+pub(super) struct Slots {
+    /// Over all runs: as many as the machine has, or as the run that names most.
+    free: usize,
+    /// Of the machine's own number, which runs that name none share.
+    unnamed: usize,
+    /// Taken by attempts of any run.
+    held: usize,
+    /// An attempt that runs with nothing beside it, or is to.
+    alone: Option<Alone>,
+}
+
+/// An attempt that was killed for want of memory.
+#[derive(Clone)]
+struct Alone {
+    run: crate::RunId,
+    at: usize,
+    begun: bool,
+}
+
+impl Slots {
+    pub(super) fn of(state: &State, now: Timestamp) -> Self {
+        let machine = state.capacity.map_or(0, |slots| slots as usize);
+        let live = || state.runs.values().filter(|run| !run.is_finished());
+        let named = live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize;
+        let alone = live().flat_map(|run| {
+            let begun = run.in_slots().filter(|(_, attempt)| attempt.alone).map(|(at, _)| (at, true));
+            let due =
+                run.suspended().filter(|(at, attempt)| attempt.alone && may_resume(run, *at, attempt, now));
+            let due = due.filter(|_| run.status == RunStatus::Active).map(|(at, _)| (at, false));
+            begun.chain(due).map(|(at, begun)| Alone { run: run.id.clone(), at, begun })
+        });
+        // One that runs already comes before those that are to.
+        let alone = alone.reduce(|first, next| if next.begun && !first.begun { next } else { first });
+        let mut slots = Self { free: machine.max(named), unnamed: machine, held: 0, alone };
+        for run in live() {
+            slots.take(run, run.slots_held());
+        }
+        slots
+    }
+
+    /// How many attempts that run may begin.
+    pub(super) fn for_run(&self, run: &RunState) -> usize {
+        let (own, shared) = match run.settings.max_parallel {
+            Some(named) => (named as usize, self.free),
+            None => (usize::MAX, self.free.min(self.unnamed)),
+        };
+        let own = if run.plan.sequential_because.is_some() { 1 } else { own };
+        let free = own.saturating_sub(held(run)).min(shared);
+        let named = run.settings.max_parallel.is_some();
+        if run.holds.contains(&Hold::Disk) {
+            0
+        } else if run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) && !named {
+            // One at a time over all runs: never none for good.
+            free.min(1_usize.saturating_sub(self.held))
+        } else {
+            free
+        }
+    }
+
+    /// The attempt that nothing may be begun beside: none; or the place of this run's that may itself begin now.
+    pub(super) fn alone(&self, run: &RunState) -> Solitude {
+        match &self.alone {
+            None => Solitude::Nobody,
+            Some(alone) if alone.run == run.id && !alone.begun && self.held == 0 => Solitude::Due(alone.at),
+            Some(_) => Solitude::Another,
+        }
+    }
+
+    pub(super) fn take(&mut self, run: &RunState, slots: usize) {
+        self.held += slots;
+        self.free = self.free.saturating_sub(slots);
+        if run.settings.max_parallel.is_none() {
+            self.unnamed = self.unnamed.saturating_sub(slots);
+        }
+    }
+}
+
+/// Whether somebody must have the machine for themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Solitude {
+    Nobody,
+    /// The run's task at that place, and it can have it now.
+    Due(usize),
+    /// Some other; nothing else begins.
+    Another,
+}
+
+/// What counts against a run's own limit. Where tasks are taken one after another, a task holds its slot until it is over.
+fn held(run: &RunState) -> usize {
+    if run.plan.sequential_because.is_some() {
+        run.active().filter(|(_, attempt)| !matches!(attempt.stage, Stage::Suspended { .. })).count()
+    } else {
+        run.slots_held()
+    }
+}
+
+/// Whether nothing but the lack of a slot keeps a suspended attempt from being taken up.
+pub(super) fn may_resume(run: &RunState, at: usize, attempt: &Attempt, now: Timestamp) -> bool {
+    let Stage::Suspended { until, .. } = &attempt.stage else { return false };
+    until.is_none_or(|until| until <= now) && !run.tasks[at].held && run.limited_until(at, now).is_none()
+}

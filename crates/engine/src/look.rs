@@ -1,0 +1,92 @@
+//! The periodic look at what runs and at the machine. It says what it sees; what follows from that is decided in the core.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use gadugi_core::{Millis, Process, Reading, StepId};
+use gadugi_exec::{Figures, Sampler};
+
+use crate::layout::Layout;
+use crate::machine::{self, Previous};
+use crate::quiet::{self, Disk, Quiet, Running};
+use crate::world::RunningStep;
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) machine: Reading,
+    /// Each step that runs: what its tree uses, where it can be seen, and how quiet it is.
+    pub(crate) steps: Vec<(StepId, Option<Figures>, Quiet)>,
+}
+
+/// How many attempts this machine takes at once where nobody names a number and nothing is learnt yet, and what that comes
+/// from, for people.
+pub fn slots() -> (u32, String) {
+    Looker::new(Layout::new("/")).look(Vec::new()).machine.first_slots()
+}
+
+/// Whoever looks: it keeps of each look what the next one needs.
+pub(crate) struct Looker {
+    layout: Layout,
+    /// What the least room of counts: state and worktrees may lie on two disks.
+    disks: Vec<PathBuf>,
+    sampler: Sampler,
+    machine: Previous,
+    quiet: quiet::Watch,
+}
+
+impl Looker {
+    pub(crate) fn new(layout: Layout) -> Self {
+        let disks = vec![layout.root().to_owned(), layout.state_dir()];
+        Self {
+            layout,
+            disks,
+            sampler: Sampler::new(),
+            machine: Previous::default(),
+            quiet: quiet::Watch::default(),
+        }
+    }
+
+    /// Looks at those steps and at the machine. Blocks for as long as `/proc` and disks do: some milliseconds.
+    pub(crate) fn look(&mut self, steps: Vec<RunningStep>) -> Sight {
+        let roots: Vec<Process> = steps.iter().map(|step| step.process.clone()).collect();
+        let figures = self.sampler.sample(&roots);
+        let agents_mib = figures.iter().flatten().map(|figures| figures.own_mib).sum::<f64>();
+        let machine = self.machine(agents_mib as u64);
+        let dirs: Vec<PathBuf> = steps.iter().map(|step| self.layout.step_dir(&step.step)).collect();
+        let running: Vec<Running<'_>> = steps
+            .iter()
+            .zip(&figures)
+            .zip(&dirs)
+            .map(|((step, figures), dir)| Running {
+                step: &step.step,
+                pulse: &step.pulse,
+                cpu: figures.map(|figures| Millis(figures.cpu_ms)),
+                dir,
+                workspace: &step.workspace,
+            })
+            .collect();
+        let quiet = self.quiet.look(Instant::now(), &running, &mut Disk);
+        let steps = steps.into_iter().zip(figures).zip(quiet);
+        Sight { machine, steps: steps.map(|((step, figures), quiet)| (step.step, figures, quiet)).collect() }
+    }
+
+    fn machine(&mut self, agents_mib: u64) -> Reading {
+        let mut reading = machine::Reading::default();
+        let mut disk_free_mib = None;
+        for disk in &self.disks {
+            reading = machine::read(&mut self.machine, disk);
+            disk_free_mib = disk_free_mib.into_iter().chain(reading.disk_mib).min();
+        }
+        let percent = |value: f64| value.round().clamp(0.0, 100.0) as u32;
+        Reading {
+            // Whole ones: half a processor is one that is busy sooner.
+            cpus: reading.cpus.map_or(1, |cpus| cpus.round().max(1.0) as u32),
+            available_mib: reading.available_mib,
+            agents_mib,
+            cpu_percent: reading.busy_percent.map(percent),
+            memory_stall_percent: reading.memory_pressure.map(percent),
+            disk_free_mib,
+        }
+    }
+}
