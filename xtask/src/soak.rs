@@ -80,7 +80,8 @@ fn simulate(minutes: u64) -> Result<Part> {
     if minutes == 0 {
         return Ok(Part { told, holds: true });
     }
-    let holds = finish(cargo(["xtask", "simulate", "--from", BEYOND_THE_TESTS, "--minutes", &minutes.to_string()]))?;
+    let holds =
+        finish(cargo(["xtask", "simulate", "--from", BEYOND_THE_TESTS, "--minutes", &minutes.to_string()]))?;
     told.insert("holds".into(), json!(holds));
     Ok(Part { told, holds })
 }

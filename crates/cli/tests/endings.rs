@@ -159,19 +159,43 @@ fn an_agent_outlives_a_killed_engine_and_is_adopted() {
 }
 
 #[test]
-fn an_agent_that_finishes_while_the_engine_is_dead_has_succeeded() {
-    let stage = Stage::new();
-    stage.prompt("long", "", "sleep 1s\nrun echo x >> count.txt");
+fn an_agent_that_finishes_while_the_engine_is_dead_is_recorded_as_succeeded_and_its_task_is_run_exactly_once()
+{
+    let mut stage = Stage::new();
+    stage.keep_ledger();
+    let wait = "run until test -e \"$LEDGER.dead\"; do sleep 0.01; done";
+    let script =
+        format!("run sh tools/begin\n{wait}\nwrite done.txt done\nsay nobody hears this\nrun sh tools/end");
+    stage.prompt("long", "", &script);
+    stage.prompt("next", "depends_on: [long]", "run cat done.txt > next.txt");
     stage.commit("prompts");
     stage.gadugi(&["run", "--agent", "scripted", "--detach"]).ends_with(0);
-    until("the agent runs", || task(&stage, "long")["state"] == "running");
+    until("the agent works", || stage.ledger() == ["begin long"]);
     stage.kill_engine();
+    fs::write(stage.home.join("ledger.dead"), "").unwrap();
     until("the agent is over", || stage.attempt_processes().is_empty());
+    assert_eq!((stage.engine(), stage.ledger().len()), (None, 2), "it finished, and no engine lived");
+
+    // Whoever looks next finds what became of it, before anybody takes the run up again.
+    until("its end is known", || task(&stage, "long")["commit"].is_string());
     let resumed = stage.gadugi(&["resume", "--json"]);
     resumed.ends_with(0);
+    let long = resumed.task("long");
+    assert_eq!((&long["outcome"], &long["attempts"]), (&Value::from("succeeded"), &Value::from(1)));
+    assert_eq!(stage.ledger(), ["begin long", "end long"], "it ran exactly once");
     let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
-    assert_eq!(stage.blob(&branch, "count.txt"), "x", "it ran exactly once");
-    assert_eq!(resumed.task("long")["attempts"], 1);
+    assert_eq!(stage.blob(&branch, "next.txt"), "done", "what follows it builds on its work");
+    let merges = stage.git(&["log", "--merges", "--format=%s", &branch]);
+    assert_eq!(merges, "next: The task next\nlong: The task long", "each once");
+    let export = stage.gadugi(&["export", "--output", "-"]).ends_with(0).stdout.clone();
+    let events = serde_json::from_str::<Value>(&export).unwrap()["events"].as_array().unwrap().clone();
+    let ends: Vec<&Value> =
+        events.iter().filter(|event| event["type"] == "step-ended" && event["task"] == "long").collect();
+    assert_eq!(ends.len(), 1, "one step, and one end of it: {ends:?}");
+    assert_eq!(ends[0]["end"]["exit"], serde_json::json!({ "code": 0 }), "its true exit status");
+    let log = stage.gadugi(&["logs", "long"]).ends_with(0).stdout.clone();
+    assert!(log.contains("nobody hears this"), "every byte of its output: {log}");
+    nothing_is_left(&stage);
 }
 
 #[test]
