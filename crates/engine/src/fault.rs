@@ -77,8 +77,9 @@ pub(crate) fn before_report(report: &Report) {
         Report::Composed { .. } => ("compose", "after"),
         Report::Advanced { .. } => ("advance", "after"),
         Report::Tidied { .. } => ("tidy-run", "after"),
+        Report::WorkSalvaged { .. } => ("salvage-work", "after"),
         // What a step says on its way.
-        Report::PhaseReached { .. } => return,
+        Report::PhaseReached { .. } | Report::StepQuiet { .. } | Report::StepAlive { .. } => return,
     };
     pass("effect", word, when);
 }
