@@ -66,7 +66,8 @@ pub enum Effect {
         /// The attempt.
         attempt: AttemptId,
     },
-    /// The disk is nearly full: put away the run's workspaces that are merged and hold nothing unsaved. Not reported on.
+    /// Put away the run's workspaces that are merged and hold nothing unsaved, while it goes on: the disk is nearly full, or
+    /// many are there. Not reported on: what is left is put away at the end.
     MakeRoom {
         /// The run.
         run: RunId,

@@ -11,6 +11,8 @@ pub enum Remedy {
     Again(Count),
     /// The same, with no other attempt beside it.
     AgainAlone,
+    /// Nothing has happened, so that nothing is counted: it is tried again as soon as there is room.
+    Afresh,
     /// It goes on at once in the same conversation.
     Continue,
     /// It goes on in the same conversation once it can be given more of the budget.
@@ -52,6 +54,7 @@ pub struct Tally {
 /// The row for an end that was not asked for by a person and was not good.
 pub fn remedy(kind: &StepKind, end: &StepEnd) -> Remedy {
     match (&end.exit, &end.agent) {
+        (StepExit::NeverBegan, _) => Remedy::Afresh,
         (StepExit::OutOfMemory, _) => Remedy::AgainAlone,
         (StepExit::NotStarted(_) | StepExit::LeaseLapsed | StepExit::Lost, _) => Remedy::Again(Count::Crash),
         (_, Some(agent)) => of_agent(&agent.class),
@@ -97,7 +100,7 @@ impl Tally {
             }
             Remedy::Continue => self.continuations += 1,
             Remedy::GiveUp => self.failures += 1,
-            Remedy::StopDispatch => {}
+            Remedy::StopDispatch | Remedy::Afresh => {}
         }
     }
 

@@ -346,6 +346,11 @@ impl RunState {
         self.index.unsalvaged.iter().copied()
     }
 
+    /// How many tasks are over whose work the integration branch holds.
+    pub fn merged(&self) -> usize {
+        self.index.merged
+    }
+
     /// How many tasks are not over.
     pub fn open(&self) -> usize {
         self.index.open

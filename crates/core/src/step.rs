@@ -86,6 +86,8 @@ pub enum StepExit {
     OutOfMemory,
     /// It could not be started: what the system said.
     NotStarted(String),
+    /// It was intended, and no process of it ever began: an engine died in between.
+    NeverBegan,
     /// The shim stopped it because no engine renewed the lease.
     LeaseLapsed,
     /// Shim and process are gone and left no word.

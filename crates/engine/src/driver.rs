@@ -83,6 +83,8 @@ pub(crate) struct Driver {
     put_off: Vec<Asked>,
     /// The last number in the log.
     seq: u64,
+    /// When something falls due that nobody will tell of.
+    wake: Option<Timestamp>,
     /// What the machine was last seen to have: a run that begins before the next look is held to it too.
     machine: Reading,
     /// When the last turn was, by the clock that people set and by one that nobody does.
@@ -103,11 +105,13 @@ struct Turn {
     events: Vec<Event>,
     effects: Vec<Effect>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
+    /// Whether anything may follow from it: an input was decided, or something may have fallen due.
+    considered: bool,
 }
 
 impl Turn {
     fn now() -> Self {
-        Self { at: clock::now(), events: Vec::new(), effects: Vec::new(), answers: Vec::new() }
+        Self { at: clock::now(), events: Vec::new(), effects: Vec::new(), answers: Vec::new(), considered: false }
     }
 }
 
@@ -127,6 +131,7 @@ impl Driver {
             terminating: false,
             put_off: Vec::new(),
             seq,
+            wake: None,
             machine: Reading::default(),
             clocks: (clock::now(), Instant::now()),
         };
@@ -162,7 +167,7 @@ impl Driver {
                 () = std::future::ready(()), if !self.put_off.is_empty() => Woken::Due,
                 Some(message) = asked.recv() => Woken::Asked(message),
                 Some(message) = heard.recv() => Woken::Heard(message),
-                () = sleep_until(next_wake(&self.state, clock::now())) => Woken::Due,
+                () = sleep_until(self.wake) => Woken::Due,
                 _ = monitor_tick.tick() => {
                     self.monitor.write_if_due(&self.state, &self.live, clock::now());
                     Woken::Due
@@ -183,7 +188,7 @@ impl Driver {
                     self.take_asked(&mut turn, message);
                 }
                 Woken::Heard(message) => self.take_heard(&mut turn, message),
-                Woken::Due => {}
+                Woken::Due => turn.considered = true,
             }
             for _ in 0..TURN {
                 match (asked.try_recv(), heard.try_recv()) {
@@ -263,6 +268,7 @@ impl Driver {
 
     /// Decides one input and takes in what follows from it.
     fn consider(&mut self, turn: &mut Turn, input: Input) -> Option<Reply> {
+        turn.considered = true;
         let Decision { events, effects, reply } = decide(&self.state, turn.at, input);
         for event in events {
             if let Err(illegal) = self.state.apply(turn.at, &event) {
@@ -278,12 +284,11 @@ impl Driver {
 
     /// Ends a turn: what can be done next, the log, the answers, the followers, the effects.
     async fn finish(&mut self, mut turn: Turn, asked: &mut mpsc::Receiver<Asked>) -> Result<(), StoreError> {
-        loop {
+        while turn.considered {
             let before = turn.events.len() + turn.effects.len();
             self.consider(&mut turn, Input::Tick);
-            if turn.events.len() + turn.effects.len() == before {
-                break;
-            }
+            turn.considered = turn.events.len() + turn.effects.len() > before;
+            self.wake = next_wake(&self.state, turn.at);
         }
         let at = turn.at;
         #[cfg(feature = "faults")]

@@ -209,11 +209,15 @@ async fn adopt_step(world: &Arc<World>, step: StepId, cwd: PathBuf, agent: Optio
         Ok(Adoption::Running(follower) | Adoption::Ended(follower) | Adoption::Lost(follower)) => {
             follow(world, &step, cwd, follower, agent).await;
         }
-        gone => {
-            if let Err(error) = gone {
-                tracing::error!(%step, %error, "a step could not be adopted");
-            }
-            let end = gadugi_core::StepEnd { exit: StepExit::Lost, ..not_started(String::new()) };
+        other => {
+            let exit = match other {
+                Err(error) => {
+                    tracing::error!(%step, %error, "a step could not be adopted");
+                    StepExit::Lost
+                }
+                Ok(_) => StepExit::NeverBegan,
+            };
+            let end = gadugi_core::StepEnd { exit, ..not_started(String::new()) };
             world.report(Report::StepEnded { step, end }).await;
         }
     }

@@ -120,6 +120,7 @@ fn exit_words(exit: &StepExit) -> String {
         StepExit::Signal(signal) => format!("was ended by signal {signal}"),
         StepExit::OutOfMemory => "was killed by the kernel for want of memory".into(),
         StepExit::NotStarted(why) => format!("could not start ({why})"),
+        StepExit::NeverBegan => "never began (no engine)".to_owned(),
         StepExit::LeaseLapsed => "was stopped (no engine)".to_owned(),
         StepExit::Lost => "was lost".to_owned(),
     }

@@ -265,6 +265,11 @@ fn composed(
     Some(())
 }
 
+/// So many workspaces of merged tasks are put away together while the run goes on. Git looks through all that are there
+/// whenever it makes one, so that thousands would make each next one slower; one by one would slow the file system down
+/// for those that are being made (docs/design/0005).
+const MERGED_AT_ONCE: usize = 64;
+
 fn advanced(
     out: &mut Decision,
     state: &State,
@@ -284,8 +289,8 @@ fn advanced(
             let verdict = if *verified { Verdict::Verified } else { Verdict::Unverified };
             out.fact(Event::TaskMerged { attempt: found.id.clone(), commit: to.clone() });
             out.finish(found.run, found.at, Outcome::Succeeded, Some(verdict), "");
-            if found.run.holds.contains(&Hold::Disk) {
-                // Its workspace is one more that can go.
+            let many = (found.run.merged() + 1).is_multiple_of(MERGED_AT_ONCE);
+            if many || found.run.holds.contains(&Hold::Disk) {
                 out.then(crate::Effect::MakeRoom { run: run.clone() });
             }
         }
@@ -321,6 +326,7 @@ impl StepExit {
             Self::Signal(signal) => format!("ended by signal {signal}"),
             Self::OutOfMemory => "killed by the kernel for want of memory".into(),
             Self::NotStarted(why) => format!("could not be started: {why}"),
+            Self::NeverBegan => "never begun, because the engine was away".into(),
             Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
             Self::Lost => "lost: its process is gone and left no exit status".into(),
         }

@@ -25,7 +25,8 @@ pub(super) struct Ended<'a> {
 impl Ended<'_> {
     /// Why somebody wanted its end, where it ended for that or in a way that says nothing else.
     fn wanted(&self) -> Option<StopCause> {
-        let silent = matches!(self.end.exit, StepExit::Lost | StepExit::LeaseLapsed);
+        let silent =
+            matches!(self.end.exit, StepExit::Lost | StepExit::LeaseLapsed | StepExit::NeverBegan);
         let counts = |cause: &StopCause| *cause == StopCause::Cancel || self.end.stopped || silent;
         self.found.attempt.stopping.filter(counts)
     }
@@ -66,6 +67,7 @@ fn mend(out: &mut Decision, ended: &Ended<'_>) {
     let detail = ended.end.describe(ended.kind);
     match remedy(ended.kind, ended.end) {
         Remedy::Again(count) => again(out, ended, count, &detail, false),
+        Remedy::Afresh => suspend(out, ended, &detail, None),
         Remedy::AgainAlone => again(out, ended, Count::Crash, &detail, true),
         // The attempt keeps its slot: the next tick intends the next step.
         Remedy::Continue if tally.continuations <= run.settings.retry.continuations => {}
@@ -162,7 +164,11 @@ pub(super) fn verify_stopped(out: &mut Decision, ended: &Ended<'_>) {
         Some(StopCause::Interrupt | StopCause::Held) => return put_back(out, ended, None),
         Some(StopCause::Timeout | StopCause::Hung | StopCause::Lingered) | None => {}
     }
-    if ended.wanted() != Some(StopCause::Hung) && remedy(ended.kind, ended.end) == Remedy::GiveUp {
+    let remedy = remedy(ended.kind, ended.end);
+    if remedy == Remedy::Afresh {
+        return put_back(out, ended, None);
+    }
+    if ended.wanted() != Some(StopCause::Hung) && remedy == Remedy::GiveUp {
         let command = run.verify(at).unwrap_or("verify");
         let detail = format!("`{command}` failed on the composed tree: {}", ended.end.exit.describe());
         return out.finish(run, at, Outcome::Failed, rejected, detail);
@@ -194,7 +200,7 @@ impl StepEnd {
         let exit = self.exit.describe();
         match &self.agent {
             // The kernel and the engine say more of these than what was written before them.
-            _ if matches!(self.exit, StepExit::OutOfMemory | StepExit::Lost | StepExit::LeaseLapsed) => exit,
+            _ if !matches!(self.exit, StepExit::Code(_) | StepExit::Signal(_)) => exit,
             Some(agent) if agent.class == EndClass::Done => format!("{}: {exit}", kind.word()),
             Some(agent) if !agent.detail.is_empty() => format!("{}: {}", agent.class.word(), agent.detail),
             Some(agent) => format!("{}: {exit}", agent.class.word()),

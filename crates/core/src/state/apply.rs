@@ -395,7 +395,7 @@ impl Attempt {
         if unseen || no_session {
             self.losses += 1;
         }
-        self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::Lost);
+        self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::NeverBegan | StepExit::Lost);
         self.spoken &= !no_session;
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Index {
     /// With uncommitted work that is still to be saved.
     pub(super) unsalvaged: BTreeSet<usize>,
     pub(super) open: usize,
+    pub(super) merged: usize,
     pub(super) held: usize,
     pub(super) spent: u64,
     pub(super) reserved: u64,
@@ -40,6 +41,7 @@ pub(super) struct Index {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     group: Group,
+    merged: bool,
     held: bool,
     unsalvaged: bool,
     spent: u64,
@@ -73,6 +75,7 @@ impl Mark {
         let step = task.active().and_then(|attempt| attempt.step());
         Self {
             group,
+            merged: task.merged && task.outcome().is_some(),
             held: task.held,
             unsalvaged: task.salvage.values().any(Option::is_none),
             spent: task.usage.cost_microusd,
@@ -102,6 +105,7 @@ impl Index {
             unblocked: BTreeSet::new(),
             doomed: BTreeSet::new(),
             unsalvaged: BTreeSet::new(),
+            merged: 0,
             held: 0,
             spent: 0,
             reserved: 0,
@@ -122,6 +126,7 @@ impl Index {
     pub(super) fn update(&mut self, at: usize, old: Mark, new: Mark, waiting: impl Fn(usize) -> bool) {
         self.spent = self.spent + new.spent - old.spent;
         self.reserved = self.reserved + new.reserved - old.reserved;
+        self.merged = self.merged + usize::from(new.merged) - usize::from(old.merged);
         self.held = self.held + usize::from(new.held) - usize::from(old.held);
         if new.unsalvaged != old.unsalvaged {
             put(&mut self.unsalvaged, at, new.unsalvaged);
