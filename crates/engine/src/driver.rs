@@ -111,7 +111,13 @@ struct Turn {
 
 impl Turn {
     fn now() -> Self {
-        Self { at: clock::now(), events: Vec::new(), effects: Vec::new(), answers: Vec::new(), considered: false }
+        Self {
+            at: clock::now(),
+            events: Vec::new(),
+            effects: Vec::new(),
+            answers: Vec::new(),
+            considered: false,
+        }
     }
 }
 
@@ -386,6 +392,8 @@ impl Driver {
     }
 
     fn take_sight(&mut self, turn: &mut Turn, sight: Sight) {
+        #[cfg(feature = "faults")]
+        let sight = crate::fault::lie(sight);
         self.machine = sight.machine;
         self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
         for (step, figures, quiet) in sight.steps {
@@ -413,6 +421,8 @@ impl Driver {
         let now = (turn.at, Instant::now());
         let steady = i64::try_from(now.1.saturating_duration_since(self.clocks.1).as_millis()).unwrap_or(0);
         let by = now.0.0.saturating_sub(self.clocks.0.0).saturating_sub(steady);
+        #[cfg(feature = "faults")]
+        let by = by + crate::fault::jump();
         self.clocks = now;
         if by.abs() > JUMP {
             tracing::warn!(by, "the clock jumped");

@@ -1,5 +1,5 @@
 //! Deaths at chosen moments, for tests: the engine kills itself with SIGKILL, so that nothing unwinds, is dropped or
-//! flushed. In a build without the feature `faults` nothing of this exists.
+//! flushed. And lies about the machine, for moments that would not come otherwise. In a build without the feature `faults` nothing of this exists.
 //!
 //! `GADUGI_FAULT` names the moments, in the order in which they come, separated by blanks: a point and the number of
 //! its occurrence in the life of one engine, as in `effect:launch-step:after:2 effect:adopt-step:before:1`. An engine is
@@ -12,6 +12,10 @@
 //!   nobody was answered or told, and no effect of the turn has begun.
 //! - `effect:WORD:before`: decided and durable, not begun; `effect:WORD:after`: done in the world, its report not heard.
 //!   A step that is launched or adopted is done when it has ended; that it was found running is `effect:WORD:started`.
+//!
+//! Some moments only come to a machine on a bad day. In the folder that `GADUGI_FAULT_LIES` names a file brings one
+//! about for as long as it is there: `quiet`, no step gives a sign of life; `disk`, the disk is nearly full; `clock`, the
+//! clock jumps forward by an hour, once, and the file goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -19,14 +23,18 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use gadugi_core::{Effect, Event, Report, StepId};
+use gadugi_core::{Effect, Event, Millis, Report, StepId};
 use gadugi_sys::env;
 use rustix::process::{Signal, getpid, kill_process};
+
+use crate::look::Sight;
 
 /// Where this engine dies.
 const FAULT: &str = "GADUGI_FAULT";
 /// What was passed and what has fired.
 const LOG: &str = "GADUGI_FAULT_LOG";
+/// Where files stand for what is not so.
+const LIES: &str = "GADUGI_FAULT_LIES";
 /// How a line in that file begins which says that a fault has fired.
 const FIRED: &str = "fired ";
 
@@ -82,6 +90,30 @@ pub(crate) fn before_report(report: &Report) {
         Report::PhaseReached { .. } | Report::StepQuiet { .. } | Report::StepAlive { .. } => return,
     };
     pass("effect", word, when);
+}
+
+/// What was seen, but for what is not to be seen as it is.
+pub(crate) fn lie(mut sight: Sight) -> Sight {
+    /// Longer than a step may be quiet until it is suspected, shorter than until it is stopped.
+    const QUIET: Millis = Millis::seconds(15 * 60);
+    if told("quiet") {
+        sight.steps.iter_mut().for_each(|(_, _, quiet)| quiet.length = QUIET);
+    }
+    if told("disk") {
+        sight.machine.disk_free_mib = Some(1);
+    }
+    sight
+}
+
+/// By how much the clock jumps now, in milliseconds.
+pub(crate) fn jump() -> i64 {
+    const HOUR: i64 = 60 * 60 * 1000;
+    let file = env::get(LIES).map(|lies| PathBuf::from(lies).join("clock"));
+    if file.is_some_and(|file| fs::remove_file(file).is_ok()) { HOUR } else { 0 }
+}
+
+fn told(lie: &str) -> bool {
+    env::get(LIES).is_some_and(|lies| PathBuf::from(lies).join(lie).exists())
 }
 
 fn came_from(step: &StepId) -> &'static str {
