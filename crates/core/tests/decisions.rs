@@ -6,21 +6,16 @@ mod common;
 use common::stages::{COMPOSED, STAGES, WORK, at, crashed};
 use common::*;
 use gadugi_core::{
-    AdvanceFailure, CancelTarget, Collected, Command, Composition, Decision, Effect, Input, Outcome, Phase,
-    Reply, Report, StepExit, decide,
+    AdvanceFailure, Collected, Command, Composition, Decision, Effect, EndClass, Input, Millis, Outcome,
+    Phase, Reply, Report, Salvage, StepExit, Target, decide,
 };
 
 fn effect_word(effect: &Effect) -> String {
     match effect {
-        Effect::OpenIntegration { .. } => "open-integration".into(),
-        Effect::PrepareWorkspace { .. } => "prepare-workspace".into(),
         Effect::LaunchStep { kind, .. } => format!("launch {}", kind.word()),
         Effect::AdoptStep { kind, .. } => format!("adopt {}", kind.word()),
         Effect::StopStep { force, .. } => format!("stop {force:?}"),
-        Effect::CollectWork { .. } => "collect".into(),
-        Effect::Compose { .. } => "compose".into(),
-        Effect::Advance { .. } => "advance".into(),
-        Effect::TidyRun { .. } => "tidy".into(),
+        effect => effect.word().to_owned(),
     }
 }
 
@@ -31,6 +26,10 @@ fn shown(decision: &Decision) -> String {
             None => format!("{task} {outcome}"),
         },
         gadugi_core::Event::StopRequested { cause, .. } => format!("stop-requested({cause:?})"),
+        gadugi_core::Event::AttemptSuspended { until: Some(_), alone: true, .. } => "suspended alone".into(),
+        gadugi_core::Event::AttemptSuspended { until: Some(_), .. } => "suspended for a time".into(),
+        gadugi_core::Event::MergePutBack { until: Some(_), .. } => "put back for a time".into(),
+        gadugi_core::Event::RunPaused { cause, .. } => format!("run-paused({cause:?})"),
         event => event.word().to_owned(),
     });
     let mut text = facts.collect::<Vec<_>>().join(", ");
@@ -65,6 +64,11 @@ fn reports(story: &Story) -> Vec<(String, Report)> {
         }
     };
     let ended_as = |end| Report::StepEnded { step: now(), end };
+    let quiet = |seconds, after_result| Report::StepQuiet {
+        step: now(),
+        quiet: Millis::seconds(seconds),
+        after_result,
+    };
     let no = || "no".to_owned();
     let list: Vec<(&str, Report)> = vec![
         ("opened", Report::IntegrationOpened { run: run_id(), result: Ok(commit("base")) }),
@@ -73,9 +77,18 @@ fn reports(story: &Story) -> Vec<(String, Report)> {
         ("not prepared", Report::WorkspacePrepared { attempt: id(), result: Err(no()) }),
         ("started", Report::StepStarted { step: now(), process: process() }),
         ("phase", Report::PhaseReached { step: now(), phase: Phase::Documentation }),
+        ("quiet", quiet(600, false)),
+        ("quiet for long", quiet(1800, false)),
+        ("quiet after a result", quiet(30, true)),
+        ("alive", Report::StepAlive { step: now() }),
         ("ended, exit 0", ended_as(ended(StepExit::Code(0)))),
         ("ended, done", ended_as(done())),
         ("ended, crashed", ended_as(crashed())),
+        ("ended, overloaded", ended_as(spoken(EndClass::Overloaded, None))),
+        ("ended, usage limit", ended_as(spoken(EndClass::UsageLimit { resets_at: None }, None))),
+        ("ended, max turns", ended_as(spoken(EndClass::MaxTurns, None))),
+        ("ended, auth", ended_as(spoken(EndClass::Auth, None))),
+        ("ended, out of memory", ended_as(ended(StepExit::OutOfMemory))),
         ("ended, stopped", ended_as(stopped())),
         ("ended, not started", ended_as(ended(StepExit::NotStarted("no such program".into())))),
         ("ended, lost", ended_as(ended(StepExit::Lost))),
@@ -89,6 +102,7 @@ fn reports(story: &Story) -> Vec<(String, Report)> {
         ("advanced", advanced(Ok(()))),
         ("moved", advanced(Err(AdvanceFailure::Moved(commit("elsewhere"))))),
         ("not advanced", advanced(Err(AdvanceFailure::Failed(no())))),
+        ("salvaged", Report::WorkSalvaged { attempt: id(), salvage: Salvage::Nothing }),
         ("tidied", Report::Tidied { run: run_id(), kept: vec![] }),
     ];
     list.into_iter().map(|(name, report)| (name.to_owned(), report)).collect()
@@ -97,13 +111,17 @@ fn reports(story: &Story) -> Vec<(String, Report)> {
 fn commands() -> Vec<(String, Command)> {
     let run = run_id;
     let list = vec![
-        ("cancel a", Command::Cancel { run: run(), target: CancelTarget::Tasks(vec![task("a")]) }),
-        ("cancel all", Command::Cancel { run: run(), target: CancelTarget::All }),
-        ("pause", Command::Pause { run: run() }),
+        ("cancel a", Command::Cancel { run: run(), target: only("a") }),
+        ("cancel all", Command::Cancel { run: run(), target: Target::All }),
+        ("pause", Command::Pause { run: run(), target: Target::All }),
+        ("pause a", Command::Pause { run: run(), target: only("a") }),
         ("interrupt", Command::Interrupt { run: run(), now: false }),
         ("interrupt now", Command::Interrupt { run: run(), now: true }),
-        ("resume", Command::Resume { run: run() }),
-        ("retry a", Command::Retry { run: run(), task: task("a"), with: None }),
+        ("resume", Command::Resume { run: run(), target: Target::All }),
+        ("resume a", Command::Resume { run: run(), target: only("a") }),
+        ("retry a", Command::Retry { run: run(), target: only("a"), with: None }),
+        ("retry all", Command::Retry { run: run(), target: Target::All, with: None }),
+        ("clock jumped", Command::ClockJumped { by: 3_600_000 }),
         ("restart", Command::Restart),
         (
             "start again",
@@ -123,9 +141,10 @@ fn disturbed(story: &Story, how: &str) -> Option<Story> {
     let mut story = story.clone();
     let command = match how {
         "" => return Some(story),
-        "cancelled" => Command::Cancel { run: run_id(), target: CancelTarget::Tasks(vec![task("a")]) },
+        "cancelled" => Command::Cancel { run: run_id(), target: only("a") },
         "interrupted" => Command::Interrupt { run: run_id(), now: false },
-        _ => Command::Pause { run: run_id() },
+        "held" => Command::Pause { run: run_id(), target: only("a") },
+        _ => Command::Pause { run: run_id(), target: Target::All },
     };
     let decision = story.once(Input::Command(command));
     (!decision.events.is_empty() && story.task("a").active().is_some()).then_some(story)
@@ -135,7 +154,7 @@ fn disturbed(story: &Story, how: &str) -> Option<Story> {
 fn what_every_report_and_command_gives_at_every_stage() {
     let mut text = String::new();
     for stage in asked() {
-        for how in ["", "cancelled", "interrupted", "paused"] {
+        for how in ["", "cancelled", "interrupted", "paused", "held"] {
             let Some(story) = disturbed(&at(stage), how) else { continue };
             text += format!("{stage} {how}").trim();
             text += "\n";
@@ -144,7 +163,7 @@ fn what_every_report_and_command_gives_at_every_stage() {
                 let shown = shown(&decision);
                 // The refusals are the same whatever disturbed the run.
                 if !shown.is_empty() && (how.is_empty() || !shown.starts_with("refused")) {
-                    text += &format!("    {name:<20} {shown}\n");
+                    text += &format!("    {name:<21} {shown}\n");
                 }
             };
             line("tick", Input::Tick);
@@ -200,6 +219,9 @@ fn a_report_of_an_earlier_attempt_another_step_or_another_merge_gives_nothing() 
         ] {
             foreign.push(Report::StepStarted { step: id.clone(), process: process() });
             foreign.push(Report::PhaseReached { step: id.clone(), phase: Phase::Documentation });
+            foreign.push(Report::StepAlive { step: id.clone() });
+            let (quiet, after_result) = (Millis::seconds(9999), true);
+            foreign.push(Report::StepQuiet { step: id.clone(), quiet, after_result });
             foreign.push(Report::StepEnded { step: id, end: done() });
         }
         for (work, onto, to) in [("old", "base", "old"), (WORK, "elsewhere", "elsewhere")] {
@@ -226,17 +248,20 @@ fn a_restart_owes_exactly_what_was_under_way() {
         ("setup-running", vec!["adopt setup"]),
         ("agent-intended", vec!["adopt agent"]),
         ("agent-running", vec!["adopt agent"]),
-        ("collecting", vec!["collect"]),
+        ("collecting", vec!["collect-work"]),
         ("suspended", vec![]),
+        ("suspended-until", vec![]),
         ("queued", vec![]),
+        ("queued-until", vec![]),
         ("composing", vec!["compose"]),
         ("composed", vec![]),
         ("verify-intended", vec!["adopt verify"]),
         ("verify-running", vec!["adopt verify"]),
         ("advancing", vec!["advance"]),
         ("succeeded", vec![]),
+        ("failed-owed", vec!["salvage-work"]),
         ("failed", vec![]),
-        ("run-ending", vec!["tidy"]),
+        ("run-ending", vec!["tidy-run"]),
         ("run-over", vec![]),
     ] {
         let effects: Vec<String> =
@@ -244,7 +269,7 @@ fn a_restart_owes_exactly_what_was_under_way() {
         assert_eq!(effects, owed, "{stage}");
     }
     let mut cancelled = at("agent-running");
-    cancelled.command(Command::Cancel { run: run_id(), target: CancelTarget::All });
+    cancelled.command(Command::Cancel { run: run_id(), target: Target::All });
     let effects: Vec<String> = gadugi_core::outstanding(&cancelled.state).iter().map(effect_word).collect();
     assert_eq!(effects, ["adopt agent"], "it is stopped once it is found");
     let unopened = Story::of(plan(&["a"], &[]), settings());
@@ -257,7 +282,7 @@ fn who_asks_twice_is_in_a_hurry() {
     for (command, waiting) in [
         (Command::Interrupt { run: run_id(), now: false }, "agent-running"),
         (Command::Interrupt { run: run_id(), now: false }, "verify-running"),
-        (Command::Cancel { run: run_id(), target: CancelTarget::All }, "agent-running"),
+        (Command::Cancel { run: run_id(), target: Target::All }, "agent-running"),
     ] {
         let mut story = at(waiting);
         let first: Vec<String> = story.command(command.clone()).effects.iter().map(effect_word).collect();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use gadugi_core::{Collected, Command, Effect, Report, SessionMode, StepExit, StepKind};
+use gadugi_core::{Collected, Command, Effect, Report, SessionMode, StepExit, StepKind, Target};
 
 fn collected(id: &str, number: u32) -> Report {
     let work = Collected { commit: commit("work"), changed: vec!["a.rs".into()], committed_rest: false };
@@ -27,7 +27,7 @@ fn an_agent_that_was_done_before_the_interruption_reached_it_is_merged_after_the
     story.ends("a", done());
     story.report(collected("a", 1));
     assert_eq!(story.task("a").word(), "queued");
-    let resumed = story.command(Command::Resume { run: run_id() });
+    let resumed = story.command(Command::Resume { run: run_id(), target: Target::All });
     assert_eq!(words(&resumed), ["run-resumed", "merge-started"]);
 }
 
@@ -43,7 +43,7 @@ fn an_agent_that_was_done_when_its_time_was_over_is_merged() {
 #[test]
 fn a_branch_that_opens_when_all_is_cancelled_already_is_no_news() {
     let mut story = Story::of(plan(&["a"], &[]), settings());
-    story.command(Command::Cancel { run: run_id(), target: gadugi_core::CancelTarget::All });
+    story.command(Command::Cancel { run: run_id(), target: Target::All });
     assert_eq!(story.run().status.word(), "ending");
     assert!(story.opened().is_empty());
 }
@@ -102,7 +102,7 @@ fn a_task_is_not_skipped_twice_when_its_dependency_fails_and_the_budget_is_spent
 fn a_paused_run_that_has_work_on_the_queue_is_interrupted_by_a_crash() {
     let mut story = agent_runs();
     story.ends("a", done());
-    story.once(gadugi_core::Input::Command(Command::Pause { run: run_id() }));
+    story.once(gadugi_core::Input::Command(Command::Pause { run: run_id(), target: Target::All }));
     // The engine dies after the work is stored and before anything follows from it.
     story.once(gadugi_core::Input::Report(collected("a", 1)));
     assert_eq!(story.task("a").word(), "queued");
@@ -143,7 +143,7 @@ fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
     story.started("a");
     story.command(Command::Cancel {
         run: run_id(),
-        target: gadugi_core::CancelTarget::Tasks(vec![gadugi_core::TaskId::new("needed")]),
+        target: only("needed"),
     });
     story.report(Report::WorkspacePrepared { attempt: attempt("needed", 1), result: Err("gone".into()) });
     assert_eq!(story.task("b").word(), "skipped");
@@ -215,7 +215,7 @@ fn runs_that_name_no_number_share_the_machines_whatever_another_run_names() {
 #[test]
 fn a_step_that_was_being_stopped_when_the_engine_died_is_stopped_once_it_is_found() {
     let mut story = agent_runs();
-    story.command(Command::Cancel { run: run_id(), target: gadugi_core::CancelTarget::All });
+    story.command(Command::Cancel { run: run_id(), target: Target::All });
     let adopt = |effect: &Effect| matches!(effect, Effect::AdoptStep { .. });
     assert!(story.command(Command::Restart).effects.iter().all(adopt));
     let found = story.started("a");

@@ -9,7 +9,7 @@ use common::examples::{KINDS, kind};
 use common::stages::{COMPOSED, STAGES, WORK, at, crashed, stage_of};
 use common::*;
 use gadugi_core::{
-    Event, Millis, Outcome, PauseCause, Phase, SessionId, SessionMode, State, StepExit, StepKind, StopCause,
+    Event, Hold, Millis, Outcome, PauseCause, Phase, Salvage, SessionId, SessionMode, State, StepExit, StepKind, StopCause,
     TaskStatus, Verdict,
 };
 
@@ -68,7 +68,12 @@ fn facts(story: &Story) -> Vec<(&'static str, Event)> {
     let session = state.session.clone().unwrap_or_else(|| SessionId::new("s"));
     let agent = StepKind::Agent { session: session.clone(), mode: SessionMode::Fresh };
     let verify = StepKind::Verify { commit: commit(COMPOSED) };
+    let intended = |what| Event::StepIntended { step: next(), what, reserved: Some(7) };
     let lost = ended(StepExit::Lost);
+    let until = Some(story.now);
+    let put_back = |until| Event::MergePutBack { attempt: id(), because: "interrupted".into(), until };
+    let suspended =
+        |until| Event::AttemptSuspended { attempt: id(), because: "no".into(), until, alone: true };
     // What verifies or sets up is done by an exit status, an agent by its word.
     let good = done();
     vec![
@@ -80,11 +85,13 @@ fn facts(story: &Story) -> Vec<(&'static str, Event)> {
             "workspace-prepared",
             Event::WorkspacePrepared { attempt: id(), path: "/w".into(), branch: "b".into() },
         ),
-        ("step-intended setup", Event::StepIntended { step: next(), what: StepKind::Setup }),
-        ("step-intended agent", Event::StepIntended { step: next(), what: agent }),
-        ("step-intended verify", Event::StepIntended { step: next(), what: verify }),
+        ("step-intended setup", intended(StepKind::Setup)),
+        ("step-intended agent", intended(agent)),
+        ("step-intended verify", intended(verify)),
         ("step-started", Event::StepStarted { step: now(), process: process() }),
         ("phase-reached", Event::PhaseReached { step: now(), phase: Phase::Documentation }),
+        ("step-suspected", Event::StepSuspected { step: now(), quiet: Millis(600_000) }),
+        ("step-cleared", Event::StepCleared { step: now() }),
         ("stop-requested", Event::StopRequested { attempt: id(), cause: StopCause::Cancel }),
         ("step-ended done", Event::StepEnded { step: now(), end: good }),
         ("step-ended failed", Event::StepEnded { step: now(), end: crashed() }),
@@ -103,9 +110,14 @@ fn facts(story: &Story) -> Vec<(&'static str, Event)> {
         ("merge-composed", Event::MergeComposed { attempt: id(), commit: commit(COMPOSED) }),
         ("merge-accepted", Event::MergeAccepted { attempt: id(), verified: true }),
         ("integration-moved", Event::IntegrationMoved { attempt: id(), commit: commit("elsewhere") }),
-        ("merge-put-back", Event::MergePutBack { attempt: id(), because: "interrupted".into() }),
+        ("merge-put-back", put_back(None)),
+        ("merge-put-back until", put_back(until)),
         ("task-merged", Event::TaskMerged { attempt: id(), commit: commit(COMPOSED) }),
-        ("attempt-suspended", Event::AttemptSuspended { attempt: id(), because: "interrupted".into() }),
+        ("attempt-suspended", suspended(None)),
+        ("attempt-suspended until", suspended(until)),
+        ("work-salvaged", Event::WorkSalvaged { attempt: id(), salvage: Salvage::Nothing }),
+        ("task-held", Event::TaskHeld { run: run_id(), task: task("a") }),
+        ("task-released", Event::TaskReleased { run: run_id(), task: task("a") }),
         (
             "task-finished",
             Event::TaskFinished {
@@ -124,11 +136,17 @@ fn run_facts(story: &Story) -> Vec<(&'static str, Event)> {
     let run = run_id;
     let settings = Box::new(settings());
     let slots = story.state.capacity.unwrap_or(0) + 1;
+    let (agent, until) = ("claude".to_owned(), story.now);
+    let limited = Event::AccountLimited { run: run(), agent, until, reason: String::new() };
     vec![
         ("run-started", Event::RunStarted { run: run(), plan: plan(&["a"], &[]), settings }),
         ("integration-opened", Event::IntegrationOpened { run: run(), commit: commit("base") }),
-        ("run-paused", Event::RunPaused { run: run(), cause: PauseCause::Asked }),
+        ("run-paused", Event::RunPaused { run: run(), cause: PauseCause::Asked, detail: "said".into() }),
         ("run-resumed", Event::RunResumed { run: run() }),
+        ("dispatch-held", Event::DispatchHeld { run: run(), hold: Hold::Cpu, reason: String::new() }),
+        ("dispatch-freed", Event::DispatchFreed { run: run(), hold: Hold::Cpu }),
+        ("account-limited", limited),
+        ("clock-jumped", Event::ClockJumped { run: run(), by: 1000 }),
         ("run-ending", Event::RunEnding { run: run() }),
         ("run-finished", Event::RunFinished { run: run(), wall: Millis(1), kept: vec![] }),
         ("run-landed", Event::RunLanded { run: run(), into: "main".into(), commit: commit("base") }),
@@ -186,7 +204,10 @@ fn every_event_of_a_run_at_every_status() {
     let mut open = fresh.clone();
     open.opened();
     let mut paused = open.clone();
-    paused.fact(&Event::RunPaused { run: run_id(), cause: PauseCause::Interrupted });
+    let cause = PauseCause::Interrupted;
+    paused.fact(&Event::RunPaused { run: run_id(), cause, detail: String::new() });
+    let mut held = open.clone();
+    held.fact(&Event::DispatchHeld { run: run_id(), hold: Hold::Cpu, reason: String::new() });
     let mut over = open.clone();
     for id in ["a", "b"] {
         over.fact(&Event::TaskFinished {
@@ -198,8 +219,8 @@ fn every_event_of_a_run_at_every_status() {
         });
     }
     let unknown = Story { state: State::default(), now: fresh.now };
-    let stories = [fresh, open, paused, over, at("run-ending"), at("run-over"), unknown];
-    let mut found = format!("{:<22} New Open Paused AllOver Ending Over Unknown", "");
+    let stories = [fresh, open, held, paused, over, at("failed-owed"), at("run-ending"), at("run-over"), unknown];
+    let mut found = format!("{:<22} New Open Held Paused AllOver Owed Ending Over Unknown", "");
     for (row, (name, _)) in run_facts(&stories[0]).iter().enumerate() {
         found += &format!("\n{name:<22}");
         for story in &stories {
@@ -270,7 +291,7 @@ fn elsewhere(event: &Event) -> Vec<Event> {
 #[test]
 fn a_revived_task_begins_again_as_if_nothing_were_left() {
     let mut story = at("run-over");
-    story.command(gadugi_core::Command::Retry { run: run_id(), task: task("a"), with: Some("try".into()) });
+    story.command(gadugi_core::Command::Retry { run: run_id(), target: only("a"), with: Some("try".into()) });
     let state = story.task("a");
     assert!(matches!(state.status, TaskStatus::Active(_)));
     assert_eq!((state.attempts, state.steps, state.merged), (2, 0, false));

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId, TaskReport, TaskState,
-    TaskStatus, Timestamp, Usage,
+    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId, TaskReport,
+    TaskState, TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;

@@ -1,7 +1,7 @@
 //! `gadugi cancel`.
 
 use clap::Args;
-use gadugi_core::{Target, RunId, TaskId};
+use gadugi_core::{RunId, Target, TaskId};
 use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request};
 

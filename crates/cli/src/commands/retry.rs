@@ -31,7 +31,12 @@ pub(crate) fn run(global: &Global, args: &RetryArgs) -> Done {
         let mut client = place.engine_for_run().await?;
         let (view, task) = runs::task(&mut client, args.run.as_deref(), &args.task).await?;
         let (run, with) = (view.run, args.with.clone());
-        let request = Request::Retry { run, target: Target::Tasks(vec![task.clone()]), with, environment: environment() };
+        let request = Request::Retry {
+            run,
+            target: Target::Tasks(vec![task.clone()]),
+            with,
+            environment: environment(),
+        };
         match client.ask(&request).await? {
             Reply::Accepted { run, tasks } => {
                 output::result(&format!("{run}: {} taken up again\n", count(tasks, "task")))?;

@@ -272,7 +272,13 @@ impl<'a> Follower<'a> {
         let lost =
             matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost"));
         if lost && self.interrupts == 0 {
-            client.ask(&Request::Resume { run: self.run.clone(), environment: environment() }).await?;
+            client
+                .ask(&Request::Resume {
+                    run: self.run.clone(),
+                    target: gadugi_core::Target::All,
+                    environment: environment(),
+                })
+                .await?;
         }
         client.follow(&self.run, self.seen).await?;
         (self.frames, self.reader) = read(client);

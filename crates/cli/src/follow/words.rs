@@ -1,8 +1,8 @@
 //! What an event says to people, in one line.
 
 use gadugi_core::{
-    Event, Outcome, PauseCause, SkipReason, StepEnd, StepExit, StepKind, StopCause, TaskId, Verdict,
-    format_duration,
+    Event, Hold, Outcome, PauseCause, Salvage, SkipReason, StepEnd, StepExit, StepKind, StopCause, TaskId,
+    Verdict, format_duration,
 };
 
 use super::board::Board;
@@ -35,7 +35,18 @@ pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> 
         Event::CapacityMeasured { slots, reason } => {
             (Verbose, format!("{} ({reason})", count(*slots as usize, "slot")))
         }
-        Event::RunPaused { cause, .. } => (Important, pause_words(*cause).to_owned()),
+        Event::RunPaused { cause, detail, .. } => {
+            let colon = if detail.is_empty() { "" } else { ": " };
+            (Important, format!("{}{colon}{}", pause_words(*cause), text::fit(detail, LONGEST)))
+        }
+        Event::DispatchHeld { hold, reason, .. } => (Important, format!("{}: {reason}", hold_words(*hold))),
+        Event::DispatchFreed { hold, .. } => (Normal, format!("no longer held back by {}", hold.word())),
+        Event::AccountLimited { agent, until, reason, .. } => {
+            let until = gadugi_sys::clock::rfc3339(*until);
+            let reason = text::fit(reason, LONGEST);
+            (Important, format!("{agent} goes on at {until}: its account's limit is reached ({reason})"))
+        }
+        Event::ClockJumped { by, .. } => (Verbose, format!("the clock jumped by {by} ms")),
         Event::RunResumed { .. } => (Important, "the run goes on".to_owned()),
         Event::RunEnding { .. } => (Verbose, "all tasks are over; tidying up".to_owned()),
         Event::RunLanded { into, commit, .. } => {
@@ -45,6 +56,8 @@ pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> 
         Event::TaskFinished { task, outcome, verdict, detail, .. } => {
             (Important, finished(task, outcome, *verdict, detail))
         }
+        Event::TaskHeld { task, .. } => (Important, format!("{task}: paused")),
+        Event::TaskReleased { task, .. } => (Important, format!("{task}: goes on")),
         Event::TaskRevived { task, .. } => (Normal, format!("{task}: wanted again")),
         other => {
             let (level, words) = of_attempt(other, board)?;
@@ -62,7 +75,7 @@ fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
         }
         Event::AttemptStarted { .. } => (Normal, "begins".to_owned()),
         Event::WorkspacePrepared { path, branch, .. } => (Verbose, format!("workspace {path} on {branch}")),
-        Event::StepIntended { step, what } => (Verbose, format!("step {}: {}", step.step, what.word())),
+        Event::StepIntended { step, what, .. } => (Verbose, format!("step {}: {}", step.step, what.word())),
         Event::StepStarted { step, process } => {
             (Verbose, format!("step {} runs (shim pid {})", step.step, process.pid))
         }
@@ -83,11 +96,33 @@ fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
         Event::IntegrationMoved { .. } => (Verbose, "the integration branch moved; merging again".to_owned()),
         Event::MergePutBack { because, .. } => (Normal, format!("merge put back: {because}")),
         Event::TaskMerged { commit, .. } => (Normal, format!("merged at {}", short(commit.as_str()))),
-        Event::AttemptSuspended { because, .. } => {
-            (Important, format!("stopped, to be taken up again: {because}"))
+        Event::AttemptSuspended { because, until, alone, .. } => {
+            let alone = if *alone { " with nothing beside it" } else { "" };
+            let when =
+                until.map_or_else(String::new, |until| format!(" at {}", gadugi_sys::clock::rfc3339(until)));
+            (Important, format!("to be taken up again{when}{alone}: {}", text::fit(because, LONGEST)))
         }
+        Event::StepSuspected { quiet, .. } => {
+            (Important, format!("has given no sign of life for {}", format_duration(*quiet)))
+        }
+        Event::StepCleared { .. } => (Normal, "gives signs of life again".to_owned()),
+        Event::WorkSalvaged { salvage, .. } => return salvaged(salvage),
         _ => return None,
     })
+}
+
+fn salvaged(salvage: &Salvage) -> Option<(Level, String)> {
+    match salvage {
+        Salvage::Nothing => None,
+        Salvage::Kept { reference, .. } => Some((
+            Level::Important,
+            format!("what it left uncommitted is kept (git diff {reference}^ {reference})"),
+        )),
+        Salvage::Failed { because } => Some((
+            Level::Important,
+            format!("what it left uncommitted is still in its workspace and could not be saved: {because}"),
+        )),
+    }
 }
 
 fn step_ended(kind: &str, end: &StepEnd) -> (Level, String) {
@@ -153,6 +188,16 @@ fn pause_words(cause: PauseCause) -> &'static str {
         PauseCause::Interrupted => "the run is interrupted; stopping what runs",
         PauseCause::AuthRefused => "the run is paused: the agent's credential was refused",
         PauseCause::EngineLost => "the engine was away; what runs was taken over, nothing new begins",
+    }
+}
+
+fn hold_words(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Memory => "one task at a time, for want of memory",
+        Hold::Cpu => "no further task begins while the processors are busy",
+        Hold::Disk => "nothing begins until there is room on the disk",
+        Hold::Budget => "nothing begins until running tasks have used less than was set aside",
+        Hold::Alone => "nothing begins beside it",
     }
 }
 

@@ -25,8 +25,7 @@ pub(super) struct Ended<'a> {
 impl Ended<'_> {
     /// Why somebody wanted its end, where it ended for that or in a way that says nothing else.
     fn wanted(&self) -> Option<StopCause> {
-        let silent =
-            matches!(self.end.exit, StepExit::Lost | StepExit::LeaseLapsed | StepExit::NeverBegan);
+        let silent = matches!(self.end.exit, StepExit::Lost | StepExit::LeaseLapsed | StepExit::NeverBegan);
         let counts = |cause: &StopCause| *cause == StopCause::Cancel || self.end.stopped || silent;
         self.found.attempt.stopping.filter(counts)
     }

@@ -1,8 +1,8 @@
 //! One example at least of each kind of event.
 
 use gadugi_core::{
-    AgentEnd, AgentSettings, CommitId, Confidence, DoneWhen, EdgeReason, EndClass, Event, ExecutorKind,
-    Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan, RunSettings, SessionId,
+    AgentEnd, AgentSettings, CommitId, Confidence, DoneWhen, EdgeReason, EndClass, Event, ExecutorKind, Hold,
+    Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan, RunSettings, Salvage, SessionId,
     SessionMode, SkipReason, SkippedPrompt, StepEnd, StepExit, StepKind, StopCause, Timestamp, Usage,
     Verdict,
 };
@@ -18,32 +18,41 @@ pub(crate) fn kind(event: &Event) -> usize {
         Event::CapacityMeasured { .. } => 2,
         Event::RunPaused { .. } => 3,
         Event::RunResumed { .. } => 4,
-        Event::AttemptStarted { .. } => 5,
-        Event::WorkspacePrepared { .. } => 6,
-        Event::StepIntended { .. } => 7,
-        Event::StepStarted { .. } => 8,
-        Event::PhaseReached { .. } => 9,
-        Event::StopRequested { .. } => 10,
-        Event::StepEnded { .. } => 11,
-        Event::WorkCollected { .. } => 12,
-        Event::PhasesRecorded { .. } => 13,
-        Event::MergeStarted { .. } => 14,
-        Event::MergeComposed { .. } => 15,
-        Event::MergeAccepted { .. } => 16,
-        Event::IntegrationMoved { .. } => 17,
-        Event::MergePutBack { .. } => 18,
-        Event::TaskMerged { .. } => 19,
-        Event::AttemptSuspended { .. } => 20,
-        Event::TaskFinished { .. } => 21,
-        Event::TaskRevived { .. } => 22,
-        Event::RunEnding { .. } => 23,
-        Event::RunFinished { .. } => 24,
-        Event::RunLanded { .. } => 25,
+        Event::DispatchHeld { .. } => 5,
+        Event::DispatchFreed { .. } => 6,
+        Event::AccountLimited { .. } => 7,
+        Event::ClockJumped { .. } => 8,
+        Event::TaskHeld { .. } => 9,
+        Event::TaskReleased { .. } => 10,
+        Event::AttemptStarted { .. } => 11,
+        Event::WorkspacePrepared { .. } => 12,
+        Event::StepIntended { .. } => 13,
+        Event::StepStarted { .. } => 14,
+        Event::PhaseReached { .. } => 15,
+        Event::StepSuspected { .. } => 16,
+        Event::StepCleared { .. } => 17,
+        Event::StopRequested { .. } => 18,
+        Event::StepEnded { .. } => 19,
+        Event::WorkCollected { .. } => 20,
+        Event::PhasesRecorded { .. } => 21,
+        Event::MergeStarted { .. } => 22,
+        Event::MergeComposed { .. } => 23,
+        Event::MergeAccepted { .. } => 24,
+        Event::IntegrationMoved { .. } => 25,
+        Event::MergePutBack { .. } => 26,
+        Event::TaskMerged { .. } => 27,
+        Event::AttemptSuspended { .. } => 28,
+        Event::WorkSalvaged { .. } => 29,
+        Event::TaskFinished { .. } => 30,
+        Event::TaskRevived { .. } => 31,
+        Event::RunEnding { .. } => 32,
+        Event::RunFinished { .. } => 33,
+        Event::RunLanded { .. } => 34,
     }
 }
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 26;
+pub(crate) const KINDS: usize = 35;
 
 fn full_plan() -> Plan {
     let mut plan = plan(&["lexer", "parser"], &[("lexer", "parser")]);
@@ -110,12 +119,15 @@ fn ends() -> Vec<StepEnd> {
         EndClass::UsageLimit { resets_at: Some(Timestamp(1_700_000_000_000)) },
         EndClass::UsageLimit { resets_at: None },
         EndClass::Budget,
+        EndClass::Refused,
+        EndClass::NoSession,
         EndClass::Crashed,
         EndClass::Silent,
     ];
     let exits = [
         StepExit::Code(0),
         StepExit::Signal(9),
+        StepExit::OutOfMemory,
         StepExit::NotStarted("no such program".into()),
         StepExit::LeaseLapsed,
         StepExit::Lost,
@@ -135,9 +147,10 @@ fn ends() -> Vec<StepEnd> {
         no_change: Some("it is there".into()),
         claimed_phases: vec![4, 7],
     };
+    let measured = StepEnd { peak_mib: 412, cpu_ms: 61_000, ..done() };
     let spoken = classes.map(|class| StepEnd { agent: Some(agent(class)), ..done() });
     let silent = exits.map(|exit| StepEnd { exit, agent: None, stopped: true, ..done() });
-    spoken.into_iter().chain(silent).collect()
+    spoken.into_iter().chain(silent).chain([measured]).collect()
 }
 
 fn of_steps() -> Vec<Event> {
@@ -150,9 +163,13 @@ fn of_steps() -> Vec<Event> {
         StepKind::Verify { commit: commit("c0ffee") },
     ];
     let mut events: Vec<Event> =
-        kinds.into_iter().map(|what| Event::StepIntended { step: id(), what }).collect();
+        kinds.into_iter().map(|what| Event::StepIntended { step: id(), what, reserved: None }).collect();
+    let what = StepKind::Agent { session: session(), mode: SessionMode::Fresh };
+    events.push(Event::StepIntended { step: id(), what, reserved: Some(250_000) });
     events.push(Event::StepStarted { step: id(), process: process() });
     events.push(Event::PhaseReached { step: id(), phase: Phase::Documentation });
+    events.push(Event::StepSuspected { step: id(), quiet: Millis(600_000) });
+    events.push(Event::StepCleared { step: id() });
     events.extend(ends().into_iter().map(|end| Event::StepEnded { step: id(), end }));
     events
 }
@@ -160,6 +177,7 @@ fn of_steps() -> Vec<Event> {
 fn of_attempts() -> Vec<Event> {
     let id = || attempt("parser", 2);
     let hex = || CommitId::new("89e6c98d92887913cadf06b2adb97f26cde4849b");
+    let later = || Some(Timestamp(1_700_000_000_000));
     let said = |status| PhaseRecord { phase: Phase::Testing, status };
     let phases = vec![
         said(PhaseStatus::Proved { evidence: "exit status 0".into() }),
@@ -182,11 +200,24 @@ fn of_attempts() -> Vec<Event> {
         Event::MergeComposed { attempt: id(), commit: hex() },
         Event::MergeAccepted { attempt: id(), verified: true },
         Event::IntegrationMoved { attempt: id(), commit: hex() },
-        Event::MergePutBack { attempt: id(), because: "interrupted".into() },
+        Event::MergePutBack { attempt: id(), because: "interrupted".into(), until: None },
+        Event::MergePutBack { attempt: id(), because: "lost".into(), until: later() },
         Event::TaskMerged { attempt: id(), commit: hex() },
-        Event::AttemptSuspended { attempt: id(), because: "interrupted".into() },
+        Event::AttemptSuspended { attempt: id(), because: "interrupted".into(), until: None, alone: false },
+        Event::AttemptSuspended { attempt: id(), because: "overloaded".into(), until: later(), alone: false },
+        Event::AttemptSuspended { attempt: id(), because: "killed".into(), until: later(), alone: true },
     ];
-    let causes = [StopCause::Timeout, StopCause::Cancel, StopCause::Interrupt];
+    let kept = Salvage::Kept { reference: "refs/gadugi/salvage/parser/2".into(), commit: hex() };
+    let salvages = [Salvage::Nothing, kept, Salvage::Failed { because: "no room".into() }];
+    events.extend(salvages.map(|salvage| Event::WorkSalvaged { attempt: id(), salvage }));
+    let causes = [
+        StopCause::Timeout,
+        StopCause::Cancel,
+        StopCause::Interrupt,
+        StopCause::Held,
+        StopCause::Hung,
+        StopCause::Lingered,
+    ];
     events.extend(causes.map(|cause| Event::StopRequested { attempt: id(), cause }));
     events
 }
@@ -213,20 +244,31 @@ fn of_tasks() -> Vec<Event> {
         finished(Outcome::Lost, None),
         Event::TaskRevived { run: run_id(), task: task("parser"), with: Some("try harder".into()) },
         Event::TaskRevived { run: run_id(), task: task("parser"), with: None },
+        Event::TaskHeld { run: run_id(), task: task("parser") },
+        Event::TaskReleased { run: run_id(), task: task("parser") },
     ]
 }
 
 /// Every kind of event, in every shape that its parts can take.
 pub(crate) fn examples() -> Vec<Event> {
     let run = run_id;
+    let paused = |cause, detail: &str| Event::RunPaused { run: run(), cause, detail: detail.to_owned() };
     let mut events = vec![
         Event::RunStarted { run: run(), plan: full_plan(), settings: Box::new(full_settings()) },
         Event::IntegrationOpened { run: run(), commit: commit("c0ffee") },
         Event::CapacityMeasured { slots: 4, reason: "4 processors, 12 GiB available".into() },
-        Event::RunPaused { run: run(), cause: PauseCause::Asked },
-        Event::RunPaused { run: run(), cause: PauseCause::Interrupted },
-        Event::RunPaused { run: run(), cause: PauseCause::EngineLost },
+        paused(PauseCause::Asked, ""),
+        paused(PauseCause::Interrupted, ""),
+        paused(PauseCause::EngineLost, ""),
+        paused(PauseCause::AuthRefused, "auth: 401 invalid x-api-key"),
         Event::RunResumed { run: run() },
+        Event::AccountLimited {
+            run: run(),
+            agent: "claude".into(),
+            until: Timestamp(1_700_000_000_000),
+            reason: "You've hit your limit".into(),
+        },
+        Event::ClockJumped { run: run(), by: -3_600_000 },
         Event::RunEnding { run: run() },
         Event::RunFinished {
             run: run(),
@@ -235,6 +277,10 @@ pub(crate) fn examples() -> Vec<Event> {
         },
         Event::RunLanded { run: run(), into: "main".into(), commit: commit("c0ffee") },
     ];
+    for hold in [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone] {
+        events.push(Event::DispatchHeld { run: run(), hold, reason: "700 MiB of memory available".into() });
+        events.push(Event::DispatchFreed { run: run(), hold });
+    }
     events.extend(of_attempts());
     events.extend(of_steps());
     events.extend(of_tasks());

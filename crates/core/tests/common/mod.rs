@@ -7,8 +7,8 @@ pub(crate) mod stages;
 use gadugi_core::{
     AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
     Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState,
-    SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, TaskId, TaskState, Timestamp, Usage,
-    decide,
+    SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, Target, TaskId, TaskState,
+    Timestamp, Usage, decide, next_wake,
 };
 
 pub(crate) fn run_id() -> RunId {
@@ -118,6 +118,11 @@ pub(crate) fn stopped() -> StepEnd {
     StepEnd { stopped: true, ..ended(StepExit::Signal(15)) }
 }
 
+/// That task alone.
+pub(crate) fn only(id: &str) -> Target {
+    Target::Tasks(vec![task(id)])
+}
+
 /// What is known, and the clock.
 #[derive(Clone)]
 pub(crate) struct Story {
@@ -196,6 +201,20 @@ impl Story {
     pub(crate) fn started(&mut self, id: &str) -> Decision {
         let step = self.current(id);
         self.report(Report::StepStarted { step, process: process() })
+    }
+
+    /// That much later, and whatever follows from it.
+    pub(crate) fn later(&mut self, by: Millis) -> Decision {
+        self.now = self.now + by;
+        self.hears(Input::Tick)
+    }
+
+    /// When the engine would look next by itself, and whatever follows.
+    pub(crate) fn wakes(&mut self) -> Decision {
+        let wake = next_wake(&self.state, self.now).expect("something falls due");
+        assert!(wake > self.now, "nothing follows from what is past");
+        self.now = wake;
+        self.hears(Input::Tick)
     }
 
     pub(crate) fn ends(&mut self, id: &str, end: StepEnd) -> Decision {

@@ -1,14 +1,14 @@
 //! A story for each stage that a task can be at.
 
 use gadugi_core::{
-    Attempt, AttemptId, Collected, Command, Composition, EndClass, Event, MergeStage, Report, Stage,
-    StepKind, StepState, TaskState, TaskStatus,
+    Attempt, AttemptId, Collected, Command, Composition, EndClass, Event, MergeStage, Millis, Report, Stage,
+    StepKind, StepState, TaskState, TaskStatus, Timestamp,
 };
 
-use super::{Story, attempt, commit, done, ended, plan, run_id, settings, spoken, task};
+use super::{Story, attempt, commit, done, ended, only, plan, run_id, settings, spoken, task};
 
 /// The stages of task `a`, in the order of a good life, each with the two letters that stand for it in tables.
-pub(crate) const STAGES: [(&str, &str); 20] = [
+pub(crate) const STAGES: [(&str, &str); 23] = [
     ("waiting", "Wa"),
     ("preparing", "Pr"),
     ("ready", "Re"),
@@ -18,7 +18,9 @@ pub(crate) const STAGES: [(&str, &str); 20] = [
     ("agent-running", "Ar"),
     ("collecting", "Co"),
     ("suspended", "Su"),
+    ("suspended-until", "St"),
     ("queued", "Qu"),
+    ("queued-until", "Qt"),
     ("composing", "Mc"),
     ("composed", "Md"),
     ("verify-intended", "Vi"),
@@ -26,6 +28,7 @@ pub(crate) const STAGES: [(&str, &str); 20] = [
     ("advancing", "Ad"),
     ("merged", "Me"),
     ("succeeded", "Fs"),
+    ("failed-owed", "Fo"),
     ("failed", "Ff"),
     ("run-ending", "Ee"),
     ("run-over", "Eo"),
@@ -37,6 +40,7 @@ pub(crate) fn stage_of(state: &TaskState) -> &'static str {
     let attempt: &Attempt = match &state.status {
         TaskStatus::Waiting => return "waiting",
         TaskStatus::Finished { outcome, .. } if outcome.satisfies_dependents() => return "succeeded",
+        TaskStatus::Finished { .. } if state.salvage.values().any(Option::is_none) => return "failed-owed",
         TaskStatus::Finished { .. } => return "failed",
         TaskStatus::Active(attempt) => attempt,
     };
@@ -49,8 +53,10 @@ pub(crate) fn stage_of(state: &TaskState) -> &'static str {
         Stage::Step(StepState { kind: StepKind::Agent { .. }, running: Some(_), .. }) => "agent-running",
         Stage::Step(StepState { kind: StepKind::Verify { .. }, .. }) => "never",
         Stage::Collecting => "collecting",
-        Stage::Suspended { .. } => "suspended",
-        Stage::Queued { .. } => "queued",
+        Stage::Suspended { until: None, .. } => "suspended",
+        Stage::Suspended { until: Some(_), .. } => "suspended-until",
+        Stage::Queued { until: None, .. } => "queued",
+        Stage::Queued { until: Some(_), .. } => "queued-until",
         Stage::Merging { at, .. } => match at {
             MergeStage::Composing => "composing",
             MergeStage::Composed { .. } => "composed",
@@ -71,6 +77,11 @@ pub(crate) fn at(stage: &str) -> Story {
     story.started("a");
     // The first attempt fails, so that there is one to take for the present one.
     story.ends("a", ended(gadugi_core::StepExit::Code(1)));
+    if stage == "failed-owed" {
+        return story;
+    }
+    let salvage = gadugi_core::Salvage::Nothing;
+    story.report(Report::WorkSalvaged { attempt: attempt("a", 1), salvage });
     if stage == "run-over" {
         story.report(Report::Tidied { run: run_id(), kept: vec![] });
         return story;
@@ -83,12 +94,12 @@ pub(crate) fn at(stage: &str) -> Story {
         // `b` wants the run to be alive.
         story.once(gadugi_core::Input::Command(Command::Retry {
             run: run_id(),
-            task: task("b"),
+            target: only("b"),
             with: None,
         }));
         return story;
     }
-    story.once(gadugi_core::Input::Command(Command::Retry { run: run_id(), task: task("a"), with: None }));
+    story.once(gadugi_core::Input::Command(Command::Retry { run: run_id(), target: only("a"), with: None }));
     for way in WAY {
         if name(&story) == stage {
             return story;
@@ -98,7 +109,18 @@ pub(crate) fn at(stage: &str) -> Story {
     match stage {
         "suspended" => {
             let mut story = at("ready");
-            story.fact(&Event::AttemptSuspended { attempt: id(), because: "interrupted".into() });
+            story.fact(&suspended(None));
+            story
+        }
+        "suspended-until" => {
+            let mut story = at("ready");
+            story.fact(&suspended(Some(story.now + PAUSE)));
+            story
+        }
+        "queued-until" => {
+            let mut story = at("composed");
+            let until = Some(story.now + PAUSE);
+            story.fact(&Event::MergePutBack { attempt: id(), because: "lost".into(), until });
             story
         }
         _ => {
@@ -106,6 +128,13 @@ pub(crate) fn at(stage: &str) -> Story {
             story
         }
     }
+}
+
+/// How long from then the stages that have a time are to wait.
+pub(crate) const PAUSE: Millis = Millis::seconds(60);
+
+fn suspended(until: Option<Timestamp>) -> Event {
+    Event::AttemptSuspended { attempt: id(), because: "interrupted".into(), until, alone: false }
 }
 
 fn name(story: &Story) -> &'static str {
