@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gadugi_shim::{LEASE, LOCK, SPEC};
 use gadugi_sys::lock::FileLock;
@@ -15,8 +16,9 @@ use crate::follow::StepFollower;
 use crate::identity::{ShimHandle, reap};
 use crate::launch::{Launched, launch};
 use crate::records::{self, Record};
+use crate::sweep::{sweep, wake};
 use crate::watch::Watcher;
-use crate::{StepOrder, shim, sweep};
+use crate::{StepOrder, shim};
 
 /// Starts, finds and follows steps as processes of this machine. Clones share one inotify instance.
 #[derive(Clone, Debug)]
@@ -24,6 +26,12 @@ pub struct LocalExecutor {
     shim: Arc<PathBuf>,
     watcher: Arc<Watcher>,
 }
+
+/// A shim records something within milliseconds; one that has not by then may have been frozen by its own step.
+const WAKE_AFTER: Duration = Duration::from_secs(1);
+
+/// After so long nothing will come of whoever holds a folder's lock.
+const BEGINNING: Duration = Duration::from_secs(30);
 
 /// How often a shim that was killed at its very beginning is started again.
 const KILLED_TRIES: u32 = 3;
@@ -87,13 +95,11 @@ impl LocalExecutor {
                     return StepFollower::new(&order.dir, &order.attempt, Some(shim), watch);
                 }
                 // It is another's step then: found by its records or, where that shim fails, launched once more.
-                Launched::Taken => self.wait_for_records(&order.dir).await?,
+                Launched::Taken => self.wait_for_records(&order.dir, &order.attempt).await?,
                 // By the kernel for want of memory, most likely. What it may have begun dies with it.
                 Launched::Killed if killed < KILLED_TRIES => {
                     killed += 1;
-                    let attempt = order.attempt.clone();
-                    let swept = tokio::task::spawn_blocking(move || sweep(&attempt)).await;
-                    swept.map_err(|_| ExecError::ShutDown)?;
+                    blocking(&order.attempt, sweep).await?;
                 }
                 Launched::Killed => return Err(ExecError::Shim("it was killed again and again".into())),
             }
@@ -107,13 +113,17 @@ impl LocalExecutor {
                 Some((Condition::Running, follower)) => return Ok(Adoption::Running(follower)),
                 Some((Condition::Ended, follower)) => return Ok(Adoption::Ended(follower)),
                 Some((Condition::Lost, follower)) => return Ok(Adoption::Lost(follower)),
-                None if !dir.exists() => return Ok(Adoption::NeverStarted),
+                None if !dir.exists() => {
+                    // Somebody may have deleted the folder of a step that runs: it must not run twice.
+                    blocking(attempt, sweep).await?;
+                    return Ok(Adoption::NeverStarted);
+                }
                 None => {}
             }
             let lock = dir.join(LOCK);
             let Some(held) = FileLock::try_acquire(&lock).map_err(at(&lock))? else {
                 // A shim that is just beginning.
-                self.wait_for_records(dir).await?;
+                self.wait_for_records(dir, attempt).await?;
                 continue;
             };
             if records::any(dir) {
@@ -126,6 +136,8 @@ impl LocalExecutor {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&spec)(error)),
                 _ => {}
             }
+            // Nor does one go on whose lock and records somebody has deleted.
+            blocking(attempt, sweep).await?;
             drop(held);
             return Ok(Adoption::NeverStarted);
         }
@@ -156,21 +168,26 @@ impl LocalExecutor {
             if started.is_none() && FileLock::try_acquire(&lock).map_err(at(&lock))?.is_none() {
                 return Err(ExecError::BadRecord(dir.to_owned()));
             }
-            let attempt = attempt.to_owned();
-            tokio::task::spawn_blocking(move || sweep(&attempt)).await.map_err(|_| ExecError::ShutDown)?;
+            blocking(attempt, sweep).await?;
             Condition::Lost
         };
         Ok(Some((condition, StepFollower::new(dir, attempt, shim, watch)?)))
     }
 
     /// Waits until the shim that holds the folder's lock has recorded something or let go.
-    async fn wait_for_records(&self, dir: &Path) -> Result<(), ExecError> {
+    async fn wait_for_records(&self, dir: &Path, attempt: &str) -> Result<(), ExecError> {
         let mut watch = self.watcher.watch(dir).map_err(ExecError::Watch)?;
         let path = dir.join(LOCK);
         // Opened once: closing it is itself an event of the folder.
         let lock = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
+        let begun = Instant::now();
         while !records::any(dir) && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            watch.changed().await;
+            if begun.elapsed() >= BEGINNING {
+                return Err(ExecError::BadRecord(dir.to_owned()));
+            }
+            if tokio::time::timeout(WAKE_AFTER, watch.changed()).await.is_err() {
+                blocking(attempt, wake).await?;
+            }
         }
         Ok(())
     }
@@ -181,4 +198,13 @@ impl LocalExecutor {
         let times = Timestamps { last_access: now, last_modification: now };
         Ok(utimensat(CWD, dir.join(LEASE), &times, AtFlags::empty())?)
     }
+}
+
+/// Does what blocks for some milliseconds elsewhere.
+async fn blocking<T: Send + 'static>(
+    attempt: &str,
+    work: impl FnOnce(&str) -> T + Send + 'static,
+) -> Result<T, ExecError> {
+    let attempt = attempt.to_owned();
+    tokio::task::spawn_blocking(move || work(&attempt)).await.map_err(|_| ExecError::ShutDown)
 }

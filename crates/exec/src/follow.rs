@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 
 use crate::error::ExecError;
 use crate::identity::ShimHandle;
-use crate::lines::LineReader;
+use crate::lines::{CHUNK, LineReader};
 use crate::records::{self, Record};
 use crate::watch::DirWatch;
-use crate::{Line, Stopper, sweep};
+use crate::{Line, Stopper, procfs, sweep};
 
 /// What is new of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,11 @@ pub struct StepFollower {
     shim: Option<Arc<ShimHandle>>,
     watch: DirWatch,
     lines: Option<LineReader>,
+    /// Whether the file may hold more than was read. A read that was not filled has met its end, and what is appended
+    /// later wakes whoever waits.
+    unread: bool,
+    /// Whether the file was cut off, and what stood before the cut without a newline is still to be told.
+    cut_off: bool,
     /// The end, once it is known; lines may still be to come.
     end: Option<Ended>,
     sweeping: Option<JoinHandle<usize>>,
@@ -84,6 +89,8 @@ impl StepFollower {
             shim,
             watch,
             lines,
+            unread: true,
+            cut_off: false,
             end: None,
             sweeping: None,
             told: false,
@@ -98,6 +105,8 @@ impl StepFollower {
     /// The agent or check itself, below the shim; none where it is over or never was.
     pub fn main_process(&self) -> Option<Process> {
         let started = records::started(&self.dir).ok()?.there()?;
+        // The shim's child, or another's by now: then it is over.
+        procfs::look(started.child_pid).filter(|stat| stat.parent == self.process.pid)?;
         gadugi_sys::process::identify(started.child_pid)
     }
 
@@ -131,10 +140,11 @@ impl StepFollower {
         // A step that writes without end must not keep its thread from others.
         tokio::task::consume_budget().await;
         loop {
-            if let Some(line) = self.lines.as_mut().and_then(LineReader::take_line) {
+            if let Some(line) = self.take_line() {
                 return Some(StepNews::Line(line));
             }
-            if self.read_on() {
+            if self.unread {
+                self.read_on();
                 continue;
             }
             if let Some(end) = &self.end {
@@ -148,36 +158,52 @@ impl StepFollower {
             if !self.look_for_end().await {
                 self.wait().await;
             }
+            self.unread = true;
         }
     }
 
-    /// Whether there was something to read.
-    fn read_on(&mut self) -> bool {
-        match self.lines.as_mut().map(LineReader::fill) {
-            Some(Ok(length)) => length > 0,
-            Some(Err(_)) => {
-                // A file that cannot be read any more has no more lines; how the step ended is still found out.
-                self.lines = None;
-                false
+    fn take_line(&mut self) -> Option<Line> {
+        let lines = self.lines.as_mut()?;
+        if let Some(line) = lines.take_line() {
+            return Some(line);
+        }
+        if std::mem::take(&mut self.cut_off) {
+            let rest = lines.take_rest();
+            lines.begin_here();
+            return rest;
+        }
+        None
+    }
+
+    /// Reads once. A file that cannot be read any more has no more lines; how the step ended is still found out.
+    fn read_on(&mut self) {
+        let Some(lines) = &mut self.lines else {
+            self.unread = false;
+            return;
+        };
+        let read = lines.fill().and_then(|length| match length {
+            0 => lines.rewind_if_cut().map(|cut| (length, cut)),
+            _ => Ok((length, false)),
+        });
+        match read {
+            Ok((length, cut)) => {
+                self.cut_off |= cut;
+                // Once the end is known nothing wakes any more: then only what is not there is read.
+                self.unread = cut || length == CHUNK || length > 0 && self.end.is_some();
             }
-            None => false,
+            Err(_) => (self.lines, self.unread) = (None, false),
         }
     }
 
     /// Whether the end is known now. It is only told once the shim is gone, too.
     async fn look_for_end(&mut self) -> bool {
-        // Asked in this order: a shim that ends between the two questions is seen by the next turn.
-        let over = self.shim.as_ref().is_none_or(|shim| shim.is_over());
+        // Its record is the last thing that a shim does: there is none to look for as long as it lives.
+        if !self.shim.as_ref().is_none_or(|shim| shim.is_over()) {
+            return false;
+        }
         if let Ok(Record::There(exit)) = records::exit(&self.dir) {
-            if let Some(shim) = &self.shim {
-                // Its record is the last thing that it does.
-                shim.ended().await;
-            }
             self.end = Some(records::ended(exit));
             return true;
-        }
-        if !over {
-            return false;
         }
         let attempt = &self.attempt;
         let sweeping = self.sweeping.get_or_insert_with(|| {

@@ -1,15 +1,24 @@
 //! Lines out of a file that grows.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use crate::records::open_regular;
 
 /// Bytes of a line that are kept, 8 MiB: more than any model's answer with its tool results. The rest is counted and
 /// skipped, so that one line of any length costs no more than this.
 pub const MAX_LINE: usize = 8 * 1024 * 1024;
 
 /// Bytes that are read at a time.
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    /// Where bytes are read to before they join their line: one for all readers of a thread, since there are hundreds of
+    /// readers with nothing to read most of the time.
+    static BYTES: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+}
 
 /// One line of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,24 +44,46 @@ pub(crate) struct LineReader<R = File> {
     skipped: u64,
     /// Where the present line begins.
     offset: u64,
+    /// Bytes of the source that were read.
+    position: u64,
 }
 
 impl LineReader {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        File::open(path).map(Self::new)
+        open_regular(path).map(Self::new)
+    }
+
+    /// Goes back to the end of a file that somebody has cut off, so that what is appended from now on is not missed. To be
+    /// called where nothing more could be read; whether it was so. What stood before the cut and had no newline yet is a
+    /// line of its own, which [`Self::take_rest`] gives.
+    pub(crate) fn rewind_if_cut(&mut self) -> io::Result<bool> {
+        let length = self.source.metadata()?.len();
+        if length >= self.position {
+            return Ok(false);
+        }
+        self.position = self.source.seek(SeekFrom::Start(length))?;
+        Ok(true)
+    }
+
+    /// After a cut and what was left before it: the next line begins where reading goes on.
+    pub(crate) fn begin_here(&mut self) {
+        (self.offset, self.skipped) = (self.position, 0);
     }
 }
 
 impl<R: Read> LineReader<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), consumed: 0, searched: 0, skipped: 0, offset: 0 }
+        Self { source, buffer: Vec::new(), consumed: 0, searched: 0, skipped: 0, offset: 0, position: 0 }
     }
 
     /// A finished line of what was read.
     pub(crate) fn take_line(&mut self) -> Option<Line> {
-        let found = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
-        if let Some(length) = found {
-            let line = self.cut(self.searched + length);
+        let mut rest = &self.buffer[self.searched..];
+        // Quick also where the rest of the program is not optimized. A slice cannot fail to be read.
+        let length = rest.skip_until(b'\n').unwrap_or(0);
+        let end = self.searched + length;
+        if length > 0 && self.buffer[end - 1] == b'\n' {
+            let line = self.cut(end - 1);
             self.offset += 1;
             self.consumed += 1;
             self.searched = self.consumed;
@@ -80,16 +111,18 @@ impl<R: Read> LineReader<R> {
 
     /// Reads on: the number of bytes, 0 at the present end. To be called when [`Self::take_line`] has nothing.
     pub(crate) fn fill(&mut self) -> io::Result<usize> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + CHUNK, 0);
-        let result = loop {
-            match self.source.read(&mut self.buffer[before..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        self.buffer.truncate(before + *result.as_ref().unwrap_or(&0));
-        result
+        let length = BYTES.with_borrow_mut(|bytes| {
+            let length = loop {
+                match self.source.read(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result?,
+                }
+            };
+            self.buffer.extend_from_slice(&bytes[..length]);
+            io::Result::Ok(length)
+        })?;
+        self.position += length as u64;
+        Ok(length)
     }
 
     fn cut(&mut self, end: usize) -> Line {

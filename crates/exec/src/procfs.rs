@@ -1,8 +1,7 @@
 //! One look at all processes.
 
-use std::fs;
-
-use gadugi_sys::process::start_ticks;
+use std::fs::{self, File};
+use std::io::Read;
 
 /// What is read of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +10,8 @@ pub(crate) struct Stat {
     pub(crate) parent: u32,
     pub(crate) session: u32,
     pub(crate) zombie: bool,
+    /// Frozen by a signal.
+    pub(crate) stopped: bool,
     /// Clock ticks of processor time: its own, and that of children that it has waited for.
     pub(crate) cpu_ticks: u64,
     pub(crate) threads: u32,
@@ -26,7 +27,14 @@ pub(crate) fn all() -> Vec<Stat> {
 
 /// One process.
 pub(crate) fn look(pid: u32) -> Option<Stat> {
-    parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    // 64 bytes of name and 51 numbers of at most 20 digits.
+    read(&format!("/proc/{pid}/stat"), &mut [0; 2048], |text| parse(pid, text))
+}
+
+/// Files of `/proc` are made as they are read: one read is one moment.
+fn read<T>(path: &str, buffer: &mut [u8], parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    let length = File::open(path).and_then(|mut file| file.read(buffer)).ok()?;
+    parse(&buffer[..length])
 }
 
 /// What is read of `/proc/PID/status`, KiB.
@@ -44,7 +52,8 @@ pub(crate) struct Memory {
 
 /// The memory of one process; none where it is gone, or has none any more.
 pub(crate) fn memory(pid: u32) -> Option<Memory> {
-    parse_memory(&fs::read(format!("/proc/{pid}/status")).ok()?)
+    // What is wanted stands in the first 600 bytes or so, behind the groups of the user.
+    read(&format!("/proc/{pid}/status"), &mut [0; 4096], parse_memory)
 }
 
 fn parse_memory(status: &[u8]) -> Option<Memory> {
@@ -63,21 +72,28 @@ fn parse_memory(status: &[u8]) -> Option<Memory> {
     })
 }
 
+/// The name in field 2 may hold anything: what counts begins behind the last parenthesis.
 fn parse(pid: u32, stat: &[u8]) -> Option<Stat> {
-    let stat = String::from_utf8_lossy(stat);
-    let behind_name = &stat[stat.rfind(')')? + 1..];
-    let fields: Vec<&str> = behind_name.split_ascii_whitespace().collect();
-    // Field n of proc(5) is here number n - 3.
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    let mut fields = std::str::from_utf8(&stat[behind_name..]).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    // Field n of proc(5) is here number n - 4.
+    let mut numbers = [0_u64; 21];
+    for number in &mut numbers {
+        // Some are negative, none of those that are wanted.
+        *number = fields.next()?.parse().unwrap_or(0);
+    }
+    let number = |field: usize| numbers[field - 4];
     Some(Stat {
         pid,
-        parent: u32::try_from(number(4)?).ok()?,
-        session: u32::try_from(number(6)?).ok()?,
-        zombie: matches!(fields.first()?, &"Z" | &"X"),
-        cpu_ticks: (14..=17).filter_map(number).sum(),
-        threads: u32::try_from(number(20)?).ok()?,
-        rss_pages: number(24)?,
-        start_ticks: start_ticks(&stat)?,
+        parent: u32::try_from(number(4)).ok()?,
+        session: u32::try_from(number(6)).ok()?,
+        zombie: matches!(state, "Z" | "X"),
+        stopped: state == "T",
+        cpu_ticks: (14..=17).map(number).sum(),
+        threads: u32::try_from(number(20)).ok()?,
+        start_ticks: number(22),
+        rss_pages: number(24),
     })
 }
 
@@ -91,7 +107,11 @@ mod tests {
         let stat = parse(7, line).unwrap();
         assert_eq!((stat.parent, stat.session, stat.zombie), (5, 6, false));
         assert_eq!((stat.cpu_ticks, stat.threads, stat.start_ticks, stat.rss_pages), (100, 3, 999, 77));
+        assert!(
+            parse(7, b"7 (a) T 5 7 6 0 -1 1 2 3 4 5 10 20 30 40 20 0 3 0 999 4096 77 1").unwrap().stopped
+        );
         assert_eq!(parse(7, b"7 (torn"), None);
+        assert_eq!(parse(7, b"7 (torn) S 5 7 6 0"), None);
     }
 
     #[test]

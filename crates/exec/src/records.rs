@@ -1,14 +1,21 @@
 //! What a step's folder says.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use gadugi_core::{Millis, Process, StepExit, Timestamp};
 use gadugi_shim::{EXIT, Exit, ExitWord, Identity, SPEC, STARTED, Spec, Started};
+use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 
 use crate::Ended;
 use crate::error::{ExecError, at};
+
+/// Bytes of a record that are read: far more than any has. The longest is the order, which holds the arguments, of which the
+/// kernel takes 2 MiB in all.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// A record of the shim's.
 #[derive(Debug)]
@@ -48,11 +55,21 @@ pub(crate) fn any(dir: &Path) -> bool {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Record<T>, ExecError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Record::Unreadable, Record::There)),
+    let mut bytes = Vec::new();
+    match open_regular(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(serde_json::from_slice(&bytes).map_or(Record::Unreadable, Record::There)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::Absent),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Record::Unreadable),
         Err(error) => Err(at(path)(error)),
     }
+}
+
+/// Opens a file of a step's folder for reading. A step can write there: what is no plain file (a pipe would keep whoever
+/// opens it waiting) is refused as [`io::ErrorKind::InvalidInput`].
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// The shim's identity in our words.

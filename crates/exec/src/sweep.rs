@@ -57,6 +57,21 @@ pub fn sweep(attempt: &str) -> usize {
     killed.len()
 }
 
+/// Wakes what is frozen of an attempt whose shim is beginning: an agent may have frozen its shim before that could write
+/// anything down. The shim is found by its mark or, where it is closed to us, as parent of what bears it.
+pub(crate) fn wake(attempt: &str) {
+    let mark = format!("{}={attempt}", gadugi_sys::env::ATTEMPT).into_bytes();
+    let all = procfs::all();
+    let marked: Vec<_> = all.iter().filter(|stat| !stat.zombie && bears(stat.pid, &mark)).collect();
+    let own: HashSet<u32> = marked.iter().flat_map(|stat| [stat.pid, stat.parent]).collect();
+    for stat in all.iter().filter(|stat| stat.stopped && own.contains(&stat.pid)) {
+        if let Some(handle) = open(stat) {
+            // One that has ended meanwhile needs no waking.
+            let _ = pidfd_send_signal(&handle, Signal::CONT);
+        }
+    }
+}
+
 /// Live processes that are the attempt's and not known yet.
 fn marked(attempt: &str, known: &HashMap<u32, u64>) -> Vec<Stat> {
     let own = std::process::id();

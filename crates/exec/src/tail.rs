@@ -1,10 +1,11 @@
 //! The end of what a step wrote, for people.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use gadugi_shim::{STDERR, STDOUT};
+
+use crate::records::open_regular;
 
 /// The end of the step's standard error or, where that is empty, of its standard output: at most `max_bytes`, whole
 /// lines where there are any, without control characters. Empty where nothing was written or can be read.
@@ -17,7 +18,7 @@ pub fn tail(dir: &Path, max_bytes: usize) -> String {
 }
 
 fn read_end(path: &Path, max_bytes: usize) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let length = file.metadata()?.len();
     // One byte more tells whether the cut is between two lines.
     let begin = length.saturating_sub(max_bytes as u64 + 1);

@@ -4,7 +4,8 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use common::{Fixture, assert_nothing_left, code, exists, next_line, patiently, to_end};
 use gadugi_core::{Millis, StepExit, StopForce};
@@ -225,6 +226,151 @@ async fn a_folder_deleted_under_a_running_step_is_a_defined_end() {
     assert_nothing_left(&order);
     let adoption = fixture.executor.adopt(&order.dir, &order.attempt).await.unwrap();
     assert!(matches!(adoption, Adoption::NeverStarted), "{adoption:?}");
+}
+
+#[tokio::test]
+async fn a_step_whose_folder_is_gone_ends_lost_with_every_line_that_it_wrote() {
+    let fixture = Fixture::new();
+    fifo(&fixture);
+    let order = fixture.script("echo before; read x < ../fifo; echo after; exit 3");
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    assert_eq!(next_line(&mut follower).await, "before");
+    fs::remove_dir_all(&order.dir).unwrap();
+    fs::write(fixture.path("fifo"), "\n").unwrap();
+    let (lines, ended) = to_end(&mut follower).await;
+    assert_eq!((lines[0].bytes.as_slice(), ended.exit), (&b"after"[..], StepExit::Lost));
+    assert_nothing_left(&order);
+}
+
+#[tokio::test]
+async fn a_step_that_runs_on_without_its_folder_or_its_records_does_not_run_twice() {
+    let fixture = Fixture::new();
+    for folder_too in [true, false] {
+        let (order, follower, pids) = family(&fixture).await;
+        drop(follower);
+        fs::remove_dir_all(&order.dir).unwrap();
+        if !folder_too {
+            fs::create_dir(&order.dir).unwrap();
+        }
+        let adoption = patiently(fixture.executor.adopt(&order.dir, &order.attempt)).await.unwrap();
+        assert!(matches!(adoption, Adoption::NeverStarted), "{adoption:?}");
+        assert!(!pids.iter().any(|pid| exists(pid)), "{pids:?}");
+        assert_nothing_left(&order);
+        let again = StepOrder { argv: vec!["/bin/true".into()], ..order };
+        assert_eq!(fixture.run(&again).await.1.exit, code(0));
+    }
+}
+
+#[tokio::test]
+async fn one_bad_folder_stops_nothing() {
+    let fixture = Fixture::new();
+    let damages: [fn(&Path); 8] = [
+        |dir| fs::write(dir.join("exit.json"), "{\"torn").unwrap(),
+        |dir| fs::write(dir.join("exit.json"), [0; 4096]).unwrap(),
+        |dir| fs::write(dir.join("exit.json"), "[]").unwrap(),
+        |dir| fs::File::create(dir.join("exit.json")).unwrap().set_len(1 << 40).unwrap(),
+        |dir| {
+            fs::remove_file(dir.join("exit.json")).unwrap();
+            fs::create_dir(dir.join("exit.json")).unwrap();
+        },
+        |dir| {
+            fs::remove_file(dir.join("exit.json")).unwrap();
+            assert!(Command::new("mkfifo").arg(dir.join("exit.json")).status().unwrap().success());
+        },
+        |dir| {
+            fs::remove_file(dir.join("exit.json")).unwrap();
+            std::os::unix::fs::symlink("exit.json", dir.join("exit.json")).unwrap();
+        },
+        |dir| {
+            fs::remove_dir_all(dir).unwrap();
+            fs::write(dir, "a file").unwrap();
+        },
+    ];
+    let mut orders = Vec::new();
+    for damage in damages {
+        let bad = fixture.script("echo one; exit 3");
+        fixture.run(&bad).await;
+        damage(&bad.dir);
+        let good = fixture.script("echo one; exit 3");
+        fixture.run(&good).await;
+        orders.extend([bad, good]);
+    }
+    for (number, order) in orders.iter().enumerate() {
+        let adoption = patiently(fixture.executor.adopt(&order.dir, &order.attempt)).await;
+        match (number % 2, adoption) {
+            (1, Ok(Adoption::Ended(mut follower))) => {
+                let (lines, ended) = to_end(&mut follower).await;
+                assert_eq!((lines.len(), ended.exit), (1, code(3)));
+            }
+            (0, Ok(Adoption::Lost(mut follower))) => {
+                let (lines, ended) = to_end(&mut follower).await;
+                assert_eq!((lines.len(), ended.exit), (1, StepExit::Lost), "damage {number}");
+            }
+            // What cannot even be asked about says what it is.
+            (0, Err(error)) => {
+                let path = order.dir.display().to_string();
+                assert!(error.to_string().contains(&path), "damage {number}: {error}");
+            }
+            (_, other) => panic!("damage {number}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shim_that_its_step_froze_at_once_is_woken_by_whoever_adopts_it() {
+    let fixture = Fixture::new();
+    for _ in 0..10 {
+        let order = fixture.script("kill -STOP $PPID; echo up; exec sleep 1000");
+        fs::create_dir_all(&order.dir).unwrap();
+        let spec = serde_json::json!({
+            "argv": order.argv.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>(), "env_names": [],
+            "cwd": order.cwd, "stdin": null, "attempt": order.attempt, "grace_ms": 100, "lease_ms": 0,
+        });
+        fs::write(order.dir.join("spec.json"), spec.to_string()).unwrap();
+        let mut shim = Command::new(fixture.shim());
+        shim.arg(&order.dir).env("GADUGI_ATTEMPT", &order.attempt).stderr(Stdio::null());
+        let mut shim = shim.spawn().unwrap();
+        // Until it holds the lock, adopting would take the step for one that never started.
+        patiently(async {
+            while !order.dir.join("stdout.jsonl").exists() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let adoption = patiently(fixture.executor.adopt(&order.dir, &order.attempt)).await.unwrap();
+        let mut follower = running(adoption);
+        assert_eq!(follower.process().pid, shim.id());
+        // It may freeze its shim only now.
+        while fs::metadata(order.dir.join("stdout.jsonl")).unwrap().len() == 0 {
+            follower.stopper().stop(StopForce::Now);
+            if shim.try_wait().unwrap().is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        follower.stopper().stop(StopForce::Now);
+        let (_, ended) = to_end(&mut follower).await;
+        assert_eq!((ended.exit, ended.stopped), (StepExit::Signal(9), true));
+        assert_nothing_left(&order);
+        // The executor has waited for it, or we do.
+        let _ = shim.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_main_process_is_the_shims_child_or_nobody() {
+    let fixture = Fixture::new();
+    let order = fixture.script("echo $$; exec sleep 1000");
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    let pid = next_line(&mut follower).await;
+    assert_eq!(follower.main_process().unwrap().pid.to_string(), pid);
+    let path = order.dir.join("started.json");
+    let mut started: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    started["child_pid"] = std::process::id().into();
+    fs::write(&path, started.to_string()).unwrap();
+    assert_eq!(follower.main_process(), None, "a pid that another has by now");
+    follower.stopper().stop(StopForce::Now);
+    to_end(&mut follower).await;
 }
 
 #[tokio::test]

@@ -79,3 +79,41 @@ async fn memory_is_that_of_the_whole_tree() {
     }
     stop(follower).await;
 }
+
+#[tokio::test]
+async fn the_peak_of_a_tree_stays_and_what_comes_from_files_is_not_its_own() {
+    let fixture = Fixture::new();
+    assert!(
+        std::process::Command::new("mkfifo").arg(fixture.path("fifo")).status().is_ok_and(|ok| ok.success())
+    );
+    // Two at a time keep what they read until they are let go.
+    let eater =
+        "sh -c '(head -c 30000000 /dev/zero; echo held >&3; read x < ../fifo) | tail -n 1 > /dev/null'";
+    let order = fixture.script(&format!("exec 3>&1; {eater} & {eater} & wait; echo over; exec sleep 1000"));
+    let mut follower = fixture.executor.launch(&order).await.expect("it starts");
+    for _ in 0..2 {
+        assert_eq!(next_line(&mut follower).await, "held");
+    }
+    let roots = [follower.process().clone()];
+    let mut sampler = Sampler::new();
+    let begun = Instant::now();
+    let high = loop {
+        let figures = sampler.sample(&roots)[0].expect("it runs");
+        if figures.own_mib > 55.0 {
+            break figures;
+        }
+        assert!(begun.elapsed() < common::PATIENCE, "{figures:?}");
+        tokio::task::yield_now().await;
+    };
+    assert!(high.peak_mib >= high.own_mib && high.memory_mib > high.own_mib, "{high:?}");
+    // The C library's pages, at the least, are there for each of nine processes and belong to none.
+    assert!(high.memory_mib - high.own_mib > 5.0, "{high:?}");
+    // When it has been given back, the peak is still known.
+    for _ in 0..2 {
+        std::fs::write(fixture.path("fifo"), "\n").expect("somebody reads");
+    }
+    assert_eq!(next_line(&mut follower).await, "over");
+    let low = sampler.sample(&roots)[0].expect("it runs");
+    assert!(low.own_mib < 10.0 && low.peak_mib >= high.own_mib, "{low:?}");
+    stop(follower).await;
+}

@@ -80,6 +80,70 @@ async fn a_step_that_nobody_follows_goes_on_to_its_end() {
     assert_eq!((lines.len(), ended.exit), (500_001, code(0)));
 }
 
+#[tokio::test]
+async fn a_file_that_is_cut_off_under_a_running_step_loses_only_what_was_cut() {
+    let fixture = Fixture::new();
+    assert!(Command::new("mkfifo").arg(fixture.path("fifo")).status().unwrap().success());
+    let order =
+        fixture.script("echo one; echo two; printf to; read x < ../fifo; echo rn; echo three; exit 5");
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    assert_eq!(next_line(&mut follower).await, "one");
+    assert_eq!(next_line(&mut follower).await, "two");
+    let path = order.dir.join("stdout.jsonl");
+    // It reads up to here before the file is cut in the middle of what it has read.
+    let waiting = {
+        let next = follower.next();
+        tokio::pin!(next);
+        patiently(async {
+            while fs::metadata(&path).unwrap().len() < 10 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        tokio::select! { biased; news = &mut next => Some(news), () = tokio::task::yield_now() => None }
+    };
+    assert!(waiting.is_none());
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(6).unwrap();
+    assert_eq!(next_line(&mut follower).await, "to", "what was read is told");
+    fs::write(fixture.path("fifo"), "\n").unwrap();
+    let (lines, ended) = to_end(&mut follower).await;
+    let lines: Vec<_> = lines.into_iter().map(|line| (line.offset, common::text(line))).collect();
+    assert_eq!(lines, [(6, "rn".to_owned()), (9, "three".into())]);
+    assert_eq!(ended.exit, code(5));
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_under_a_running_step_loses_nothing_for_whoever_follows() {
+    let fixture = Fixture::new();
+    assert!(Command::new("mkfifo").arg(fixture.path("fifo")).status().unwrap().success());
+    let order = fixture.script("echo one; read x < ../fifo; echo two; exit 5");
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    assert_eq!(next_line(&mut follower).await, "one");
+    fs::remove_file(order.dir.join("stdout.jsonl")).unwrap();
+    fs::remove_file(order.dir.join("stderr.log")).unwrap();
+    fs::write(fixture.path("fifo"), "\n").unwrap();
+    let (lines, ended) = to_end(&mut follower).await;
+    assert_eq!((lines[0].bytes.as_slice(), lines.len(), ended.exit), (&b"two"[..], 1, code(5)));
+    assert_eq!(gadugi_exec::tail(&order.dir, 100), "");
+}
+
+#[tokio::test]
+async fn what_is_no_file_any_more_keeps_nobody_waiting() {
+    let fixture = Fixture::new();
+    for name in ["stdout.jsonl", "stderr.log"] {
+        let order = fixture.script("echo one; echo one >&2; exit 5");
+        fixture.run(&order).await;
+        let path = order.dir.join(name);
+        fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let adoption = patiently(fixture.executor.adopt(&order.dir, &order.attempt)).await.unwrap();
+        let gadugi_exec::Adoption::Ended(mut follower) = adoption else { panic!("{adoption:?}") };
+        let (lines, ended) = to_end(&mut follower).await;
+        assert_eq!((lines.len(), ended.exit), (usize::from(name == "stderr.log"), code(5)));
+        assert!(gadugi_exec::tail(&order.dir, 100).len() <= 3);
+    }
+}
+
 /// A small file system of the test's own.
 struct SmallDisk<'a>(&'a Path);
 
