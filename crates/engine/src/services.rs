@@ -1,16 +1,21 @@
 //! What people ask for between runs: landing, cleaning, looking after worktrees. Git does the work; the loop is told
 //! what came of it.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod clean;
+mod processes;
+mod worktrees;
 
-use gadugi_core::{Command, Millis, RunId, TaskId};
-use gadugi_sys::clock;
-use gadugi_workspace::{BranchRemoval, LandRefusal, Removal, Repository};
+use std::path::Path;
+
+use gadugi_core::{Command, RunId, TaskId};
+use gadugi_workspace::{BranchRemoval, LandRefusal, Repository};
 
 use crate::connection::{Inside, ask, command};
 use crate::driver::{Asked, failure};
-use crate::protocol::{Failure, Reply, RunView, TaskView, WorktreeLine};
+use crate::protocol::{Failure, Reply, RunView, TaskView};
+
+pub(crate) use clean::clean;
+pub(crate) use worktrees::worktrees;
 
 async fn blocking<T: Send + 'static>(
     inside: &Inside,
@@ -92,64 +97,6 @@ async fn tidy_branches(inside: &Inside, run: &RunView, landed: &str) -> Result<(
     .await
 }
 
-/// Puts away runs that were over long ago: their worktrees where those hold nothing unsaved, then their records.
-pub(crate) async fn clean(inside: &Inside, older_than_hours: f64) -> Result<Reply, Failure> {
-    let age = Millis((older_than_hours.max(0.0) * 3_600_000.0) as u64);
-    let before = clock::now() - age;
-    let (mut runs, mut worktrees, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-    for line in ask(inside, Asked::Runs).await? {
-        if line.finished_at.is_none_or(|at| at > before) {
-            continue;
-        }
-        let run = view(inside, &line.run).await?;
-        let (gone, mut held) = clean_worktrees(inside, &run).await?;
-        worktrees.extend(gone);
-        if run.landed_into.is_empty() && run.tip.as_ref().is_some_and(|tip| *tip != run.base) {
-            // Its branch would stay, but nothing would know any more what it is.
-            held.push((
-                PathBuf::from(&run.branch),
-                format!("its work was not landed: gadugi land {}", run.run),
-            ));
-        }
-        if held.is_empty() {
-            let dir = inside.world.layout.run_dir(&run.run);
-            let id = run.run.clone();
-            ask(inside, |to| Asked::Forget(id, to)).await?;
-            remove_folder(&dir)?;
-            runs.push(run.run);
-        }
-        kept.extend(held);
-    }
-    Ok(Reply::Cleaned { runs, worktrees, kept })
-}
-
-type Cleaned = (Vec<PathBuf>, Vec<(PathBuf, String)>);
-
-async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Failure> {
-    let infos = blocking(inside, Repository::worktrees).await?;
-    let infos = infos.map_err(|error| failure("git", error.to_string()))?;
-    // Those of every attempt: what a task's first try left is there beside what its second merged.
-    let of_run = infos.into_iter().filter(|info| info.ours && task_of(run, &info.path).is_some());
-    let wanted: Vec<(PathBuf, String)> =
-        of_run.map(|info| (info.path, info.branch.unwrap_or_default())).collect();
-    let tip = run.branch.clone();
-    let base = run.base.clone();
-    blocking(inside, move |git| {
-        let mut cleaned = Cleaned::default();
-        for (path, branch) in wanted {
-            // Landed branches are gone; then it is the user's own commits that must hold the work.
-            let into = git.resolve(&tip).or_else(|_| git.resolve("HEAD")).unwrap_or_else(|_| base.clone());
-            match git.remove_worktree(&path, &branch, &into) {
-                Ok(Removal::Removed) => cleaned.0.push(path),
-                Ok(Removal::Kept { reason }) => cleaned.1.push((path, reason.to_string())),
-                Err(error) => cleaned.1.push((path, error.to_string())),
-            }
-        }
-        cleaned
-    })
-    .await
-}
-
 /// The task that a worktree was made for, whichever of its attempts: `parser`, or `parser-2` for the second.
 fn task_of<'run>(run: &'run RunView, path: &Path) -> Option<&'run TaskView> {
     let current = run.tasks.iter().find(|task| task.workspace.as_deref() == Some(path));
@@ -163,62 +110,4 @@ fn task_of<'run>(run: &'run RunView, path: &Path) -> Option<&'run TaskView> {
             })
         })
     })
-}
-
-fn remove_folder(dir: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failure("store", format!("{}: {error}", dir.display())))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The worktrees that are gadugi's, whose they are, and what is wrong with them.
-pub(crate) async fn worktrees(inside: &Inside, repair: bool) -> Result<Reply, Failure> {
-    let mut owners = Vec::new();
-    for line in ask(inside, Asked::Runs).await? {
-        owners.push(view(inside, &line.run).await?);
-    }
-    let mut repaired = Vec::new();
-    if repair {
-        let dirs: BTreeSet<PathBuf> = owners.iter().map(|run| run.worktree_dir.clone()).collect();
-        for dir in dirs {
-            let mended = blocking(inside, move |git| git.repair(&dir)).await?;
-            let mended = mended.map_err(|error| failure("git", error.to_string()))?;
-            repaired.extend(mended.mended);
-            repaired.extend(
-                mended.dropped.iter().map(|path| format!("{}: gone, and held nothing", path.display())),
-            );
-        }
-    }
-    let infos = blocking(inside, Repository::worktrees).await?;
-    let infos = infos.map_err(|error| failure("git", error.to_string()))?;
-    let lines = infos.into_iter().filter(|info| info.ours).map(|info| {
-        let owner = owners.iter().find_map(|run| Some((run, task_of(run, &info.path)?)));
-        let earlier = owner.is_some_and(|(_, task)| task.workspace.as_ref() != Some(&info.path));
-        let (status, detail) = match owner {
-            _ if info.missing => {
-                ("missing", "its folder is gone; `gadugi worktrees --repair` forgets it".to_owned())
-            }
-            None => ("orphaned", "no run on record made it".to_owned()),
-            Some(_) if earlier => ("kept", "of an earlier try".to_owned()),
-            Some((_, task)) if !task.over => ("active", String::new()),
-            Some((_, task)) if task.state == "succeeded" && info.uncommitted == Some(0) => {
-                ("finished", String::new())
-            }
-            Some((_, task)) if info.uncommitted != Some(0) => {
-                ("kept", format!("{}; it holds uncommitted changes", task.state))
-            }
-            Some((_, task)) => ("kept", task.state.clone()),
-        };
-        WorktreeLine {
-            path: info.path.clone(),
-            branch: info.branch.clone(),
-            task: owner.map(|(run, task)| (run.run.clone(), task.id.clone())),
-            status: status.to_owned(),
-            detail,
-        }
-    });
-    Ok(Reply::Worktrees { worktrees: lines.collect(), repaired })
 }

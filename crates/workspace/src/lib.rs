@@ -24,6 +24,7 @@ mod error;
 mod identity;
 mod known;
 mod land;
+mod locks;
 mod objects;
 mod reborn;
 mod refname;
@@ -33,6 +34,7 @@ mod salvage;
 mod snapshot;
 mod stale;
 mod status;
+mod strewn;
 mod worktree;
 
 pub use beginnings::git_version;
@@ -40,9 +42,11 @@ pub use collect::{Collection, Stray};
 pub use diff::{DiffStat, FileStat};
 pub use error::Error;
 pub use land::{LandRefusal, Landed, LandedHow};
+pub use locks::LockInfo;
 pub use refs::BranchRemoval;
 pub use repository::{Head, Repository};
-pub use salvage::{SalvageInfo, Salvaged, Salvaging, salvage_ref};
+pub use salvage::{SalvageInfo, Salvaged, Salvaging, attempt_at, salvage_ref};
+pub use strewn::OwnBranch;
 pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};
 
 /// What can go wrong, in every function that has no refusals of its own.

@@ -33,7 +33,7 @@ pub(crate) fn branch_ref(branch: &str) -> String {
 }
 
 /// Says that a branch is gadugi's own, and where it began. Made in one transaction with the branch.
-fn claim_ref(branch: &str) -> String {
+pub(crate) fn claim_ref(branch: &str) -> String {
     format!("refs/gadugi/branches/{branch}")
 }
 

@@ -26,7 +26,7 @@ use crate::worktree::Tree;
 use crate::{Error, Result};
 use shot::Shot;
 
-pub use refs::{SalvageInfo, salvage_ref};
+pub use refs::{SalvageInfo, attempt_at, salvage_ref};
 
 /// What salvaging came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,6 +37,6 @@ fn free(lock: &Path) -> bool {
 }
 
 /// Tells one lock from the next of that name.
-fn identity(lock: &Path) -> Option<(u64, i64, i64)> {
+pub(crate) fn identity(lock: &Path) -> Option<(u64, i64, i64)> {
     fs::metadata(lock).ok().map(|data| (data.ino(), data.mtime(), data.mtime_nsec()))
 }

@@ -35,7 +35,7 @@ fn whole_run(fixture: &Fixture, repository: &Repository) -> CommitId {
         repository.diff_stat(&base, &composed).unwrap();
         repository.uncommitted().unwrap();
         repository.worktrees().unwrap();
-        repository.repair(&fixture.root.join(".worktrees")).unwrap();
+        repository.repair(&fixture.root.join(".worktrees"), |_| Some(attempt.clone())).unwrap();
         let removal = repository.remove_worktree(&made.path, &request.branch, &composed).unwrap();
         assert_eq!(removal, gadugi_workspace::Removal::Removed);
         tip = composed;

@@ -164,11 +164,130 @@ with_each_git! {
         let made = fixture.worktree("one");
         fixture.git_in(&made.path, ["checkout", "-q", "--detach"]);
         write(&made.path.join("new"), "x");
-        fixture.commit_all_in(&made.path, "work");
+        let detached = fixture.commit_all_in(&made.path, "work");
         fs::remove_dir_all(&made.path).unwrap();
-        assert!(matches!(repository.add_worktree(&fixture.request("one")), Err(Error::PathInUse { .. })));
-        assert_eq!(repository.repair(&fixture.root.join(".worktrees")).unwrap().dropped.len(), 0);
         assert_eq!(kept(repository.remove_worktree(&made.path, "feature/one", &fixture.head()).unwrap()), KeptReason::Unmerged);
+        // Made anew, or forgotten: what only it knew of is salvaged before.
+        let holds = |commit: &gadugi_core::CommitId| {
+            let salvages = repository.salvages().unwrap();
+            salvages.iter().any(|salvage| fixture.output_in(&fixture.root, ["merge-base", "--is-ancestor", commit.as_str(), salvage.commit.as_str()]).status.success())
+        };
+        assert!(!holds(&detached));
+        assert_eq!(repository.add_worktree(&fixture.request("one")).unwrap().commit, fixture.head());
+        assert!(holds(&detached));
+        fixture.git_in(&made.path, ["checkout", "-q", "--detach"]);
+        write(&made.path.join("a.txt"), "staged\n");
+        fixture.git_in(&made.path, ["add", "a.txt"]);
+        fs::remove_dir_all(&made.path).unwrap();
+        let whose = |_: &std::path::Path| Some(support::attempt("two", 2));
+        let repaired = repository.repair(&fixture.root.join(".worktrees"), whose).unwrap();
+        let [salvaged] = &repaired.salvaged[..] else { panic!("{repaired:?}") };
+        assert_eq!((repaired.dropped.len(), salvaged.files), (1, 1));
+        assert_eq!(fixture.show(&format!("{}^2:a.txt", salvaged.reference)), "staged");
+        assert!(!fixture.admin("one").exists());
+    }
+
+    fn what_git_was_told_not_to_look_at_is_not_removed(fixture) {
+        let made = fixture.worktree("one");
+        fixture.git_in(&made.path, ["update-index", "--assume-unchanged", "a.txt"]);
+        fixture.git_in(&made.path, ["update-index", "--skip-worktree", "b.txt"]);
+        let remove = || fixture.repository().remove_worktree(&made.path, "feature/one", &fixture.head()).unwrap();
+        write(&made.path.join("b.txt"), "mine\n");
+        assert_eq!(kept(remove()), KeptReason::Uncommitted(1));
+        write(&made.path.join("a.txt"), "mine\n");
+        assert_eq!(kept(remove()), KeptReason::Uncommitted(2));
+        write(&made.path.join("a.txt"), "one\ntwo\nthree\n");
+        write(&made.path.join("b.txt"), "b\n");
+        assert_eq!(remove(), Removal::Removed);
+    }
+
+    fn an_administration_that_lost_its_link_is_not_taken_for_half_made(fixture) {
+        let made = fixture.worktree("one");
+        write(&made.path.join("a.txt"), "staged\n");
+        fixture.git_in(&made.path, ["add", "a.txt"]);
+        let link = fixture.admin("one").join("gitdir");
+        let text = read(&link);
+        fs::remove_file(&link).unwrap();
+        fixture.repository().clear_remains().unwrap();
+        fixture.worktree("two");
+        assert!(fixture.admin("one").join("index").exists());
+        fs::write(link, text).unwrap();
+        assert_eq!(fixture.git_in(&made.path, ["status", "--porcelain"]), "M  a.txt");
+    }
+
+    fn branches_go_only_where_another_holds_them(fixture) {
+        let repository = fixture.repository();
+        let base = fixture.head();
+        for name in ["one", "two", "three", "four"] {
+            fixture.worktree(name);
+        }
+        repository.open_integration("gadugi/run", &base).unwrap();
+        let tree = |name: &str| fixture.root.join(".worktrees").join(name);
+        let remove = |name: &str| {
+            write(&tree(name).join("new"), "work\n");
+            let commit = fixture.commit_all_in(&tree(name), name);
+            fixture.git(["worktree", "remove", "-f", "-f", tree(name).to_str().unwrap()]);
+            commit
+        };
+        remove("one");
+        let two = remove("two");
+        fixture.git(["branch", "user", two.as_str()]);
+        let kept = |branch: &str| match repository.delete_branch_if_held(branch).unwrap() {
+            BranchRemoval::Kept { reason } => reason,
+            BranchRemoval::Deleted => String::new(),
+        };
+        assert_eq!(kept("feature/one"), "it holds commits that no other branch holds");
+        assert_eq!(kept("feature/two"), "");
+        assert_eq!(kept("feature/three"), "it is checked out");
+        assert_eq!(kept("user"), "gadugi did not make it");
+        assert_eq!(kept("main"), "gadugi did not make it");
+        assert_eq!(kept("gadugi/run"), "");
+        fixture.git(["update-ref", "-d", "refs/heads/feature/four"]);
+        let listed: Vec<_> = repository.own_branches().unwrap().into_iter().map(|own| (own.branch, own.tip.is_some(), own.checked_out)).collect();
+        assert_eq!(listed, [("feature/four".to_owned(), false, false), ("feature/one".to_owned(), true, false), ("feature/three".to_owned(), true, true)]);
+        // Two that hold the same: the last one stays.
+        fixture.git(["branch", "-D", "-q", "user"]);
+        fixture.git(["update-ref", "refs/heads/feature/four", "feature/one"]);
+        fixture.git(["worktree", "remove", "-f", "-f", tree("four").to_str().unwrap()]);
+        assert_eq!((kept("feature/one").as_str(), kept("feature/four").is_empty()), ("", false));
+    }
+
+    fn folders_that_git_does_not_know_are_found(fixture) {
+        let run = fixture.root.join(".worktrees/orchestration-1");
+        let request = WorktreeRequest { path: run.join("known"), ..fixture.request("known") };
+        fixture.repository().add_worktree(&request).unwrap();
+        write(&run.join("unknown/f"), "x");
+        write(&fixture.root.join(".worktrees/mine/f"), "x");
+        let found = fixture.repository().unknown_folders(&fixture.root.join(".worktrees"), |name| name.starts_with("orchestration-")).unwrap();
+        assert_eq!(found, [run.join("unknown")]);
+        assert!(fixture.repository().unknown_folders(&fixture.root.join("a.txt"), |_| true).unwrap().is_empty());
+    }
+
+    fn locks_go_only_where_they_are_nobodys(fixture) {
+        fixture.worktree("one");
+        let git = fixture.root.join(".git");
+        let all = [git.join("index.lock"), git.join("packed-refs.lock"), git.join("refs/heads/main.lock"), fixture.admin("one").join("index.lock")];
+        for lock in &all {
+            write(lock, "");
+        }
+        let repository = fixture.repository();
+        let listed: Vec<_> = repository.locks().into_iter().map(|lock| (lock.path, lock.stale)).collect();
+        let mut wanted: Vec<_> = all.iter().map(|path| (path.clone(), false)).collect();
+        wanted.sort();
+        assert_eq!(listed, wanted, "they are young");
+        assert!(!repository.remove_stale_lock(&all[0]).unwrap());
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+        let old = |lock: &std::path::Path| fs::File::options().write(true).open(lock).unwrap().set_modified(long_ago).unwrap();
+        all.iter().for_each(|lock| old(lock));
+        let open = fs::File::open(&all[1]).unwrap();
+        assert!(repository.locks().iter().all(|lock| !lock.stale), "somebody has one open");
+        drop(open);
+        assert!(repository.locks().iter().all(|lock| lock.stale));
+        assert!(!repository.remove_stale_lock(&git.join("HEAD")).unwrap() && git.join("HEAD").exists());
+        for lock in &all {
+            assert!(repository.remove_stale_lock(lock).unwrap() && !lock.exists());
+        }
+        fixture.commit_all("git works again");
     }
 
     fn a_branch_that_holds_nothing_begins_anew_at_another_base(fixture) {
@@ -393,11 +512,13 @@ with_each_git! {
         fs::rename(&fixture.root, &moved).unwrap();
         let repository = fixture.repository_at(&moved);
         assert!(repository.worktrees().unwrap().iter().any(|tree| tree.missing));
-        let repaired = repository.repair(&moved.join(".worktrees")).unwrap();
+        let repaired = repository.repair(&moved.join(".worktrees"), |_| None).unwrap();
         assert!(repaired.mended.len() >= 2, "{repaired:?}");
         assert_eq!(fixture.git_in(&moved.join(".worktrees/one"), ["status", "--porcelain"]), "?? new");
         fs::remove_dir_all(moved.join(".worktrees/two")).unwrap();
-        assert_eq!(repository.repair(&moved.join(".worktrees")).unwrap().dropped, [moved.join(".worktrees/two")]);
+        assert!(repository.repair(&moved.join(".worktrees"), |_| None).unwrap().dropped.is_empty(), "somebody works with it");
+        let whose = |path: &std::path::Path| Some(gadugi_workspace::attempt_at(path));
+        assert_eq!(repository.repair(&moved.join(".worktrees"), whose).unwrap().dropped, [moved.join(".worktrees/two")]);
         assert!(two.path != moved.join(".worktrees/two"));
     }
 

@@ -34,39 +34,92 @@ enum Action {
     Repair,
 }
 
+/// What no worktree is: [`WorktreeLine::status`] of what dead runs left beside them.
+const LEFTOVERS: &[&str] = &["unknown", "branch", "lock", "process", "salvaged"];
+/// What is not as it should be.
+const WRONG: &[&str] = &["orphaned", "missing", "damaged", "unknown", "lock", "process"];
+
 pub(crate) fn run(global: &Global, args: &WorktreesArgs) -> Done {
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine().await?;
         let repair = args.repair || args.action == Action::Repair;
-        let (worktrees, repaired) = match client.ask(&Request::Worktrees { repair }).await? {
+        let (lines, repaired) = match client.ask(&Request::Worktrees { repair }).await? {
             Reply::Worktrees { worktrees, repaired } => (worktrees, repaired),
             other => return Err(Problem::unexpected(&other).into()),
         };
+        let wrong = lines.iter().any(|line| WRONG.contains(&line.status.as_str()));
+        let (leftovers, worktrees): (Vec<_>, Vec<_>) =
+            lines.into_iter().partition(|line| LEFTOVERS.contains(&line.status.as_str()));
         if args.json {
-            let all = serde_json::json!({"worktrees": worktrees, "repaired": repaired});
+            let all =
+                serde_json::json!({"worktrees": worktrees, "leftovers": leftovers, "repaired": repaired});
             output::result_json_pretty(&all)?;
         } else {
             for line in repaired {
                 output::result(&format!("mended: {}\n", text::line(&line)))?;
             }
-            output::result(&render(&worktrees))?;
+            output::result(&render(&worktrees, &leftovers))?;
+            if wrong && !repair {
+                output::say("`gadugi worktrees --repair` mends what can be mended, and loses nothing");
+            }
         }
-        let wrong = worktrees.iter().any(|tree| ["orphaned", "missing"].contains(&tree.status.as_str()));
         Ok(if args.action == Action::Validate && wrong { Exit::Failure } else { Exit::Success })
     })
 }
 
-fn render(worktrees: &[WorktreeLine]) -> String {
+fn render(worktrees: &[WorktreeLine], leftovers: &[WorktreeLine]) -> String {
+    let task =
+        |line: &WorktreeLine| line.task.as_ref().map_or_else(String::new, |(_, task)| task.to_string());
+    let mut out = String::new();
     if worktrees.is_empty() {
-        return "no worktrees of gadugi's are here\n".to_owned();
+        out.push_str("no worktrees of gadugi's are here\n");
+    } else {
+        let columns = ["STATUS", "TASK", "BRANCH", "PATH", "DETAIL"].map(|name| (name, Align::Left));
+        let mut table = Table::new(&columns);
+        for tree in worktrees {
+            let branch = tree.branch.clone().unwrap_or_default();
+            table.row([
+                &tree.status,
+                &task(tree),
+                &branch,
+                &tree.path.to_string_lossy().into_owned(),
+                &tree.detail,
+            ]);
+        }
+        out.push_str(&table.render(output::columns()));
     }
-    let columns = ["STATUS", "TASK", "BRANCH", "PATH", "DETAIL"].map(|name| (name, Align::Left));
-    let mut table = Table::new(&columns);
-    for tree in worktrees {
-        let task = tree.task.as_ref().map_or_else(String::new, |(_, task)| task.to_string());
-        let branch = tree.branch.clone().unwrap_or_default();
-        table.row([&tree.status, &task, &branch, &tree.path.to_string_lossy().into_owned(), &tree.detail]);
+    if !leftovers.is_empty() {
+        let mut table = Table::new(&["WHAT", "TASK", "WHERE", "DETAIL"].map(|name| (name, Align::Left)));
+        for line in leftovers {
+            let what = if line.status == "unknown" { "folder" } else { &line.status };
+            table.row([what, &task(line), &line.path.to_string_lossy(), &line.detail]);
+        }
+        out.push('\n');
+        out.push_str(&table.render(output::columns()));
     }
-    table.render(output::columns())
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worktrees_and_what_lies_beside_them_are_told_apart() {
+        let line = |path: &str, status: &str| WorktreeLine {
+            path: path.into(),
+            branch: None,
+            task: Some((gadugi_core::RunId::new("r"), gadugi_core::TaskId::new("lexer"))),
+            status: status.into(),
+            detail: "why".into(),
+        };
+        let text = render(&[line("/w/lexer", "kept")], &[line("refs/gadugi/salvage/x", "salvaged")]);
+        let rows: Vec<Vec<&str>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
+        assert_eq!(rows[0], ["STATUS", "TASK", "BRANCH", "PATH", "DETAIL"]);
+        assert_eq!(rows[1], ["kept", "lexer", "/w/lexer", "why"]);
+        assert_eq!(rows[3], ["WHAT", "TASK", "WHERE", "DETAIL"]);
+        assert_eq!(rows[4], ["salvaged", "lexer", "refs/gadugi/salvage/x", "why"]);
+        assert_eq!(render(&[], &[]), "no worktrees of gadugi's are here\n");
+    }
 }

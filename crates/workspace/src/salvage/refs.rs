@@ -34,6 +34,15 @@ pub fn salvage_ref(attempt: &AttemptId) -> String {
     format!("{FOLDER}{}/{}-{}", part(attempt.task.as_str()), part(run), attempt.attempt)
 }
 
+/// Whose worktree lies at a path, as far as the path says it: `…/<run>/<task>`. For what no record tells of.
+pub fn attempt_at(path: &Path) -> AttemptId {
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name)
+            .map_or_else(|| "unknown".into(), |name| name.to_string_lossy().into_owned())
+    };
+    AttemptId { run: RunId::new(name(path.parent())), task: TaskId::new(name(Some(path))), attempt: 1 }
+}
+
 /// Task ids are safe in paths; in a ref `..`, a final dot, a leading one and a final `.lock` are not.
 fn part(id: &str) -> String {
     let mut name: String =

@@ -13,7 +13,7 @@ use crate::door::{Answer, Call, Place, fields, lossy};
 use crate::objects::GITLINK;
 use crate::repository::Repository;
 use crate::snapshot::{copy_index, remove_if_there};
-use crate::worktree::path_of;
+use crate::worktree::{Tree, path_of};
 use crate::{Error, Result};
 
 /// A file beyond it stays where it lies and is named: git would keep it in the user's repository for good.
@@ -107,13 +107,24 @@ impl Repository {
         Ok(Shot { tree, staged, left_out })
     }
 
-    /// The state of one whose folder is gone: what is committed.
+    /// The state of one whose folder is gone: what is committed, and what was staged.
     pub(super) fn no_shot(&self, source: &Source<'_>) -> Result<Shot> {
-        let tree = match &source.head {
+        let plain = match &source.head {
             Some(head) => self.tree_of(head)?,
             None => self.empty_tree()?,
         };
-        Ok(Shot { tree, staged: None, left_out: Vec::new() })
+        let mut staged = None;
+        if let Some(tree) = source.tree.filter(|tree| tree.git_dir.join("index").exists()) {
+            let index = Index::new(&tree.git_dir);
+            self.begin_index(source, &index)?;
+            let all = self.write_tree(&source.place, &index, &["--missing-ok"])?;
+            if all != plain {
+                let changes = self.changes(&plain, &all)?;
+                let only: Vec<_> = changes.into_iter().map(|change| change.path).collect();
+                staged = Some(Staged { tree: all, only });
+            }
+        }
+        Ok(Shot { tree: plain, staged, left_out: Vec::new() })
     }
 
     /// The tree that holds nothing.
@@ -139,8 +150,18 @@ impl Repository {
         index.on(self.git.call(&source.place, from)).done()
     }
 
-    /// Files that the index was told to take for unchanged are looked at as well.
-    fn show_hidden(&self, place: &Place, index: &Index) -> Result<()> {
+    /// How many files differ that the index was told to take for unchanged, so that `git status` says nothing of them.
+    pub(crate) fn hidden_changes(&self, tree: &Tree) -> Result<usize> {
+        let index = Index::new(&tree.git_dir);
+        if !copy_index(&tree.git_dir.join("index"), &index.0)? || !self.show_hidden(&tree.place, &index)? {
+            return Ok(0);
+        }
+        index.on(self.git.call(&tree.place, ["update-index", "-q", "--refresh"])).answer()?;
+        Ok(self.differing(&tree.place, &index)?.len())
+    }
+
+    /// Files that the index was told to take for unchanged are looked at as well. Whether there are any.
+    fn show_hidden(&self, place: &Place, index: &Index) -> Result<bool> {
         let listing = index.on(self.git.call(place, ["ls-files", "-v", "-z"])).bytes()?;
         let (mut assumed, mut skipped) = (Vec::new(), Vec::new());
         for field in fields(&listing) {
@@ -157,13 +178,14 @@ impl Repository {
                 skipped.push(0);
             }
         }
+        let any = !assumed.is_empty() || !skipped.is_empty();
         for (flag, names) in [("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)] {
             if !names.is_empty() {
                 let call = index.on(self.git.call(place, ["update-index", "-z", flag, "--stdin"]));
                 call.input(names).done()?;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Conflicts are no part of a tree: where they hinder they go from this index, and the files as they lie come in.

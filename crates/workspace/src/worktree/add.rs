@@ -10,6 +10,7 @@ use gadugi_sys::lock::FileLock;
 use super::{LOCK_REASON, Marker, Stage, Tree, Worktree, WorktreeRequest, canonical};
 use crate::refs::branch_ref;
 use crate::repository::Repository;
+use crate::salvage::attempt_at;
 use crate::snapshot::remove_if_there;
 use crate::{Error, Result};
 
@@ -110,24 +111,14 @@ impl Repository {
                 tree.mark(Stage::Preparing, branch)?;
                 return Ok(Some(tree));
             }
-            // Its folder was taken away. Commits on a detached HEAD are known here alone.
             Stage::Ready if tree.path().exists() => return Err(in_use()),
-            Stage::Ready if !branch.is_empty() && !self.head_is_on_branch(head.as_ref(), branch)? => {
-                return Err(in_use());
-            }
+            // Its folder was taken away. What was staged, and commits on no branch, are known here alone.
+            Stage::Ready => drop(self.salvage(&attempt_at(tree.path()), tree.path(), branch)?),
             _ => {}
         }
         clear_remains(tree.path())?;
         fs::remove_dir_all(&tree.git_dir).map_err(Error::io(&tree.git_dir))?;
         Ok(None)
-    }
-
-    fn head_is_on_branch(&self, head: Option<&CommitId>, branch: &str) -> Result<bool> {
-        match (head, self.branch_tip(branch)?) {
-            (Some(head), Some(tip)) => self.is_ancestor(head, &tip),
-            (None, _) => Ok(true),
-            (Some(_), None) => Ok(false),
-        }
     }
 
     /// Checks the files out and copies what is to be included, one process at a time for one worktree. `head`: where it

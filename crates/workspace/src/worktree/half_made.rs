@@ -39,8 +39,10 @@ impl Repository {
 fn half_made(git_dir: &Path) -> bool {
     let text = |name: &str| fs::read_to_string(git_dir.join(name)).unwrap_or_default();
     let has = |name: &str| git_dir.join(name).exists();
+    let marker = text("gadugi");
     if !has("gitdir") && (has("gadugi") || has("gadugi.lock")) {
-        return true;
+        // One that was ready lost that file in another way; what else lies there is all that is known of its work.
+        return !marker.starts_with("ready");
     }
     let lacks = ["gitdir", "commondir", "HEAD"].into_iter().any(|name| text(name).trim().is_empty());
     lacks && text("locked").trim() == LOCK_REASON && !git_dir.join("gadugi").exists()

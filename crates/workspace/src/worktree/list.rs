@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gadugi_core::CommitId;
+use gadugi_core::{AttemptId, CommitId};
 
 use super::{Stage, Tree, canonical};
-use crate::Result;
 use crate::door::Place;
 use crate::repository::Repository;
+use crate::{Result, Salvaged, Salvaging};
 
 /// One worktree of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct WorktreeInfo {
     pub uncommitted: Option<usize>,
     /// Whether gadugi made it.
     pub ours: bool,
+    /// The branch that gadugi made it for, whatever is checked out now; empty: for tests of composed work.
+    pub made_for: Option<String>,
     /// Whether it is one of gadugi's that was never finished, or whose removal was broken off.
     pub unfinished: bool,
 }
@@ -38,8 +40,12 @@ pub struct WorktreeInfo {
 pub struct Repair {
     /// What git mended, in its own words.
     pub mended: Vec<String>,
-    /// Gadugi's worktrees whose folder is gone and that held nothing: no longer registered.
+    /// Gadugi's worktrees whose folder is gone: no longer registered.
     pub dropped: Vec<PathBuf>,
+    /// What those alone had known of.
+    pub salvaged: Vec<Salvaged>,
+    /// Those that stay as they are, and why.
+    pub failed: Vec<(PathBuf, String)>,
 }
 
 impl Repository {
@@ -71,6 +77,7 @@ impl Repository {
             missing,
             uncommitted,
             ours: tree.is_some_and(Tree::ours),
+            made_for: tree.and_then(Tree::marker).map(|marker| marker.branch),
             unfinished: tree.is_some_and(|tree| {
                 tree.ours() && tree.marker().is_none_or(|marker| marker.stage != Stage::Ready)
             }),
@@ -78,15 +85,52 @@ impl Repository {
     }
 
     /// Mends the links between the repository and its worktrees after one of them was moved, and forgets those of
-    /// gadugi's worktrees whose folder is gone and whose commits are all on their branch. `dir`: the folder of worktrees, which
-    /// may have moved along with the repository.
-    pub fn repair(&self, dir: &Path) -> Result<Repair> {
+    /// gadugi's worktrees whose folder is gone: what they alone knew of (staged files, commits on no branch) is
+    /// salvaged first. `dir`: the folder of worktrees, which may have moved along with the repository. `attempt` says whose
+    /// a worktree is; none: somebody works with it, and it stays as it is.
+    pub fn repair(&self, dir: &Path, attempt: impl Fn(&Path) -> Option<AttemptId>) -> Result<Repair> {
+        let mut repair = Repair { mended: self.repair_links(dir)?, ..Repair::default() };
+        for tree in self.trees()? {
+            let (Some(marker), Some(attempt)) = (tree.marker(), attempt(tree.path())) else { continue };
+            if tree.path().exists() {
+                continue;
+            }
+            match self.drop_gone(&tree, &marker.branch, &attempt) {
+                Ok((dropped, salvaged)) => {
+                    repair.dropped.extend(dropped.then(|| tree.path().to_owned()));
+                    repair.salvaged.extend(salvaged);
+                }
+                Err(error) => repair.failed.push((tree.path().to_owned(), error.to_string())),
+            }
+        }
+        Ok(repair)
+    }
+
+    fn drop_gone(&self, tree: &Tree, branch: &str, attempt: &AttemptId) -> Result<(bool, Option<Salvaged>)> {
+        let salvaged = match self.salvage(attempt, tree.path(), branch)? {
+            Salvaging::Kept(salvaged) => Some(salvaged),
+            Salvaging::Nothing | Salvaging::Gone => None,
+        };
         let _lock = self.worktree_lock()?;
-        let mut repair = Repair::default();
+        // Somebody may have made it anew meanwhile.
+        let gone = !tree.path().exists();
+        if gone {
+            fs::remove_dir_all(&tree.git_dir).map_err(crate::Error::io(&tree.git_dir))?;
+        }
+        Ok((gone, salvaged))
+    }
+
+    fn repair_links(&self, dir: &Path) -> Result<Vec<String>> {
+        let _lock = self.worktree_lock()?;
         let mut moved = Vec::new();
-        if let Ok(entries) = fs::read_dir(dir) {
-            let folders = entries.filter_map(|entry| Some(canonical(&entry.ok()?.path())));
-            moved.extend(folders.filter(|folder| folder.join(".git").is_file()));
+        let inside = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        // `dir/<task>` and `dir/<run>/<task>`
+        for folder in
+            inside(dir).flat_map(|folder| inside(&folder).chain([folder.clone()]).collect::<Vec<_>>())
+        {
+            if folder.join(".git").is_file() {
+                moved.push(canonical(&folder));
+            }
         }
         let mut call = self.main(["worktree", "repair", "--"]);
         for folder in &moved {
@@ -94,20 +138,6 @@ impl Repository {
         }
         let answer = call.answer()?;
         let said = format!("{}\n{}", String::from_utf8_lossy(&answer.stdout), answer.stderr);
-        repair.mended = said.lines().filter(|line| line.starts_with("repair:")).map(str::to_owned).collect();
-        for tree in self.trees()? {
-            let Some(marker) = tree.marker() else { continue };
-            let (head, _) = self.head_of(&tree.place).unwrap_or((None, None));
-            let tip = if marker.branch.is_empty() { head.clone() } else { self.branch_tip(&marker.branch)? };
-            let held = match (&head, &tip) {
-                (Some(head), Some(tip)) => self.is_ancestor(head, tip)?,
-                (head, _) => head.is_none(),
-            };
-            if !tree.path().exists() && held {
-                fs::remove_dir_all(&tree.git_dir).map_err(crate::Error::io(&tree.git_dir))?;
-                repair.dropped.push(tree.path().to_owned());
-            }
-        }
-        Ok(repair)
+        Ok(said.lines().filter(|line| line.starts_with("repair:")).map(str::to_owned).collect())
     }
 }

@@ -243,7 +243,7 @@ impl Drop for Turn<'_> {
 }
 
 /// The path without symlinks and dots, as far as it exists.
-fn canonical(path: &Path) -> PathBuf {
+pub(crate) fn canonical(path: &Path) -> PathBuf {
     if let Ok(path) = fs::canonicalize(path) {
         return path;
     }

@@ -78,7 +78,15 @@ impl Repository {
                     return Ok(Some(KeptReason::Unmerged));
                 }
             }
-            Ok(uncommitted(&state.entries, marker))
+            if let Some(reason) = uncommitted(&state.entries, marker) {
+                return Ok(Some(reason));
+            }
+            let hidden = if tree.path().exists() && marker.stage == Stage::Ready {
+                self.hidden_changes(tree)?
+            } else {
+                0
+            };
+            Ok((hidden > 0).then_some(KeptReason::Uncommitted(hidden)))
         })
     }
 
