@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, KindChoice, Length, Parallel, Pids, Program, ShellCommand, ShellCommands, Size,
-    StrategyChoice, Switch, TaskTimeout, Texts, Turns, Url, UvChoice, Word,
+    HomeChoice, HostPorts, KindChoice, Length, Parallel, Percent, Pids, Program, ShellCommand, ShellCommands,
+    Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, Url, UvChoice, Word,
 };
 
 /// The whole file.
@@ -18,6 +18,12 @@ use crate::values::{
 pub struct ConfigFile {
     /// How tasks are run.
     pub run: RunSection,
+    /// What is tried again when it ends badly, how often and how soon.
+    pub retry: RetrySection,
+    /// When silence is taken for a hang.
+    pub hang: HangSection,
+    /// What the machine must have left for another task to begin.
+    pub admission: AdmissionSection,
     /// What one task may use.
     pub limits: LimitsSection,
     /// Where tasks work.
@@ -72,6 +78,51 @@ pub struct RunSection {
     pub grace: Option<Length>,
     /// How long a step outlives an engine that does not come back.
     pub lease: Option<Length>,
+}
+
+/// `[retry]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [retry]")]
+#[schemars(deny_unknown_fields)]
+pub struct RetrySection {
+    /// Tries in a row while the model API is overloaded, away or failing.
+    pub transient: Option<Tries>,
+    /// Tries in a row after crashes, losses, hangs and failures to start.
+    pub crashes: Option<Tries>,
+    /// How often a conversation that used up its turns is continued.
+    pub continuations: Option<Tries>,
+    /// Tries after a failure of the task's own.
+    pub failures: Option<Tries>,
+    /// The longest that the first pause can be; each further one may be twice as long.
+    pub first: Option<Length>,
+    /// The longest that any pause can be.
+    pub cap: Option<Length>,
+}
+
+/// `[hang]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [hang]")]
+#[schemars(deny_unknown_fields)]
+pub struct HangSection {
+    /// A step without a sign of life for so long is shown as suspect.
+    pub suspect: Option<Length>,
+    /// A step without a sign of life for so long is stopped and taken up again.
+    pub stop: Option<Length>,
+    /// How long an agent may live on in silence after its final result.
+    pub after_result: Option<Length>,
+}
+
+/// `[admission]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [admission]")]
+#[schemars(deny_unknown_fields)]
+pub struct AdmissionSection {
+    /// With less memory available, tasks begin one at a time.
+    pub min_memory: Option<Size>,
+    /// With less room on the disk, nothing begins.
+    pub min_disk: Option<Size>,
+    /// With the processors busier than so many percent, none begins beyond the slots that were named.
+    pub max_cpu: Option<Percent>,
 }
 
 /// `[limits]`

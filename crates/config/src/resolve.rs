@@ -5,15 +5,17 @@ mod layers;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gadugi_core::{AGENTS, AgentSettings, Kind, Millis, RunSettings};
+use gadugi_core::{
+    AGENTS, AdmissionSettings, AgentSettings, HangSettings, Kind, Millis, RetrySettings, RunSettings,
+};
 use gadugi_sys::env;
 
 use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, Length, ShellCommands, StrategyChoice, Switch, TaskTimeout, Texts, Turns,
-    UvChoice,
+    HomeChoice, HostPorts, Length, Percent, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts,
+    Tries, Turns, UvChoice,
 };
 use layers::{Key, Layers};
 
@@ -156,6 +158,9 @@ pub fn resolve_with(
         |f| &f.run.fallback_to_sequential,
     )?;
     let limits = limits(&mut layers)?;
+    settings.retry = retry(&mut layers, &defaults.retry)?;
+    settings.hang = hang(&mut layers, &defaults.hang)?;
+    settings.admission = admission(&mut layers, &defaults.admission)?;
     workspace_section(&mut layers, &defaults, &mut settings)?;
     let dir =
         layers.or(Key::file("monitoring.dir"), Folder(".gadugi/monitoring".into()), |f| &f.monitoring.dir)?;
@@ -228,6 +233,46 @@ fn run_section(
     settings.grace = layers.or(Key::file("run.grace"), Length(defaults.grace), |f| &f.run.grace)?.0;
     settings.lease = layers.or(Key::file("run.lease"), Length(defaults.lease), |f| &f.run.lease)?.0;
     Ok(settings)
+}
+
+fn retry(layers: &mut Layers<'_>, defaults: &RetrySettings) -> Result<RetrySettings, ConfigError> {
+    let key = |name: &str| Key::file(format!("retry.{name}"));
+    Ok(RetrySettings {
+        transient: layers.or(key("transient"), Tries(defaults.transient), |f| &f.retry.transient)?.0,
+        crashes: layers.or(key("crashes"), Tries(defaults.crashes), |f| &f.retry.crashes)?.0,
+        continuations: layers
+            .or(key("continuations"), Tries(defaults.continuations), |f| &f.retry.continuations)?
+            .0,
+        failures: layers.or(key("failures"), Tries(defaults.failures), |f| &f.retry.failures)?.0,
+        first: layers.or(key("first"), Length(defaults.first), |f| &f.retry.first)?.0,
+        cap: layers.or(key("cap"), Length(defaults.cap), |f| &f.retry.cap)?.0,
+    })
+}
+
+fn hang(layers: &mut Layers<'_>, defaults: &HangSettings) -> Result<HangSettings, ConfigError> {
+    let key = |name: &str| Key::file(format!("hang.{name}"));
+    Ok(HangSettings {
+        suspect: layers.or(key("suspect"), Length(defaults.suspect), |f| &f.hang.suspect)?.0,
+        stop: layers.or(key("stop"), Length(defaults.stop), |f| &f.hang.stop)?.0,
+        after_result: layers
+            .or(key("after_result"), Length(defaults.after_result), |f| &f.hang.after_result)?
+            .0,
+    })
+}
+
+fn admission(
+    layers: &mut Layers<'_>,
+    defaults: &AdmissionSettings,
+) -> Result<AdmissionSettings, ConfigError> {
+    const MIB: u64 = 1 << 20;
+    let key = |name: &str| Key::file(format!("admission.{name}"));
+    let (memory, disk) = (Size(defaults.min_memory_mib * MIB), Size(defaults.min_disk_mib * MIB));
+    let cpu = Percent(defaults.max_cpu_percent);
+    Ok(AdmissionSettings {
+        min_memory_mib: layers.or(key("min_memory"), memory, |f| &f.admission.min_memory)?.0 / MIB,
+        min_disk_mib: layers.or(key("min_disk"), disk, |f| &f.admission.min_disk)?.0 / MIB,
+        max_cpu_percent: layers.or(key("max_cpu"), cpu, |f| &f.admission.max_cpu)?.0,
+    })
 }
 
 fn limits(layers: &mut Layers<'_>) -> Result<Limits, ConfigError> {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gadugi_core::{ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, RunSettings, UvPolicy};
+use gadugi_core::{
+    AdmissionSettings, ExecutorKind, HangSettings, HomePolicy, Kind, MergeStrategy, Millis, RetrySettings,
+    RunSettings, UvPolicy,
+};
 use tempfile::TempDir;
 
 use crate::*;
@@ -190,6 +193,21 @@ keep = true
 fallback_to_sequential = false
 grace = "3s"
 lease = "20m"
+[retry]
+transient = 7
+crashes = 2
+continuations = 0
+failures = 1
+first = "100ms"
+cap = "3s"
+[hang]
+suspect = "1m"
+stop = "2m"
+after_result = "4s"
+[admission]
+min_memory = "2GiB"
+min_disk = "100MiB"
+max_cpu = 75
 [limits]
 memory = "4GiB"
 cpus = 1.5
@@ -231,6 +249,13 @@ fn every_key_of_a_file_arrives() {
     let settings = &resolved.settings;
     assert_eq!((settings.max_parallel, settings.timeout), (Some(1024), Millis::seconds(1800)));
     assert_eq!((settings.grace, settings.lease), (Millis::seconds(3), Millis::seconds(1200)));
+    let (first, cap) = (Millis(100), Millis::seconds(3));
+    let retry = RetrySettings { transient: 7, crashes: 2, continuations: 0, failures: 1, first, cap };
+    assert_eq!(settings.retry, retry);
+    let (suspect, stop) = (Millis::seconds(60), Millis::seconds(120));
+    assert_eq!(settings.hang, HangSettings { suspect, stop, after_result: Millis::seconds(4) });
+    let admission = AdmissionSettings { min_memory_mib: 2048, min_disk_mib: 100, max_cpu_percent: 75 };
+    assert_eq!(settings.admission, admission);
     assert_eq!((settings.budget_microusd, settings.task_budget_microusd), (Some(10_000_000), Some(500_000)));
     assert_eq!((settings.review, settings.keep, resolved.fallback_to_sequential), (false, true, false));
     assert_eq!((settings.home, settings.uv), (HomePolicy::Own, UvPolicy::Off));
@@ -254,7 +279,7 @@ fn every_key_of_a_file_arrives() {
     assert_eq!(resolved.classify, [(Kind::Documentation, vec!["guide".to_owned()])]);
     let sections: Vec<String> = resolved.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(sections.len(), 2, "{sections:?}");
-    assert!(sections[0].ends_with("gadugi.toml:34: [gateway] has no effect in this version"), "{sections:?}");
+    assert!(sections[0].ends_with("gadugi.toml:49: [gateway] has no effect in this version"), "{sections:?}");
     let known = ["run.verify", "merge.verify", "agents.claude.env", "gateway.upstream", "limits.disk"];
     for key in known {
         assert!(matches!(setting(&resolved, key).1, Source::ProjectFile { line: 2.., .. }), "{key}");

@@ -57,6 +57,16 @@ whole_number! {
     Pids, 1..=4194304
 }
 
+whole_number! {
+    /// How often something is tried.
+    Tries, 0..=1000
+}
+
+whole_number! {
+    /// A share of the whole.
+    Percent, 1..=100
+}
+
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident of $inner:ty, $($word:literal => $value:expr),*; later $($later:literal),*) => {
         $(#[$doc])*
@@ -374,6 +384,8 @@ in_files!(
     Parallel,
     Turns,
     Pids,
+    Tries,
+    Percent,
     ExecutorChoice,
     HomeChoice,
     UvChoice,
