@@ -162,6 +162,7 @@ const WORDS: &[(&str, Meaning)] = &[
     ("socket connection was closed", Meaning::Overload),
     ("fetch failed", Meaning::Overload),
     ("request timed out", Meaning::Overload),
+    ("the operation timed out", Meaning::Overload),
     ("etimedout", Meaning::Overload),
     ("enotfound", Meaning::Overload),
     ("eai_again", Meaning::Overload),
@@ -304,6 +305,8 @@ mod tests {
             (1, "success", true, Some(413), "Request too large (max 32MB).", EndClass::Refused),
             (1, "success", true, None, "Prompt is too long", EndClass::Refused),
             (1, "success", true, None, "Request timed out", EndClass::Overloaded),
+            // A stream that fell silent, after 301 s.
+            (1, "success", true, None, "API Error: The operation timed out.", EndClass::Overloaded),
             (
                 1,
                 "success",

@@ -25,6 +25,13 @@ impl StreamReader {
         self.parser.line(line)
     }
 
+    /// Whether the agent has said its last word: a result, and nothing behind it that begins another turn. It should end
+    /// soon then: Claude Code 2.1.197 holds its result back while sub-agents of its own are at work, and gives commands
+    /// in the background 5 s after it. Lines of no interest (the end of such a command) may still come.
+    pub fn over(&self) -> bool {
+        self.parser.over()
+    }
+
     /// What the step used so far.
     pub fn usage(&self) -> Usage {
         self.parser.usage()

@@ -66,6 +66,18 @@ fn the_last_result_counts() {
 }
 
 #[test]
+fn the_last_word_is_said_until_another_turn_begins() {
+    let init = r#"{"type":"system","subtype":"init","session_id":"a"}"#;
+    let told = r#"{"type":"system","subtype":"task_notification","status":"stopped"}"#;
+    let mut reader = StreamReader::new(AgentKind::Claude);
+    let over = [init, SUCCESS, told, "words", init, told, SUCCESS].map(|line| {
+        reader.line(line.as_bytes());
+        reader.over()
+    });
+    assert_eq!(over, [false, true, true, true, false, false, true]);
+}
+
+#[test]
 fn a_failure_that_was_got_over_is_none_and_one_of_a_helper_neither() {
     let lost = r#"{"type":"assistant","error":"server_error","message":{"model":"<synthetic>","content":[{"type":"text","text":"words of a later version"}]}}"#;
     let helper = lost.replace("\"error\"", "\"parent_tool_use_id\":\"t\",\"error\"");

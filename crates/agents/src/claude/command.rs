@@ -49,8 +49,8 @@ const ENV_REMOVED: &[&str] = &[
 /// - `API_TIMEOUT_MS`: from a request to the **head** of its answer, not to its end, and not between events: an answer
 ///   that has begun is not cut by it, however long the model thinks. A server that says nothing costs 300 s a try unless
 ///   told otherwise; two minutes is beyond any wait for a first token that is worth waiting for. What falls silent in
-///   the middle of a stream is given up by a watchdog of Claude Code's own after 300 s without an event
-///   (`CLAUDE_STREAM_IDLE_TIMEOUT_MS`, which cannot be made shorter); it is left as it is.
+///   the middle of a stream is given up by Claude Code itself after 300 s (measured: 301 s) without a byte, or with
+///   nothing but pings (`CLAUDE_STREAM_IDLE_TIMEOUT_MS`, which cannot be made shorter); that is left as it is.
 /// - `CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK`: a stream that breaks before its first whole block is asked for again
 ///   as one object, whose head comes with its end: minutes without a sign of life, and an answer cut by the timeout
 ///   above, written again and paid for again. With this the turn ends, and the engine resumes the session.

@@ -27,6 +27,8 @@ pub(crate) struct Parser {
     /// What the last result said, which counts more.
     total: Option<Usage>,
     result: Option<ResultFacts>,
+    /// Whether nothing came behind the last result that begins another turn.
+    over: bool,
     /// The client's own word for the failure of its last request, where that failed.
     error_kind: String,
     limit_rejected: bool,
@@ -41,6 +43,10 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
+    pub(crate) fn over(&self) -> bool {
+        self.over
+    }
+
     pub(crate) fn line(&mut self, line: &[u8]) -> Vec<AgentEvent> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Vec::new();
@@ -52,6 +58,12 @@ impl Parser {
             }
             return vec![AgentEvent::Unknown];
         };
+        match (parsed.kind.as_str(), parsed.subtype.as_str()) {
+            ("result", _) => self.over = true,
+            // The end of a background command is told behind the result, and begins nothing.
+            ("system", "init") | ("assistant" | "user" | "stream_event", _) => self.over = false,
+            _ => {}
+        }
         match (parsed.kind.as_str(), parsed.subtype.as_str()) {
             ("system", "init") => vec![AgentEvent::SessionStarted {
                 session: parsed.session_id.map(SessionId::new),
