@@ -31,6 +31,15 @@ pub struct StoredEvent {
     pub event: Event,
 }
 
+impl StoredEvent {
+    /// Understands a row of the log: `body` is the event as JSON.
+    pub fn read(seq: u64, at: Timestamp, body: &[u8]) -> Result<Self, BadRow> {
+        serde_json::from_slice(body)
+            .map(|event| Self { seq, at, event })
+            .map_err(|error| BadRow { seq, detail: error.to_string() })
+    }
+}
+
 /// A stored row that this program does not understand. The rows around it can still be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
@@ -326,9 +335,7 @@ fn understand(row: &Row<'_>) -> Result<Result<StoredEvent, BadRow>, rusqlite::Er
     let seq = row.get::<_, i64>(0)?.unsigned_abs();
     let at = Timestamp(row.get(1)?);
     Ok(match row.get_ref(2)? {
-        ValueRef::Text(body) | ValueRef::Blob(body) => serde_json::from_slice(body)
-            .map(|event| StoredEvent { seq, at, event })
-            .map_err(|error| BadRow { seq, detail: error.to_string() }),
+        ValueRef::Text(body) | ValueRef::Blob(body) => StoredEvent::read(seq, at, body),
         _ => Err(BadRow { seq, detail: "its body is no text".into() }),
     })
 }
