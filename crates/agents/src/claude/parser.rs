@@ -9,11 +9,14 @@ use gadugi_core::{AgentEnd, EndClass, Millis, Phase, SessionId, StepExit, Timest
 use crate::AgentEvent;
 use crate::class::{Evidence, ResultFacts, classify};
 use crate::event::one_line;
-use lines::{Block, Content, Line, LineUsage, RateLimitInfo, ResultLine, add};
+use lines::{Block, Content, Line, LineUsage, RateLimitInfo, ResultLine, add, read};
 
 /// Characters of a summary, a detail, a remembered line.
 const SUMMARY: usize = 160;
 const DETAIL: usize = 500;
+
+/// Characters of an id or another word that is remembered; Claude Code's have some thirty.
+const WORD: usize = 200;
 
 /// Messages whose usage may still grow: parallel sub-agents can have some lines of theirs between those of one message.
 const OPEN_MESSAGES: usize = 64;
@@ -51,7 +54,7 @@ impl Parser {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Vec::new();
         }
-        let Ok(parsed) = serde_json::from_slice::<Line>(line) else {
+        let Some(parsed) = read::<Line>(line) else {
             let text = String::from_utf8_lossy(&line[..line.len().min(4 * DETAIL)]);
             if !text.trim_start().starts_with('{') {
                 self.last_plain = one_line(&text, DETAIL);
@@ -79,7 +82,11 @@ impl Parser {
             ("assistant", _) => self.assistant(parsed),
             ("user", _) => tool_results(&parsed),
             ("rate_limit_event", _) => self.rate_limit(parsed.rate_limit_info.unwrap_or_default()),
-            ("result", _) => self.result(&serde_json::from_slice(line).unwrap_or_default(), parsed.subtype),
+            // What cannot be read to its end has said nothing: least of all that all went well.
+            ("result", _) => match read(line) {
+                Some(result) => self.result(&result, &parsed.subtype),
+                None => vec![AgentEvent::Unknown],
+            },
             // Deltas of messages that come whole a moment later.
             ("stream_event", _) => Vec::new(),
             _ => vec![AgentEvent::Unknown],
@@ -129,7 +136,7 @@ impl Parser {
             let kind = line.error.as_ref().and_then(serde_json::Value::as_str).filter(|_| synthetic);
             self.error_kind = one_line(kind.unwrap_or_default(), SUMMARY);
         }
-        let id = message.id.unwrap_or_default();
+        let id: String = message.id.unwrap_or_default().chars().take(WORD).collect();
         if own && !synthetic && id != self.last_message {
             self.turns = self.turns.saturating_add(1);
             self.last_message.clone_from(&id);
@@ -215,12 +222,12 @@ impl Parser {
         vec![AgentEvent::RateLimit { status: info.status, limit: info.limit_type, resets_at }]
     }
 
-    fn result(&mut self, line: &ResultLine, subtype: String) -> Vec<AgentEvent> {
+    fn result(&mut self, line: &ResultLine, subtype: &str) -> Vec<AgentEvent> {
         self.total = line.usage_total(&self.messages);
         let turns = u32::try_from(line.num_turns).unwrap_or(u32::MAX);
         let shown = one_line(&without_markers(&line.text()), 4 * DETAIL);
         let facts = ResultFacts {
-            subtype,
+            subtype: subtype.chars().take(WORD).collect(),
             is_error: line.is_error,
             api_error_status: line.api_error_status,
             turns,

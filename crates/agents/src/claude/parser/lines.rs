@@ -4,8 +4,53 @@
 use std::collections::BTreeMap;
 
 use gadugi_core::{Timestamp, Usage};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+/// Reads a line. Text that was cut in the middle of a character comes as half a surrogate pair (JavaScript writes such a
+/// half as an escape, JSON has no meaning for it) or as bytes that are no UTF-8: a replacement character stands for
+/// each, and the rest of the line still counts.
+pub(super) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+    serde_json::from_slice(line).or_else(|_| serde_json::from_str(&mended(line))).ok()
+}
+
+fn mended(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = &text[..];
+    while let Some(at) = rest.find('\\') {
+        mended.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (kept, length) = match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+            (Some(Half::Leading), Some(Half::Trailing)) => (&rest[..12], 12),
+            (Some(_), _) => ("\u{fffd}", 6),
+            (None, _) => {
+                // The escape and what is escaped, which may be another backslash.
+                let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                (&rest[..length], length)
+            }
+        };
+        mended.push_str(kept);
+        rest = &rest[length..];
+    }
+    mended + rest
+}
+
+enum Half {
+    Leading,
+    Trailing,
+}
+
+/// The half of a surrogate pair that a text begins with: `\ud83d`.
+fn surrogate(text: &str) -> Option<Half> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xd800..=0xdbff => Some(Half::Leading),
+        0xdc00..=0xdfff => Some(Half::Trailing),
+        _ => None,
+    }
+}
 
 /// Any line but a result.
 #[derive(Debug, Default, Deserialize)]
@@ -232,4 +277,31 @@ where
 {
     let value = Value::deserialize(deserializer)?;
     Ok(T::deserialize(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_was_cut_costs_no_more_than_itself() {
+        for (line, text) in [
+            (&br#"{"result":"a\ud83d"}"#[..], "a\u{fffd}"),
+            (br#"{"result":"\ude00 b"}"#, "\u{fffd} b"),
+            (br#"{"result":"\ud83d\ud83d\ude00"}"#, "\u{fffd}\u{1f600}"),
+            (br#"{"result":"\ud83d\ude00"}"#, "\u{1f600}"),
+            (br#"{"result":"\\ud83d \ud83d"}"#, "\\ud83d \u{fffd}"),
+            (b"{\"result\":\"a\xff\\n\"}", "a\u{fffd}\n"),
+        ] {
+            let read: ResultLine = read(line).expect("a line");
+            assert_eq!(read.text(), text, "{}", String::from_utf8_lossy(line));
+        }
+        // A failure whose words were cut is no success.
+        let failed: ResultLine =
+            read(br#"{"is_error":true,"num_turns":3,"result":"\ud83d"}"#).expect("a line");
+        assert!(failed.is_error && failed.num_turns == 3);
+        for line in [&b"{\"result\":\"\\"[..], b"{\"result\":\"\\u", b"\\\xc3", b"{\"result\":\"\\ud83"] {
+            assert!(read::<ResultLine>(line).is_none());
+        }
+    }
 }
