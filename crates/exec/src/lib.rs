@@ -31,7 +31,7 @@ pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
 pub use gadugi_shim::Limits;
-pub use lines::{Line, MAX_LINE};
+pub use lines::{Line, LineReader, MAX_LINE};
 pub use order::StepOrder;
 pub use sample::{Figures, Sampler};
 pub use stop::Stopper;

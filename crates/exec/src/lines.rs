@@ -33,7 +33,7 @@ pub struct Line {
 
 /// Reads lines as they are finished.
 #[derive(Debug)]
-pub(crate) struct LineReader<R = File> {
+pub struct LineReader<R = File> {
     source: R,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were handed out.
@@ -72,12 +72,13 @@ impl LineReader {
 }
 
 impl<R: Read> LineReader<R> {
-    pub(crate) fn new(source: R) -> Self {
+    /// Nothing is read yet.
+    pub fn new(source: R) -> Self {
         Self { source, buffer: Vec::new(), consumed: 0, searched: 0, skipped: 0, offset: 0, position: 0 }
     }
 
     /// A finished line of what was read.
-    pub(crate) fn take_line(&mut self) -> Option<Line> {
+    pub fn take_line(&mut self) -> Option<Line> {
         let mut rest = &self.buffer[self.searched..];
         // Quick also where the rest of the program is not optimized. A slice cannot fail to be read.
         let length = rest.skip_until(b'\n').unwrap_or(0);
@@ -104,13 +105,13 @@ impl<R: Read> LineReader<R> {
     }
 
     /// What stands behind the last newline, when nothing more will come.
-    pub(crate) fn take_rest(&mut self) -> Option<Line> {
+    pub fn take_rest(&mut self) -> Option<Line> {
         let end = self.buffer.len();
         (end > self.consumed).then(|| self.cut(end))
     }
 
     /// Reads on: the number of bytes, 0 at the present end. To be called when [`Self::take_line`] has nothing.
-    pub(crate) fn fill(&mut self) -> io::Result<usize> {
+    pub fn fill(&mut self) -> io::Result<usize> {
         let length = BYTES.with_borrow_mut(|bytes| {
             let length = loop {
                 match self.source.read(bytes) {

@@ -92,7 +92,7 @@ pub(crate) fn ended(exit: Exit) -> Ended {
         },
         stopped: exit.stopped,
         wall: Millis(exit.wall_ms),
-        cpu: Millis(exit.rusage.user_ms + exit.rusage.system_ms),
+        cpu: Millis(exit.rusage.user_ms.saturating_add(exit.rusage.system_ms)),
         max_rss_kib: exit.rusage.max_rss_kib,
         ended_at: Timestamp(exit.ended_at.ms),
         left_over: exit.left_over,
