@@ -9,7 +9,9 @@ use crate::{names, tools};
 
 /// Sources look as `rustfmt.toml` says.
 pub(crate) fn formatting() -> Result<()> {
-    run(cargo(["fmt", "--all", "--check"]))
+    run(cargo(["fmt", "--all", "--check"]))?;
+    // The binaries for libFuzzer are a workspace of their own; what they call is in this one.
+    run(cargo(["fmt", "--manifest-path", "fuzz/libfuzzer/Cargo.toml", "--check"]))
 }
 
 /// No warning of the compiler or of clippy, tests included.

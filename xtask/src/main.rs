@@ -1,4 +1,5 @@
-//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`.
+//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`,
+//! `fuzz`.
 //!
 //! A chore calls the tools that a person would call, shows each call, and fails when one of them fails. What it
 //! installs it puts under `target/tools` or gives to the system's package manager.
@@ -8,6 +9,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod lint;
 mod names;
 mod shell;
@@ -56,6 +58,8 @@ enum Chore {
         #[command(subcommand)]
         bench: bench::Bench,
     },
+    /// Fuzz what reads the bytes of others, each target for a bounded time
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Chore::Tools => tools::provide(&tools::FOR_TESTS),
         Chore::Simulate(wish) => simulate::run(wish),
         Chore::Bench { bench } => bench::run(bench),
+        Chore::Fuzz(fuzz) => fuzz::run(&fuzz),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,6 +15,9 @@ use crate::{names, shell};
 /// The version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: [u32; 3] = [0, 20, 2];
 
+/// The version of cargo-fuzz that `cargo xtask fuzz` calls.
+const CARGO_FUZZ: [u32; 3] = [0, 13, 2];
+
 /// The least git: `merge-tree --write-tree`.
 const GIT: [u32; 2] = [2, 38];
 
@@ -27,6 +30,9 @@ pub(crate) const FOR_LINTS: [Need; 4] = [GIT_NEED, RUSTFMT, CLIPPY, DENY];
 /// Everything that `cargo xtask test` needs. What others need comes before them.
 pub(crate) const FOR_TESTS: [Need; 9] =
     [GIT_NEED, CERTIFICATES, COMPILER, NODE_NEED, NPM, RUSTFMT, CLIPPY, DENY, CLAUDE];
+
+/// Everything that `cargo xtask fuzz` needs.
+pub(crate) const FOR_FUZZING: [Need; 2] = [CPP_COMPILER, FUZZ];
 
 /// One thing that has to be there.
 #[derive(Clone, Copy)]
@@ -64,6 +70,11 @@ const COMPILER: Need = Need {
     found: || at_least("cc", "--version", &[]),
     from: Source::Apt("build-essential"),
 };
+const CPP_COMPILER: Need = Need {
+    what: "a C++ compiler (c++)",
+    found: || at_least("c++", "--version", &[]),
+    from: Source::Apt("build-essential"),
+};
 const NODE_NEED: Need = Need {
     what: "Node.js, 18 or later",
     found: || at_least("node", "--version", &NODE),
@@ -84,6 +95,11 @@ const DENY: Need = Need {
     what: "cargo-deny 0.20.2",
     found: || cargo_deny().is_some(),
     from: Source::Pinned(install_cargo_deny),
+};
+const FUZZ: Need = Need {
+    what: "cargo-fuzz 0.13.2",
+    found: || cargo_fuzz().is_some(),
+    from: Source::Pinned(install_cargo_fuzz),
 };
 const CLAUDE: Need = Need {
     what: "Claude Code, as pinned in xtask/tools/claude-code",
@@ -158,18 +174,35 @@ fn apt_get(arguments: &[&str]) -> Command {
     command
 }
 
-/// The pinned cargo-deny: the one in `target/tools`, or the user's own of the same version.
+/// The pinned cargo-deny.
 pub(crate) fn cargo_deny() -> Option<PathBuf> {
-    [names::tools().join("bin/cargo-deny"), PathBuf::from("cargo-deny")]
-        .into_iter()
-        .find(|program| shell::version(program, "--version").is_some_and(|found| found == CARGO_DENY))
+    pinned("cargo-deny", CARGO_DENY)
 }
 
 fn install_cargo_deny() -> Result<()> {
-    let [major, minor, patch] = CARGO_DENY;
+    install_pinned("cargo-deny", CARGO_DENY)
+}
+
+/// The pinned cargo-fuzz.
+pub(crate) fn cargo_fuzz() -> Option<PathBuf> {
+    pinned("cargo-fuzz", CARGO_FUZZ)
+}
+
+fn install_cargo_fuzz() -> Result<()> {
+    install_pinned("cargo-fuzz", CARGO_FUZZ)
+}
+
+/// A program of cargo's registry: the one in `target/tools`, or the user's own of the same version.
+fn pinned(name: &str, version: [u32; 3]) -> Option<PathBuf> {
+    [names::tools().join("bin").join(name), PathBuf::from(name)]
+        .into_iter()
+        .find(|program| shell::version(program, "--version").is_some_and(|found| found == version))
+}
+
+fn install_pinned(name: &str, [major, minor, patch]: [u32; 3]) -> Result<()> {
     // Unoptimized: it runs for a second or two here, and is built in a third of the time.
     let mut install = shell::cargo(["install", "--quiet", "--locked", "--debug", "--root"]);
-    install.arg(names::tools()).arg(format!("cargo-deny@{major}.{minor}.{patch}"));
+    install.arg(names::tools()).arg(format!("{name}@{major}.{minor}.{patch}"));
     shell::run(install)
 }
 

@@ -1,0 +1,5 @@
+//! The target `request`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gadugi_fuzz::request(data));
