@@ -178,7 +178,8 @@ fn what_every_report_and_command_gives_at_every_stage() {
 fn a_report_that_comes_twice_gives_nothing_the_second_time() {
     let mut taken = 0;
     for stage in asked() {
-        for (name, report) in reports(&at(stage)) {
+        // A second report of silence is one more look at it, and what the second stage of the verdict waits for.
+        for (name, report) in reports(&at(stage)).into_iter().filter(|(name, _)| name != "quiet for long") {
             let mut story = at(stage);
             if story.once(Input::Report(report.clone())).is_empty() {
                 continue;

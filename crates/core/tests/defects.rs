@@ -54,12 +54,14 @@ fn an_agent_lost_before_anybody_saw_it_gets_a_conversation_of_its_own() {
     story.opened();
     story.prepared("a");
     let first = story.task("a").session.clone().expect("a session");
-    let again = launched(&story.ends("a", ended(StepExit::Lost)));
+    story.ends("a", ended(StepExit::Lost));
+    let again = launched(&story.wakes());
     let second = story.task("a").session.clone().expect("a session");
     assert_ne!(first, second);
     assert_eq!(again, [fresh(&second)]);
     story.started("a");
-    let resumed = launched(&story.ends("a", ended(StepExit::Lost)));
+    story.ends("a", ended(StepExit::Lost));
+    let resumed = launched(&story.wakes());
     assert_eq!(resumed, [StepKind::Agent { session: second, mode: SessionMode::Resume }]);
 }
 
@@ -69,7 +71,8 @@ fn an_agent_whose_end_is_the_first_that_is_heard_of_it_is_resumed() {
     story.opened();
     story.prepared("a");
     let session = story.task("a").session.clone().expect("a session");
-    let resumed = launched(&story.ends("a", ended(StepExit::LeaseLapsed)));
+    story.ends("a", ended(StepExit::LeaseLapsed));
+    let resumed = launched(&story.wakes());
     assert_eq!(resumed, [StepKind::Agent { session, mode: SessionMode::Resume }]);
 }
 
@@ -115,6 +118,8 @@ fn a_verify_command_that_is_always_lost_is_given_up() {
     story.ends("a", done());
     story.report(collected("a", 1));
     for _ in 0..3 {
+        // Pauses between tries: the longest here is four seconds.
+        story.later(gadugi_core::Millis::seconds(4));
         let (work, onto) = (commit("work"), commit("base"));
         let result = gadugi_core::Composition::Clean(commit("composed"));
         story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
@@ -141,10 +146,7 @@ fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
     story.opened();
     story.prepared("a");
     story.started("a");
-    story.command(Command::Cancel {
-        run: run_id(),
-        target: only("needed"),
-    });
+    story.command(Command::Cancel { run: run_id(), target: only("needed") });
     story.report(Report::WorkspacePrepared { attempt: attempt("needed", 1), result: Err("gone".into()) });
     assert_eq!(story.task("b").word(), "skipped");
     assert_eq!(story.task("c").word(), "waiting", "a still runs");
@@ -162,12 +164,12 @@ fn a_verify_command_that_was_stopped_is_not_called_a_setup() {
     let result = gadugi_core::Composition::Clean(commit("composed"));
     story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
     story.started("a");
-    let lost = story.ends("a", ended(StepExit::Lost));
-    let because = lost.events.iter().find_map(|event| match event {
+    let killed = story.ends("a", ended(StepExit::Signal(9)));
+    let because = killed.events.iter().find_map(|event| match event {
         gadugi_core::Event::MergePutBack { because, .. } => Some(because.as_str()),
         _ => None,
     });
-    assert_eq!(because, Some("verify: lost: its process is gone and left no exit status"));
+    assert_eq!(because, Some("verify: ended by signal 9"));
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn the_record_of_a_task_is_one_of_its_phases_however_it_ended() {
 fn runs_that_name_no_number_share_the_machines_whatever_another_run_names() {
     let many = gadugi_core::RunSettings { max_parallel: Some(50), ..settings() };
     let mut story = Story::of(plan(&["a"], &[]), many);
-    story.command(Command::SetCapacity { slots: 2, reason: "measured".into() });
+    story.measured(3, 32);
     let mut begun = Vec::new();
     for name in ["second", "third"] {
         let run = gadugi_core::RunId::new(name);

@@ -9,53 +9,67 @@ use common::examples::{KINDS, kind};
 use common::stages::{COMPOSED, STAGES, WORK, at, crashed, stage_of};
 use common::*;
 use gadugi_core::{
-    Event, Hold, Millis, Outcome, PauseCause, Phase, Salvage, SessionId, SessionMode, State, StepExit, StepKind, StopCause,
-    TaskStatus, Verdict,
+    Event, Hold, Millis, Outcome, PauseCause, Phase, Salvage, SessionId, SessionMode, State, StepExit,
+    StepKind, StopCause, TaskStatus, Verdict,
 };
 
 /// ```text
-/// Wa waiting      Sr setup runs     Su suspended   Vi verify intended  Fs succeeded
-/// Pr preparing    Ai agent intended Qu queued      Vr verify runs      Ff failed, its run goes on
-/// Re ready        Ar agent runs     Mc composing   Ad advancing        Ee failed, its run is ending
-/// Si setup intended  Co collecting  Md composed    Me merged           Eo failed, its run is over
+/// Wa waiting      Ai agent intended        Qu queued              Ad advancing  Ee failed, its run is ending
+/// Pr preparing    Ar agent runs            Qt queued, with a time Me merged     Eo failed, its run is over
+/// Re ready        Co collecting            Mc composing           Fs succeeded
+/// Si setup intended  Su suspended          Md composed            Fo failed, its work still to be saved
+/// Sr setup runs   St suspended, with a time  Vi, Vr verify intended, verify runs  Ff failed, its run goes on
 /// ```
 const TASKS: &str = "
-                       Wa Pr Re Si Sr Ai Ar Co Su Qu Mc Md Vi Vr Ad Me Fs Ff Ee Eo
-attempt-started        Pr .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-workspace-prepared     .  Re .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-step-intended setup    .  .  Si .  .  .  .  .  Si .  .  .  .  .  .  .  .  .  .  .
-step-intended agent    .  .  Ai .  .  .  .  .  Ai .  .  .  .  .  .  .  .  .  .  .
-step-intended verify   .  .  .  .  .  .  .  .  .  .  .  Vi .  .  .  .  .  .  .  .
-step-started           .  .  .  Sr .  Ar .  .  .  .  .  .  Vr .  .  .  .  .  .  .
-phase-reached          .  .  .  .  Sr .  Ar .  .  .  .  .  .  Vr .  .  .  .  .  .
-stop-requested         .  Pr Re Si Sr Ai Ar Co Su Qu Mc Md Vi Vr Ad Me .  .  .  .
-step-ended done        .  .  .  Re Re Co Co .  .  .  .  .  Md Md .  .  .  .  .  .
-step-ended failed      .  .  .  Re Re Re Re .  .  .  .  .  Md Md .  .  .  .  .  .
-step-ended lost        .  .  .  Re Re Re Re .  .  .  .  .  Md Md .  .  .  .  .  .
-work-collected         .  .  .  .  .  .  .  Qu .  .  .  .  .  .  .  .  .  .  .  .
-phases-recorded        Wa Pr Re Si Sr Ai Ar Co Su Qu Mc Md Vi Vr Ad Me Fs Ff .  .
-merge-started          .  .  .  .  .  .  .  .  .  Mc .  .  .  .  .  .  .  .  .  .
-merge-composed         .  .  .  .  .  .  .  .  .  .  Md .  .  .  .  .  .  .  .  .
-merge-accepted         .  .  .  .  .  .  .  .  .  .  .  Ad .  .  .  .  .  .  .  .
-integration-moved      .  .  .  .  .  .  .  .  .  .  .  .  .  .  Qu .  .  .  .  .
-merge-put-back         .  .  .  .  .  .  .  .  .  .  Qu Qu .  .  .  .  .  .  .  .
-task-merged            .  .  .  .  .  .  .  .  .  .  .  .  .  .  Me .  .  .  .  .
-attempt-suspended      .  .  Su .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-task-finished          Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff Ff .  .  .  .
-task-revived           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  Wa .  Wa
+                         Wa Pr Re Si Sr Ai Ar Co Su St Qu Qt Mc Md Vi Vr Ad Me Fs Fo Ff Ee Eo
+attempt-started          Pr .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+workspace-prepared       .  Re .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+step-intended setup      .  .  Si .  .  .  .  .  Si Si .  .  .  .  .  .  .  .  .  .  .  .  .
+step-intended agent      .  .  Ai .  .  .  .  .  Ai Ai .  .  .  .  .  .  .  .  .  .  .  .  .
+step-intended verify     .  .  .  .  .  .  .  .  .  .  .  .  .  Vi .  .  .  .  .  .  .  .  .
+step-started             .  .  .  Sr .  Ar .  .  .  .  .  .  .  .  Vr .  .  .  .  .  .  .  .
+phase-reached            .  .  .  .  Sr .  Ar .  .  .  .  .  .  .  .  Vr .  .  .  .  .  .  .
+step-suspected           .  .  .  .  Sr .  Ar .  .  .  .  .  .  .  .  Vr .  .  .  .  .  .  .
+step-cleared             .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+stop-requested           .  Pr Re Si Sr Ai Ar Co Su St Qu Qt Mc Md Vi Vr Ad Me .  .  .  .  .
+step-ended done          .  .  .  Re Re Co Co .  .  .  .  .  .  .  Md Md .  .  .  .  .  .  .
+step-ended failed        .  .  .  Re Re Re Re .  .  .  .  .  .  .  Md Md .  .  .  .  .  .  .
+step-ended lost          .  .  .  Re Re Re Re .  .  .  .  .  .  .  Md Md .  .  .  .  .  .  .
+work-collected           .  .  .  .  .  .  .  Qu .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+phases-recorded          Wa Pr Re Si Sr Ai Ar Co Su St Qu Qt Mc Md Vi Vr Ad Me Fs Fo Ff .  .
+merge-started            .  .  .  .  .  .  .  .  .  .  Mc Mc .  .  .  .  .  .  .  .  .  .  .
+merge-composed           .  .  .  .  .  .  .  .  .  .  .  .  Md .  .  .  .  .  .  .  .  .  .
+merge-accepted           .  .  .  .  .  .  .  .  .  .  .  .  .  Ad .  .  .  .  .  .  .  .  .
+integration-moved        .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  Qu .  .  .  .  .  .
+merge-put-back           .  .  .  .  .  .  .  .  .  .  .  .  Qu Qu .  .  .  .  .  .  .  .  .
+merge-put-back-until     .  .  .  .  .  .  .  .  .  .  .  .  Qt Qt .  .  .  .  .  .  .  .  .
+task-merged              .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  Me .  .  .  .  .  .
+attempt-suspended        .  .  Su .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+attempt-suspended-until  .  .  St .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+work-salvaged            .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  Ff .  .  .
+task-held                Wa Pr Re Si Sr Ai Ar Co Su St Qu Qt Mc Md Vi Vr Ad Me .  .  .  .  .
+task-released            .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+task-finished            Ff Ff Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo Fo .  .  .  .  .
+task-revived             .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  Wa Wa .  Wa
 ";
 
-/// The same for a run: new, with its branch open, paused, with all tasks over, ending, over.
+/// The same for a run: new, with its branch open, with a hold, paused, with all tasks over, with all over and work
+/// still to be saved, ending, over. (What ends a run whose work is still to be saved is the log of a version that saved
+/// none: `decide` never does.)
 const RUNS: &str = "
-                       New   Open  Paused  AllOver  Ending  Over  Unknown
-run-started            .     .     .       .        .       .     active
-integration-opened     active .    .       .        .       .     .
-run-paused             paused paused paused paused  .       .     .
-run-resumed            .     .     active  .        .       .     .
-run-ending             .     .     .       ending   .       .     .
-run-finished           .     .     .       .        finished .    .
-run-landed             active active paused active  ending  finished .
-capacity-measured      active active paused active  ending  finished none
+                       New    Open   Held   Paused AllOver Owed   Ending  Over     Unknown
+run-started            .      .      .      .      .       .      .       .        active
+integration-opened     active .      .      .      .       .      .       .        .
+run-paused             paused paused paused paused paused  paused .       .        .
+run-resumed            .      .      .      active .       .      .       .        .
+dispatch-held          active active .      paused active  active .       .        .
+dispatch-freed         .      .      active .      .       .      .       .        .
+account-limited        active active active paused active  active .       .        .
+clock-jumped           active active active paused active  active .       .        .
+run-ending             .      .      .      .      ending  ending .       .        .
+run-finished           .      .      .      .      .       .      finished .       .
+run-landed             active active active paused active  active ending  finished .
+capacity-measured      active active active paused active  active ending  finished none
 ";
 
 /// The facts of the table's rows, as they would be at that stage of `a`.
@@ -111,10 +125,10 @@ fn facts(story: &Story) -> Vec<(&'static str, Event)> {
         ("merge-accepted", Event::MergeAccepted { attempt: id(), verified: true }),
         ("integration-moved", Event::IntegrationMoved { attempt: id(), commit: commit("elsewhere") }),
         ("merge-put-back", put_back(None)),
-        ("merge-put-back until", put_back(until)),
+        ("merge-put-back-until", put_back(until)),
         ("task-merged", Event::TaskMerged { attempt: id(), commit: commit(COMPOSED) }),
         ("attempt-suspended", suspended(None)),
-        ("attempt-suspended until", suspended(until)),
+        ("attempt-suspended-until", suspended(until)),
         ("work-salvaged", Event::WorkSalvaged { attempt: id(), salvage: Salvage::Nothing }),
         ("task-held", Event::TaskHeld { run: run_id(), task: task("a") }),
         ("task-released", Event::TaskReleased { run: run_id(), task: task("a") }),
@@ -219,7 +233,8 @@ fn every_event_of_a_run_at_every_status() {
         });
     }
     let unknown = Story { state: State::default(), now: fresh.now };
-    let stories = [fresh, open, held, paused, over, at("failed-owed"), at("run-ending"), at("run-over"), unknown];
+    let stories =
+        [fresh, open, held, paused, over, at("failed-owed"), at("run-ending"), at("run-over"), unknown];
     let mut found = format!("{:<22} New Open Held Paused AllOver Owed Ending Over Unknown", "");
     for (row, (name, _)) in run_facts(&stories[0]).iter().enumerate() {
         found += &format!("\n{name:<22}");

@@ -2,9 +2,9 @@
 
 use gadugi_core::{
     AgentEnd, AgentSettings, CommitId, Confidence, DoneWhen, EdgeReason, EndClass, Event, ExecutorKind, Hold,
-    Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan, RunSettings, Salvage, SessionId,
-    SessionMode, SkipReason, SkippedPrompt, StepEnd, StepExit, StepKind, StopCause, Timestamp, Usage,
-    Verdict,
+    Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan, RunSettings, Salvage,
+    SessionId, SessionMode, SkipReason, SkippedPrompt, StepEnd, StepExit, StepKind, StopCause, Timestamp,
+    Usage, Verdict,
 };
 
 use super::{attempt, commit, done, edge, plan, process, run_id, step, task};
@@ -129,6 +129,7 @@ fn ends() -> Vec<StepEnd> {
         StepExit::Signal(9),
         StepExit::OutOfMemory,
         StepExit::NotStarted("no such program".into()),
+        StepExit::NeverBegan,
         StepExit::LeaseLapsed,
         StepExit::Lost,
     ];

@@ -5,10 +5,10 @@ pub(crate) mod examples;
 pub(crate) mod stages;
 
 use gadugi_core::{
-    AgentEnd, AttemptId, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass, Estimate, Event,
-    Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Report, RunId, RunSettings, RunState,
-    SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, Target, TaskId, TaskState,
-    Timestamp, Usage, decide, next_wake,
+    AgentEnd, AttemptId, Command, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass,
+    Estimate, Event, Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Reading, Report, RunId,
+    RunSettings, RunState, SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, Target,
+    TaskId, TaskState, Timestamp, Usage, decide, next_wake,
 };
 
 pub(crate) fn run_id() -> RunId {
@@ -123,6 +123,17 @@ pub(crate) fn only(id: &str) -> Target {
     Target::Tasks(vec![task(id)])
 }
 
+/// A machine of so many processors with so many GiB available, otherwise idle.
+pub(crate) fn machine(cpus: u32, gib: u64) -> Reading {
+    Reading {
+        cpus,
+        available_mib: Some(gib * 1024),
+        cpu_percent: Some(0),
+        disk_free_mib: Some(100_000),
+        ..Reading::default()
+    }
+}
+
 /// What is known, and the clock.
 #[derive(Clone)]
 pub(crate) struct Story {
@@ -171,7 +182,7 @@ impl Story {
         self.hears(Input::Report(report))
     }
 
-    pub(crate) fn command(&mut self, command: gadugi_core::Command) -> Decision {
+    pub(crate) fn command(&mut self, command: Command) -> Decision {
         self.hears(Input::Command(command))
     }
 
@@ -201,6 +212,11 @@ impl Story {
     pub(crate) fn started(&mut self, id: &str) -> Decision {
         let step = self.current(id);
         self.report(Report::StepStarted { step, process: process() })
+    }
+
+    /// A look at a machine of so many processors with so many GiB available, otherwise idle.
+    pub(crate) fn measured(&mut self, cpus: u32, gib: u64) -> Decision {
+        self.command(Command::Measured(machine(cpus, gib)))
     }
 
     /// That much later, and whatever follows from it.
