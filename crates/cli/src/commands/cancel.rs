@@ -1,12 +1,11 @@
 //! `gadugi cancel`.
 
 use clap::Args;
-use gadugi_core::{RunId, Target, TaskId};
 use gadugi_engine::client::Client;
-use gadugi_engine::protocol::{Reply, Request};
+use gadugi_engine::protocol::{Reply, Request, TaskView};
 
 use crate::args::Global;
-use crate::commands::runs;
+use crate::commands::targets::{self, Meant, everything, meant, names};
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::count;
 use crate::output;
@@ -15,9 +14,9 @@ use crate::place::{Place, block_on};
 /// What is ended.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// A task (id, unique prefix or prompt name), or a run
+    /// Tasks (id, unique prefix or prompt name), or runs
     #[arg(value_name = "TASK|RUN")]
-    what: Option<String>,
+    what: Vec<String>,
     /// A task, by its id
     #[arg(long, value_name = "ID")]
     task_id: Vec<String>,
@@ -27,48 +26,62 @@ pub(crate) struct CancelArgs {
 }
 
 pub(crate) fn run(global: &Global, args: &CancelArgs) -> Done {
-    if args.what.is_none() && args.task_id.is_empty() && !args.all {
+    let words: Vec<String> = args.what.iter().chain(&args.task_id).cloned().collect();
+    if words.is_empty() && !args.all {
         let hint = Some("gadugi cancel TASK, gadugi cancel RUN, or gadugi cancel --all");
         return Err(Problem::request("missing-argument", "say what to cancel", hint).into());
     }
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine_for_run().await?;
-        let targets = targets(&mut client, args).await?;
-        if targets.is_empty() {
+        let all = if words.is_empty() {
+            everything(&mut client).await?
+        } else {
+            meant(&mut client, &words).await?
+        };
+        if all.is_empty() {
             output::result("nothing runs\n")?;
         }
-        for (run, target) in targets {
-            match client.ask(&Request::Cancel { run, target }).await? {
-                Reply::Accepted { run, tasks } => {
-                    output::result(&format!("{run}: {} being cancelled\n", count(tasks, "task")))?;
-                }
-                other => return Err(Problem::unexpected(&other).into()),
-            }
+        // All are asked before any is waited for.
+        for meant in &all {
+            ask(&mut client, meant).await?;
+        }
+        for meant in &all {
+            confirm(&place, &mut client, meant).await?;
         }
         Ok(Exit::Success)
     })
 }
 
-async fn targets(client: &mut Client, args: &CancelArgs) -> Result<Vec<(RunId, Target)>, Stop> {
-    let (run, words): (Option<&str>, Vec<&str>) = match args.what.as_deref() {
-        Some(word) if runs::is_run(word) => (Some(word), args.task_id.iter().map(String::as_str).collect()),
-        other => (None, other.into_iter().chain(args.task_id.iter().map(String::as_str)).collect()),
-    };
-    if words.is_empty() {
-        let views = match run {
-            Some(run) => vec![runs::status(client, Some(run)).await?],
-            None => runs::unfinished(client).await?,
-        };
-        return Ok(views.into_iter().map(|view| (view.run, Target::All)).collect());
-    }
-    let mut targets: Vec<(RunId, Vec<TaskId>)> = Vec::new();
-    for word in words {
-        let (view, task) = runs::task(client, run, word).await?;
-        match targets.iter_mut().find(|(run, _)| *run == view.run) {
-            Some((_, tasks)) => tasks.push(task),
-            None => targets.push((view.run, vec![task])),
+async fn ask(client: &mut Client, meant: &Meant) -> Result<(), Stop> {
+    match client.ask(&Request::Cancel { run: meant.run(), target: meant.target.clone() }).await? {
+        Reply::Accepted { run, tasks } if tasks > 0 => {
+            output::say(&format!("{run}: stopping {}", count(tasks, "task")));
+            Ok(())
         }
+        Reply::Accepted { .. } => Ok(()),
+        other => Err(Problem::unexpected(&other).into()),
     }
-    Ok(targets.into_iter().map(|(run, tasks)| (run, Target::Tasks(tasks))).collect())
+}
+
+/// Says what is cancelled once it is: the task is over and its processes are gone.
+async fn confirm(place: &Place, client: &mut Client, meant: &Meant) -> Result<(), Stop> {
+    let run = meant.run();
+    let open: Vec<_> = meant.tasks().filter(|task| !task.over).map(|task| task.id.clone()).collect();
+    if open.is_empty() {
+        return output::result(&format!("{run}: nothing to cancel, it is over\n"));
+    }
+    let view = targets::settled(place, client, meant, |task| task.over).await?;
+    let ended = |task: &&TaskView| open.contains(&task.id);
+    let (cancelled, other): (Vec<&TaskView>, Vec<&TaskView>) =
+        view.tasks.iter().filter(ended).partition(|task| task.state == "cancelled");
+    if !cancelled.is_empty() {
+        let number = count(cancelled.len(), "task");
+        output::result(&format!("{run}: {number} cancelled ({})\n", names(&cancelled)))?;
+    }
+    for task in other {
+        let words = if task.over { "before it could be cancelled" } else { "and could not be cancelled" };
+        output::result(&format!("{run}: {} {} {words}\n", task.id, task.state))?;
+    }
+    Ok(())
 }

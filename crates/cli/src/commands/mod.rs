@@ -21,6 +21,7 @@ mod run;
 mod runs;
 mod scripted_agent;
 mod status;
+mod targets;
 mod worktrees;
 
 use clap::Subcommand;
@@ -46,11 +47,11 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     /// End tasks that run or wait
     Cancel(cancel::CancelArgs),
-    /// Begin nothing new; what runs goes on
+    /// Begin nothing new of a run, what runs goes on; or stop single tasks until they are resumed
     Pause(pause::PauseArgs),
-    /// Take up a paused or interrupted run where it was, and follow it to its end
+    /// Take up a paused or interrupted run where it was, and follow it to its end; or let paused tasks go on
     Resume(resume::ResumeArgs),
-    /// Take up a task again that did not succeed, and those that were skipped for it
+    /// Take up tasks again that did not succeed, and those that were skipped for them
     Retry(retry::RetryArgs),
     /// Bring the integration branch, or one task's, home to a branch of yours
     Land(land::LandArgs),

@@ -3,11 +3,12 @@
 use clap::Args;
 use gadugi_core::Target;
 use gadugi_engine::client::Client;
-use gadugi_engine::protocol::{Request, RunView};
+use gadugi_engine::protocol::{Reply, Request, RunView};
 use gadugi_sys::env;
 
 use crate::args::Global;
 use crate::commands::runs;
+use crate::commands::targets::{Meant, meant};
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs};
 use crate::output;
@@ -16,8 +17,10 @@ use crate::place::{Place, block_on};
 /// What is taken up.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// The run [default: the latest that is paused or interrupted, else the latest that goes on]
-    run: Option<String>,
+    /// The run, which is followed to its end; or tasks of it that were paused [default: the latest run that is
+    /// paused or interrupted, else the latest that goes on]
+    #[arg(value_name = "RUN|TASK")]
+    what: Vec<String>,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
 }
@@ -37,12 +40,22 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
         Ok(Exit::Success)
     };
     let Some(mut client) = place.engine_with_records().await? else { return nothing() };
-    let view = match &args.run {
-        Some(run) => runs::status(&mut client, Some(run)).await?,
-        None => match latest_unfinished(&mut client).await? {
+    let view = match &args.what[..] {
+        [] => match latest_unfinished(&mut client).await? {
             Some(view) => view,
             None => return nothing(),
         },
+        words => {
+            let mut all = meant(&mut client, words).await?;
+            match (all.pop(), all.is_empty()) {
+                (Some(Meant { view, target: Target::All }), true) => view,
+                (Some(last), _) => {
+                    all.push(last);
+                    return release(&mut client, &all).await;
+                }
+                (None, _) => return nothing(),
+            }
+        }
     };
     let signals = Signals::new()?;
     match view.status.as_str() {
@@ -50,7 +63,7 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
             output::say(&format!("{} is over; nothing to resume", view.run));
             return Ok(Exit::Success);
         }
-        "paused" => {
+        status if status == "paused" || view.tasks.iter().any(|task| task.held) => {
             let resume = Request::Resume {
                 run: view.run.clone(),
                 target: Target::All,
@@ -64,6 +77,28 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
     let start =
         Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view), signals };
     follow::to_the_end(place, start, args.view).await
+}
+
+/// Several are let go on together, and none is followed.
+async fn release(client: &mut Client, all: &[Meant]) -> Done {
+    for meant in all {
+        let (run, target) = (meant.run(), meant.target.clone());
+        let environment = follow::environment();
+        match client.ask(&Request::Resume { run, target, environment }).await? {
+            Reply::Accepted { run, tasks } => {
+                output::result(&format!("{run}: {} on\n", goes(tasks)))?;
+                if meant.view.status == "paused" && meant.target != Target::All {
+                    output::say(&format!("the run itself is paused: gadugi resume {run}"));
+                }
+            }
+            other => return Err(Problem::unexpected(&other).into()),
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn goes(tasks: usize) -> String {
+    if tasks == 1 { "1 task goes".to_owned() } else { format!("{tasks} tasks go") }
 }
 
 /// What a person means who names no run: one that waits to be taken up, else one that goes on and can be followed.

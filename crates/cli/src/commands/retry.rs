@@ -1,12 +1,14 @@
-//! `gadugi retry TASK`.
+//! `gadugi retry`.
 
 use clap::Args;
 use gadugi_core::Target;
+use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request};
 
 use crate::args::Global;
 use crate::commands::runs;
-use crate::error::{Done, Exit, Problem};
+use crate::commands::targets::{Meant, of_tasks};
+use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{count, environment};
 use crate::output;
 use crate::place::{Place, block_on};
@@ -15,9 +17,13 @@ use crate::text::shell_word;
 /// What is taken up again.
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
-    /// The task: its id, a unique prefix of it, or the prompt's name
-    task: String,
-    /// Words for its agent
+    /// The tasks: id, a unique prefix of it, or the prompt's name
+    #[arg(value_name = "TASK", required_unless_present = "all")]
+    tasks: Vec<String>,
+    /// All tasks of the run that did not succeed
+    #[arg(long, conflicts_with = "tasks")]
+    all: bool,
+    /// Words for their agents
     #[arg(long, value_name = "TEXT")]
     with: Option<String>,
     /// The run [default: the latest that has the task]
@@ -29,22 +35,29 @@ pub(crate) fn run(global: &Global, args: &RetryArgs) -> Done {
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine_for_run().await?;
-        let (view, task) = runs::task(&mut client, args.run.as_deref(), &args.task).await?;
-        let (run, with) = (view.run, args.with.clone());
-        let request = Request::Retry {
-            run,
-            target: Target::Tasks(vec![task.clone()]),
-            with,
-            environment: environment(),
-        };
-        match client.ask(&request).await? {
-            Reply::Accepted { run, tasks } => {
-                output::result(&format!("{run}: {} taken up again\n", count(tasks, "task")))?;
-                let id = shell_word(task.as_str());
-                output::say(&format!("follow it: gadugi logs -f {id}, or gadugi resume {run}"));
-                Ok(Exit::Success)
-            }
-            other => Err(Problem::unexpected(&other).into()),
+        for meant in wanted(&mut client, args).await? {
+            let (run, target, with) = (meant.run(), meant.target.clone(), args.with.clone());
+            let request = Request::Retry { run, target, with, environment: environment() };
+            let Reply::Accepted { run, tasks } = client.ask(&request).await? else {
+                return Err(Problem::environment("engine", "the engine gave another answer", None).into());
+            };
+            output::result(&format!("{run}: {} taken up again\n", count(tasks, "task")))?;
+            let follow = match meant.tasks().next() {
+                Some(task) if args.tasks.len() == 1 => {
+                    format!("gadugi logs -f {}, or ", shell_word(task.id.as_str()))
+                }
+                _ => String::new(),
+            };
+            output::say(&format!("follow: {follow}gadugi resume {run}"));
         }
+        Ok(Exit::Success)
     })
+}
+
+async fn wanted(client: &mut Client, args: &RetryArgs) -> Result<Vec<Meant>, Stop> {
+    if args.all {
+        let view = runs::status(client, args.run.as_deref()).await?;
+        return Ok(vec![Meant { view, target: Target::All }]);
+    }
+    of_tasks(client, args.run.as_deref(), args.tasks.iter()).await
 }

@@ -80,11 +80,16 @@ fn wire(view: &RunView) -> Result<Value, Stop> {
     let mut value = serde_json::to_value(view).map_err(|error| Problem::internal(&error))?;
     moments(&mut value);
     value["tasks"].as_array_mut().into_iter().flatten().for_each(moments);
+    for until in value["limited"].as_object_mut().into_iter().flat_map(|limited| limited.values_mut()) {
+        if let Some(at) = until.as_i64() {
+            *until = clock::rfc3339(Timestamp(at)).into();
+        }
+    }
     Ok(value)
 }
 
 fn moments(object: &mut Value) {
-    for key in ["started_at", "finished_at"] {
+    for key in ["started_at", "finished_at", "resumes_at"] {
         if let Some(at) = object[key].as_i64() {
             object[key] = clock::rfc3339(Timestamp(at)).into();
         }
@@ -136,6 +141,7 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
         tokens(view.usage.tokens()),
         dollars(view.usage.cost_microusd)
     );
+    out.push_str(&held_back(view));
     let mut table = Table::new(&[
         ("", Left),
         ("TASK", Left),
@@ -168,13 +174,32 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
     for (path, reason) in &view.kept {
         out.push_str(&format!("kept: {} ({})\n", text::line(path), text::line(reason)));
     }
+    for reference in view.tasks.iter().flat_map(|task| &task.salvage) {
+        out.push_str(&format!("saved: git diff {reference}^ {reference}\n"));
+    }
     out
+}
+
+/// Why less begins than could: a line for each reason.
+fn held_back(view: &RunView) -> String {
+    let mut lines = String::new();
+    if !view.paused_detail.is_empty() {
+        lines.push_str(&format!("paused: {}\n", text::line(&view.paused_detail)));
+    }
+    if !view.holds.is_empty() {
+        lines.push_str(&format!("held back by: {}\n", view.holds.join(", ")));
+    }
+    for (agent, until) in &view.limited {
+        lines.push_str(&format!("limited: {agent} goes on at {}\n", clock::rfc3339(*until)));
+    }
+    lines
 }
 
 fn state(task: &TaskView) -> String {
     let verdict = task.verdict.as_ref().map_or_else(String::new, |verdict| format!(", {verdict}"));
     let attempt = if task.attempts > 1 { format!(" (try {})", task.attempts) } else { String::new() };
-    format!("{}{verdict}{attempt}", task.state)
+    let held = if task.held { ", paused" } else { "" };
+    format!("{}{held}{verdict}{attempt}", task.state)
 }
 
 fn doing(task: &TaskView) -> String {
@@ -184,6 +209,13 @@ fn doing(task: &TaskView) -> String {
     if !task.waits_for.is_empty() {
         let names: Vec<String> = task.waits_for.iter().map(ToString::to_string).collect();
         return format!("waits for {}", names.join(", "));
+    }
+    if let Some(quiet) = task.suspected_ms {
+        return format!("no sign of life for {}", format_duration(Millis(quiet)));
+    }
+    if !task.detail.is_empty() {
+        let again = task.resumes_at.map(|at| format!("again at {}: ", clock::rfc3339(at)));
+        return format!("{}{}", again.unwrap_or_default(), task.detail);
     }
     let phase = task.phase.and_then(Phase::from_number);
     let phase = phase.map(|phase| format!("{} {}", phase.number(), phase.title()));

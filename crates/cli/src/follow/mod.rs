@@ -295,15 +295,19 @@ impl<'a> Follower<'a> {
 
     fn at_rest(&self, view: &RunView) -> Exit {
         let left = view.tasks.iter().filter(|task| !task.over).count();
+        let left = format!("{left} of {} are left, and everything is kept", count(view.tasks.len(), "task"));
+        let resume = format!("gadugi resume {}", view.run);
         let interrupted = self.interrupts > 0 || view.paused_because.as_deref() == Some("interrupted");
-        let (code, word) = if interrupted { ("interrupted", "interrupted") } else { ("paused", "paused") };
-        let message = format!(
-            "{word}; {} of {} are left, and everything is kept",
-            left,
-            count(view.tasks.len(), "task")
-        );
-        let again = format!("gadugi resume {}", view.run);
-        let exit = if interrupted { Exit::Interrupted } else { Exit::Failure };
+        let (code, exit, message, again) = match view.paused_because.as_deref() {
+            _ if interrupted => ("interrupted", Exit::Interrupted, format!("interrupted; {left}"), resume),
+            Some("auth-refused") => (
+                "auth-refused",
+                Exit::Environment,
+                format!("the agent's credential was refused ({}); {left}", view.paused_detail),
+                format!("mend the login (claude setup-token, or its API key), then {resume}"),
+            ),
+            _ => ("paused", Exit::Failure, format!("paused; {left}"), resume),
+        };
         if self.view.json {
             let problem = Problem { code: code.into(), exit, message, hint: Some(again) };
             output::problem(true, &problem);
