@@ -2,8 +2,10 @@
 //! them fall short. Each prints what it measured and, last, one line of JSON.
 
 mod overhead;
+mod recovery;
 mod run;
 mod sandbox;
+mod scale;
 mod speedup;
 mod tasks;
 mod watch;
@@ -23,6 +25,10 @@ pub(crate) enum Bench {
     Speedup,
     /// A thousand trivial tasks: none lost, the engine's memory and descriptors
     Tasks,
+    /// A long log and 50 running tasks whose engine was killed: how long until the next has taken them up
+    Recovery,
+    /// Five thousand tasks, 200 at a time, that say something: none lost, the engine's memory, processor and descriptors
+    Scale,
 }
 
 /// What was measured, and what it is held to.
@@ -42,6 +48,8 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Overhead => overhead::measure(&binary)?,
         Bench::Speedup => speedup::measure(&binary)?,
         Bench::Tasks => tasks::measure(&binary)?,
+        Bench::Recovery => recovery::measure(&binary)?,
+        Bench::Scale => scale::measure(&binary)?,
     };
     shell::say(&measured.line());
     ensure!(measured.holds, "bench {} falls short", measured.bench);

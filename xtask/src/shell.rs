@@ -50,7 +50,12 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 /// Runs a call and gives its standard output; an error, with what it wrote to standard error, where it does not exit
 /// with 0.
 pub(crate) fn output(mut command: Command) -> Result<String> {
-    let shown = display(&command);
+    output_of(&mut command)
+}
+
+/// The same of a call that somebody else holds.
+pub(crate) fn output_of(command: &mut Command) -> Result<String> {
+    let shown = display(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {shown}"))?;
     if !output.status.success() {
         bail!("{shown}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim());

@@ -71,7 +71,8 @@ impl Before {
     }
 }
 
-fn pids() -> Result<impl Iterator<Item = u32>> {
+/// All processes.
+pub(crate) fn pids() -> Result<impl Iterator<Item = u32>> {
     let entries = fs::read_dir("/proc").context("cannot list processes")?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }

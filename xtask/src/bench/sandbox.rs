@@ -1,6 +1,7 @@
 //! A place of its own for a measurement: home, configuration, repository; gone when it is dropped.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::shell;
+use super::watch;
+use crate::{shell, strays};
 
 /// The place.
 pub(super) struct Sandbox {
@@ -88,9 +90,21 @@ impl Sandbox {
 
     /// Makes the repository: 200 small files, the prompts under `prompts/`, one commit.
     pub(super) fn fill(&self, prompts: &[Prompt]) -> Result<()> {
+        self.fill_with(200, prompts)
+    }
+
+    /// Makes one of 20 small files, in which git ignores the prompts: thousands of worktrees would hold thousands of
+    /// prompts each.
+    pub(super) fn fill_small(&self, prompts: &[Prompt]) -> Result<()> {
+        fs::create_dir_all(self.repository())?;
+        fs::write(self.repository().join(".gitignore"), "/prompts/\n")?;
+        self.fill_with(20, prompts)
+    }
+
+    fn fill_with(&self, files: usize, prompts: &[Prompt]) -> Result<()> {
         let repository = self.repository();
         fs::create_dir_all(repository.join("prompts"))?;
-        for number in 0..200 {
+        for number in 0..files {
             let folder = repository.join(format!("src/part{:02}", number / 20));
             fs::create_dir_all(&folder)?;
             fs::write(folder.join(format!("file{number:03}.txt")), format!("file {number}\n").repeat(40))?;
@@ -102,6 +116,25 @@ impl Sandbox {
         self.git(&["add", "--all"])?;
         self.git(&["commit", "--quiet", "--message=base"])?;
         Ok(())
+    }
+
+    /// The processes that were started from here, directly or not, and still live: pid and start time. Their home is in
+    /// here.
+    pub(super) fn processes(&self) -> Vec<(u32, u64)> {
+        let home = [b"HOME=", self.path("home").as_os_str().as_bytes()].concat();
+        let lives_here = |pid: &u32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == home)
+        };
+        let alive = |pid| strays::identify(pid).filter(|(pid, start)| strays::is_alive(*pid, *start));
+        strays::pids().into_iter().flatten().filter(lives_here).filter_map(alive).collect()
+    }
+}
+
+impl Drop for Sandbox {
+    /// A measurement that broke off leaves nothing running whose folder goes now.
+    fn drop(&mut self) {
+        self.processes().into_iter().for_each(|(pid, start)| watch::kill(pid, start));
     }
 }
 

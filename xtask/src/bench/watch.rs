@@ -29,6 +29,8 @@ pub(super) struct Look {
 pub(super) struct Engine {
     /// The largest resident memory of its life (`VmHWM`), in KiB.
     pub(super) peak_kib: u64,
+    /// Processor time of its own, without its children's.
+    pub(super) cpu: Duration,
     /// Each look, in order.
     pub(super) looks: Vec<Look>,
 }
@@ -96,6 +98,9 @@ impl Engine {
         let Ok(status) = fs::read_to_string(process.join("status")) else { return };
         let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return };
         self.peak_kib = self.peak_kib.max(peak_kib(&status).unwrap_or(0));
+        if let Some(cpu) = fs::read_to_string(process.join("stat")).ok().as_deref().and_then(cpu) {
+            self.cpu = self.cpu.max(cpu);
+        }
         self.looks.push(Look { finished, descriptors: descriptors.count() });
     }
 
@@ -106,10 +111,33 @@ impl Engine {
     }
 }
 
+/// Waits: no event tells of what is waited for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the chores use none of gadugi's own crates; this is their door"
+)]
+pub(super) fn pause(length: Duration) {
+    thread::sleep(length);
+}
+
 /// `VmHWM:     12345 kB`
 fn peak_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat`: ticks as user and in the kernel.
+fn cpu(stat: &str) -> Option<Duration> {
+    let behind_name = &stat[stat.rfind(')')? + 1..];
+    let ticks: Vec<u64> =
+        behind_name.split_ascii_whitespace().skip(11).take(2).map_while(|field| field.parse().ok()).collect();
+    let seconds = ticks.iter().sum::<u64>() as f64 / rustix::param::clock_ticks_per_second().max(1) as f64;
+    (ticks.len() == 2).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// Pid and start time of the engine of a repository, where it lives.
+pub(super) fn engine_of(repository: &Path) -> Option<(u32, u64)> {
+    engine_process(&repository.join(".gadugi/engine.lock"))
 }
 
 /// Pid and start time of the engine that holds the lock, where that very process lives.
@@ -119,7 +147,8 @@ fn engine_process(lock: &Path) -> Option<(u32, u64)> {
     crate::strays::is_alive(pid, start).then_some((pid, start))
 }
 
-fn kill(pid: u32, start: u64) {
+/// Kills that very process.
+pub(super) fn kill(pid: u32, start: u64) {
     let handle = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let Some(handle) = handle.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
     if crate::strays::is_alive(pid, start) {
@@ -167,10 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn processor_time_is_that_of_the_process_alone() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 900 900 20 0 1 0 99 0 0";
+        let ticks = rustix::param::clock_ticks_per_second();
+        assert_eq!(cpu(stat), Some(Duration::from_secs_f64(200.0 / ticks as f64)));
+        assert!(cpu(&fs::read_to_string("/proc/self/stat").unwrap()).is_some());
+        assert_eq!(cpu("7 (a) S"), None);
+    }
+
+    #[test]
     fn descriptors_are_compared_by_progress() {
         let look = |finished, descriptors| Look { finished, descriptors };
-        let engine =
-            Engine { peak_kib: 1, looks: vec![look(5, 50), look(100, 10), look(200, 12), look(900, 11)] };
+        let engine = Engine {
+            looks: vec![look(5, 50), look(100, 10), look(200, 12), look(900, 11)],
+            ..Engine::default()
+        };
         assert_eq!(engine.descriptors(100, 500), Some(12));
         assert_eq!(engine.descriptors(500, 1001), Some(11));
         assert_eq!(engine.descriptors(300, 400), None);
