@@ -1,7 +1,16 @@
 //! Processes of attempts that are over: they carry their attempt in their environment.
 
 use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gadugi_sys::process;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+
+/// What is asked to end gets so long to do it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// One process that a step left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,4 +51,30 @@ fn look(pid: u32, folder: &Path) -> Option<Marked> {
     let words: Vec<_> =
         words.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
     Some(Marked { pid, attempt, worktree, command: gadugi_agents::one_line(&words.join(" "), 100) })
+}
+
+/// Ends these very processes and no others: not their sessions or groups, which may be a user's terminal. Says how many
+/// it ended. Blocks for twice the grace at most.
+pub(super) fn end(processes: &[Marked]) -> usize {
+    let handles: Vec<OwnedFd> = processes.iter().filter_map(handle).collect();
+    for signal in [Signal::TERM, Signal::KILL] {
+        for handle in &handles {
+            // One that is gone already needs none.
+            let _ = pidfd_send_signal(handle, signal);
+        }
+        let until = Instant::now() + GRACE;
+        for handle in &handles {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            let _ = poll(&mut [PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)], Some(&left));
+        }
+    }
+    handles.len()
+}
+
+/// A handle on that very process, with its mark seen once more while the handle is held: a pid may be another's by now.
+fn handle(found: &Marked) -> Option<OwnedFd> {
+    let handle = process::open(&process::identify(found.pid)?)?;
+    let again = look(found.pid, Path::new(&format!("/proc/{}", found.pid)))?;
+    (again.attempt == found.attempt).then_some(handle)
 }

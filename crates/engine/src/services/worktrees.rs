@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use gadugi_core::{AttemptId, RunId, TaskId};
 use gadugi_workspace::{BranchRemoval, Removal, Repository, Salvaged, Salvaging, WorktreeInfo, attempt_at};
 
-use super::processes::{Marked, marked};
+use super::processes::{self, Marked, marked};
 use super::{blocking, task_of, view};
 use crate::connection::{Inside, ask};
 use crate::driver::{Asked, failure};
@@ -270,12 +270,11 @@ fn saved_words(path: &Path, salvaged: gadugi_workspace::Result<Salvaging>) -> Op
 }
 
 fn mend_processes(records: &Records, said: &mut Vec<String>) {
-    let attempts: BTreeSet<String> = left_over(records).into_iter().map(|process| process.attempt).collect();
-    for attempt in attempts {
-        let killed = gadugi_exec::sweep(&attempt);
-        if killed > 0 {
-            said.push(format!("{attempt}: {killed} processes that were left over are ended"));
-        }
+    let left = left_over(records);
+    let ended = processes::end(&left);
+    if ended > 0 {
+        let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
+        said.push(format!("processes that were left over are ended: {}", pids.join(", ")));
     }
 }
 
