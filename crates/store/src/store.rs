@@ -86,6 +86,16 @@ impl Store {
         Ok(Self { connection, path: path.to_owned() })
     }
 
+    /// Closes the database and opens it again. Closing moves what the journal holds into the database, also where somebody
+    /// has removed the journal's name meanwhile; no other connection of this process may be open then.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        let nowhere = Connection::open_in_memory().map_err(|error| self.sorted(&error))?;
+        let old = std::mem::replace(&mut self.connection, nowhere);
+        let closed = old.close().map_err(|(_, error)| self.sorted(&error));
+        *self = Self::open(&self.path)?;
+        closed
+    }
+
     /// Stores events as one: after a success all of them survive a power cut, after an error none of them is
     /// there. Answers with their numbers, in order.
     pub fn append(&mut self, at: Timestamp, events: &[Event]) -> Result<Vec<u64>, StoreError> {

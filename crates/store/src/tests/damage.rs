@@ -80,6 +80,25 @@ fn an_emptied_database_keeps_the_journal_that_still_holds_its_contents() {
 }
 
 #[test]
+fn a_journal_that_is_removed_under_a_living_store_costs_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = at(&folder);
+    let mut store = filled(&path);
+    let stored = store.last_seq().unwrap();
+    for end in ["-wal", "-shm"] {
+        fs::remove_file(format!("{}{end}", path.display())).unwrap();
+        let _ = store.append(Timestamp(2), &[started(&run(&format!("b{end}")), 1)]).unwrap();
+        store.reopen().unwrap();
+    }
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    store.check().unwrap();
+    assert_eq!(store.last_seq().unwrap(), stored + 2);
+    assert_eq!(store.events_after(None, 0, 1000).unwrap().len() as u64, stored + 2);
+    assert_eq!(store.runs().unwrap().len(), 3);
+}
+
+#[test]
 fn what_was_committed_survives_a_kill() {
     let living = TempDir::new().unwrap();
     let store = filled(&at(&living));
