@@ -10,8 +10,7 @@ use std::time::Duration;
 use gadugi_core::Millis;
 use gadugi_exec::LocalExecutor;
 use gadugi_store::Store;
-use gadugi_sys::lock::FileLock;
-use gadugi_sys::{files, process};
+use gadugi_sys::files;
 use gadugi_workspace::Repository;
 use thiserror::Error;
 use tokio::net::UnixListener;
@@ -24,6 +23,7 @@ use crate::driver::{Asked, Driver, failure};
 use crate::layout::Layout;
 use crate::look::Looker;
 use crate::monitor::Monitor;
+use crate::tenure::{Look, Tenure};
 use crate::world::{Heard, World};
 
 /// Reports that wait for the loop. Every running step has at most one under way at a time, and so has every other
@@ -104,14 +104,12 @@ fn elected(options: &DaemonOptions) -> Result<(), DaemonError> {
     let layout = &options.layout;
     let state = layout.state_dir();
     files::create_ignored_dir(&state).map_err(io_error(state.display().to_string()))?;
-    let lock =
-        FileLock::try_acquire(&layout.lock()).map_err(io_error(layout.lock().display().to_string()))?;
-    let Some(mut lock) = lock else {
+    let tenure = Tenure::begin(layout).map_err(io_error(layout.lock().display().to_string()))?;
+    let Some(mut tenure) = tenure else {
         announce(&Announcement::Busy);
         return Ok(());
     };
     start_log(&layout.log());
-    sign(&mut lock).map_err(io_error(layout.lock().display().to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // Git and prompts: what blocks is short, and eight at once keep four processors busy.
@@ -119,22 +117,11 @@ fn elected(options: &DaemonOptions) -> Result<(), DaemonError> {
         .enable_all()
         .build()
         .map_err(io_error("starting threads"))?;
-    let lived = runtime.block_on(live(options));
-    // The socket goes before the lock: who finds no socket finds the lock free.
-    let _ = fs::remove_file(layout.socket());
+    let lived = runtime.block_on(live(options, &mut tenure));
+    tenure.unlisten();
     runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(lock);
+    drop(tenure);
     lived
-}
-
-/// Who holds the lock: pid and start time.
-fn sign(lock: &mut FileLock) -> io::Result<()> {
-    let file = lock.file();
-    file.set_len(0)?;
-    if let Some(this) = process::this() {
-        writeln!(file, "{}", serde_json::to_string(&this)?)?;
-    }
-    Ok(())
 }
 
 /// The one thing that an engine prints. Whoever started it may be gone: that is no reason not to live.
@@ -167,29 +154,33 @@ fn start_log(path: &Path) {
         .try_init();
 }
 
-async fn live(options: &DaemonOptions) -> Result<(), DaemonError> {
+async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), DaemonError> {
     let layout = options.layout.clone();
     let repository = Repository::discover(layout.root())?;
     let executor = LocalExecutor::new(&layout.state_dir())?;
     let store = Store::open(&layout.database())?;
+    tenure.opened();
     let (heard_in, heard) = mpsc::channel::<Heard>(HEARD);
     let (asked_in, asked) = mpsc::channel::<Asked>(ASKED);
     let monitor = Monitor::new(layout.root(), &options.monitoring_dir, options.monitoring_interval);
     let world = Arc::new(World::new(layout.clone(), options.program.clone(), repository, executor, heard_in));
     let driver = Driver::new(store, Arc::clone(&world), monitor)?;
     let listener = listen(&layout.socket())?;
+    tenure.listens();
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
     let inside = Inside { world, asked: asked_in };
     let mut looker = Looker::new(layout);
     let machine = looker.look(Vec::new()).machine;
     let helpers = [
-        tokio::spawn(accept(inside.clone(), listener)),
         tokio::spawn(renew_leases(inside.clone())),
         tokio::spawn(look_around(inside.clone(), looker)),
-        tokio::spawn(hear_signals(inside)),
+        tokio::spawn(hear_signals(inside.clone())),
     ];
-    let lived = driver.run(heard, asked, machine).await;
+    let lived = tokio::select! {
+        lived = driver.run(heard, asked, machine) => lived,
+        () = receive(&inside, tenure, listener) => Ok(()),
+    };
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("the engine leaves");
     Ok(lived?)
@@ -212,15 +203,35 @@ fn listen(path: &Path) -> Result<UnixListener, DaemonError> {
     listener.map_err(io_error(path.display().to_string()))
 }
 
-async fn accept(inside: Inside, listener: UnixListener) {
+/// Lets clients in, and looks whether they can still find this engine. Does not return.
+async fn receive(inside: &Inside, tenure: &mut Tenure, mut listener: UnixListener) {
+    // No event tells of it on every file system; a look is four system calls.
+    const LOOK_EVERY: Duration = Duration::from_secs(1);
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection::serve(inside.clone(), stream))),
-            Err(error) => {
-                // Out of descriptors, most likely: clients wait in the kernel's queue meanwhile.
-                tracing::warn!(%error, "a client could not be let in");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(tokio::spawn(connection::serve(inside.clone(), stream))),
+                Err(error) => {
+                    // Out of descriptors, most likely: clients wait in the kernel's queue meanwhile.
+                    tracing::warn!(%error, "a client could not be let in");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            _ = tick.tick() => match tenure.look() {
+                Look::Whole => {}
+                Look::SocketGone => match listen(&inside.world.layout.socket()) {
+                    Ok(anew) => {
+                        tracing::warn!("the socket was removed, and is made anew");
+                        listener = anew;
+                        tenure.listens();
+                    }
+                    Err(error) => tracing::warn!(%error, "the socket was removed and cannot be made again"),
+                },
+                Look::JournalGone => drop(inside.asked.send(Asked::JournalGone).await),
+                Look::Displaced(why) => drop(inside.asked.send(Asked::Displaced(why)).await),
+            },
         }
     }
 }

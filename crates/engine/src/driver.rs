@@ -4,6 +4,7 @@
 //! nothing more to say; store all the facts of the turn as one; and then, and only then, answer whoever asked, publish,
 //! and start the effects. Nothing here waits for an effect or for a client.
 
+mod displaced;
 mod followers;
 mod query;
 mod waiting;
@@ -67,6 +68,10 @@ pub(crate) enum Asked {
     ClientGone,
     /// Everything is to be interrupted, and the engine to leave: a signal.
     Terminate,
+    /// The log's journal was removed: its contents are to be saved.
+    JournalGone,
+    /// The log was removed or replaced, or another engine lives: why.
+    Displaced(String),
 }
 
 /// The loop and what it owns.
@@ -79,6 +84,8 @@ pub(crate) struct Driver {
     monitor: Monitor,
     clients: usize,
     terminating: bool,
+    /// The log is gone: nothing is stored any more.
+    displaced: bool,
     /// What was asked while the log could not be written, and is answered once it can.
     put_off: Vec<Asked>,
     /// The last number in the log.
@@ -135,6 +142,7 @@ impl Driver {
             monitor,
             clients: 0,
             terminating: false,
+            displaced: false,
             put_off: Vec::new(),
             seq,
             wake: None,
@@ -174,7 +182,7 @@ impl Driver {
                 Some(message) = asked.recv() => Woken::Asked(message),
                 Some(message) = heard.recv() => Woken::Heard(message),
                 () = sleep_until(self.wake) => Woken::Due,
-                _ = monitor_tick.tick() => {
+                _ = monitor_tick.tick(), if !self.displaced => {
                     self.monitor.write_if_due(&self.state, &self.live, clock::now());
                     Woken::Due
                 }
@@ -211,7 +219,9 @@ impl Driver {
             }
         }
         asked.close();
-        self.monitor.write_last(&self.state, &self.live, clock::now());
+        if !self.displaced {
+            self.monitor.write_last(&self.state, &self.live, clock::now());
+        }
         Ok(())
     }
 
@@ -242,13 +252,12 @@ impl Driver {
             Asked::Hello(answer) => respond(turn, answer, Ok(())),
             Asked::ClientCame => self.clients += 1,
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
-            Asked::Terminate => {
-                self.terminating = true;
-                let runs: Vec<RunId> = self.state.runs.keys().cloned().collect();
-                for run in runs {
-                    self.consider(turn, Input::Command(Command::Interrupt { run, now: false }));
-                }
-            }
+            Asked::Terminate => self.terminate(turn),
+            Asked::JournalGone => match self.store.reopen() {
+                Ok(()) => tracing::warn!("the log's journal was removed; what it held is saved"),
+                Err(error) => tracing::error!(%error, "the log's journal was removed"),
+            },
+            Asked::Displaced(why) => self.displace(turn, &why),
         }
     }
 
@@ -258,6 +267,9 @@ impl Driver {
         command: Command,
         answer: oneshot::Sender<Result<Reply, Failure>>,
     ) {
+        if self.displaced {
+            return respond(turn, answer, Err(failure("leaving", "the engine is leaving")));
+        }
         if let Some(run) = command.run()
             && let Err(failure) = self.ensure(run)
             && !matches!(command, Command::StartRun { .. })
@@ -325,10 +337,13 @@ impl Driver {
         events: &[Event],
         asked: &mut mpsc::Receiver<Asked>,
     ) -> Result<Vec<u64>, StoreError> {
+        if self.displaced {
+            return Ok(self.unstored(events.len()));
+        }
         let mut question = None;
         loop {
             let error = match self.store.append(at, events) {
-                Err(error @ (StoreError::Full | StoreError::Locked)) => error,
+                Err(error @ (StoreError::Full | StoreError::Locked | StoreError::Unwritable { .. })) => error,
                 other => {
                     self.put_off.extend(question);
                     return other;
@@ -361,7 +376,7 @@ impl Driver {
 
     /// Once everything about it has gone out: the end of what its followers get.
     fn tell_rest(&mut self, run: &RunId) {
-        let Some(run) = self.state.runs.get(run).filter(|run| run.rests()) else { return };
+        let Some(run) = self.state.runs.get(run).filter(|run| run.rests() && !self.displaced) else { return };
         // First the files: who hears of the end may look into them.
         self.monitor.write_last(&self.state, &self.live, clock::now());
         self.followers.rest(self.view(run));

@@ -24,6 +24,7 @@ pub mod protocol;
 mod quiet;
 mod room;
 mod services;
+mod tenure;
 mod view;
 mod world;
 

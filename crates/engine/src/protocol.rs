@@ -184,7 +184,8 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Stable: `unknown-run`, `no-runs`, `unknown-task`, `run-over`, `not-paused`, `not-retryable`, `bad-plan`, `bad-request`,
-    /// `nothing-to-land`, `land-refused`, `store`, `git`, `executor`, `engine`, `busy`, `leaving`.
+    /// `nothing-to-land`, `land-refused`, `store`, `git`, `executor`, `engine`, `busy`, `leaving`,
+    /// `store-full`, `store-locked`, `store-unwritable`, `records-gone`.
     pub code: String,
     /// One line for people.
     pub message: String,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::protocol::{Activity, Frame, RunView};
+use crate::protocol::{Activity, Failure, Frame, RunView};
 use crate::view::{EventFrame, total, wire_line};
 use crate::world::Seen;
 
@@ -67,6 +67,15 @@ impl Followers {
         let run = view.run.clone();
         self.send(&run, &last_frame(view));
         self.by_run.remove(&run);
+    }
+
+    /// Nobody can follow anything any more.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        let runs: Vec<RunId> = self.by_run.keys().cloned().collect();
+        for run in runs {
+            self.send(&run, &Frame::Failed(failure.clone()));
+        }
+        self.by_run.clear();
     }
 
     /// One line for all: it is made once, however many follow.

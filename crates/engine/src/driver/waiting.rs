@@ -23,13 +23,18 @@ impl Driver {
             Asked::Seen(_) => {}
             Asked::ClientCame => self.clients += 1,
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
-            Asked::Terminate => self.put_off.push(asked),
+            Asked::Terminate | Asked::JournalGone | Asked::Displaced(_) => self.put_off.push(asked),
         }
     }
 }
 
 fn refuse<T>(to: oneshot::Sender<Result<T, Failure>>, error: &StoreError) {
     let words = format!("the engine waits until its log can be written: {error}");
-    let hint = Some("make room on the disk; everything goes on by itself then".to_owned());
-    drop(to.send(Err(Failure { hint, ..failure("store-full", words) })));
+    let (code, mend) = match error {
+        StoreError::Locked => ("store-locked", "end what holds .gadugi/gadugi.db"),
+        StoreError::Unwritable { .. } => ("store-unwritable", "make .gadugi writable"),
+        _ => ("store-full", "make room on the disk"),
+    };
+    let hint = Some(format!("{mend}; everything goes on by itself then"));
+    drop(to.send(Err(Failure { hint, ..failure(code, words) })));
 }
