@@ -23,6 +23,8 @@ use crate::driver::{Asked, Driver, failure};
 use crate::layout::Layout;
 use crate::look::Looker;
 use crate::monitor::Monitor;
+use crate::protocol::Failure;
+use crate::records::cannot_be_read;
 use crate::tenure::{Look, Tenure};
 use crate::world::{Heard, World};
 
@@ -72,11 +74,12 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    fn code(&self) -> &'static str {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Io { .. } | Self::Store(_) => "store",
-            Self::Repository(_) => "git",
-            Self::Executor(_) => "executor",
+            Self::Store(error) => cannot_be_read(error),
+            Self::Io { .. } => failure("store", self.to_string()),
+            Self::Repository(_) => failure("git", self.to_string()),
+            Self::Executor(_) => failure("executor", self.to_string()),
         }
     }
 }
@@ -95,7 +98,7 @@ pub fn serve(options: &DaemonOptions) -> Result<(), DaemonError> {
     let lived = elected(options);
     if let Err(error) = &lived {
         tracing::error!(%error, "the engine ends");
-        announce(&Announcement::Failed(failure(error.code(), error.to_string())));
+        announce(&Announcement::Failed(error.failure()));
     }
     lived
 }

@@ -22,6 +22,7 @@ mod machine;
 mod monitor;
 pub mod protocol;
 mod quiet;
+pub mod records;
 mod room;
 mod services;
 mod tenure;

@@ -86,6 +86,22 @@ impl Store {
         Ok(Self { connection, path: path.to_owned() })
     }
 
+    /// Opens a database that is there, only to read it: nothing is made, mended or changed, and an engine that lives is not
+    /// in the way. To append is an error then.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        if size(path)? == 0 {
+            return Err(StoreError::Damaged { detail: "the file is empty".into() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let sorted = |error: rusqlite::Error| StoreError::from_sqlite(&error, path);
+        let connection = Connection::open_with_flags(path, flags).map_err(sorted)?;
+        connection.busy_timeout(BUSY).map_err(sorted)?;
+        schema::look(&connection).map_err(sorted)??;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
     /// Closes the database and opens it again. Closing moves what the journal holds into the database, also where somebody
     /// has removed the journal's name meanwhile; no other connection of this process may be open then.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
@@ -285,29 +301,35 @@ impl Store {
 /// another connection of this process holds on it.
 fn inspect(path: &Path) -> Result<(), StoreError> {
     let io = |error: std::io::Error| StoreError::from_io(&error);
+    if size(path)? == 0 {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
+        return Ok(());
+    }
+    let found = fs::metadata(path).map_err(io)?;
+    if found.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// The size of the file, in bytes; 0 where there is none. What cannot be a whole database is an error.
+fn size(path: &Path) -> Result<u64, StoreError> {
     let size = match fs::metadata(path) {
         Ok(found) if !found.is_file() => {
             return Err(StoreError::Unwritable { detail: "it is no regular file".into() });
         }
-        Ok(found) => {
-            if found.permissions().mode() & 0o077 != 0 {
-                fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
-            }
-            found.len()
-        }
+        Ok(found) => found.len(),
         Err(error) if error.kind() == ErrorKind::NotFound => 0,
-        Err(error) => return Err(io(error)),
+        Err(error) => return Err(StoreError::from_io(&error)),
     };
-    if size == 0 {
-        if fs::metadata(journal(path)).is_ok_and(|journal| journal.len() > 0) {
+    match size {
+        0 if fs::metadata(journal(path)).is_ok_and(|journal| journal.len() > 0) => {
             let detail = "the file is empty or gone, but its journal beside it (-wal) is not".into();
-            return Err(StoreError::Damaged { detail });
+            Err(StoreError::Damaged { detail })
         }
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
-    } else if size < HEADER {
-        return Err(StoreError::Damaged { detail: format!("only {size} bytes are left of the file") });
+        1..HEADER => Err(StoreError::Damaged { detail: format!("only {size} bytes are left of the file") }),
+        _ => Ok(size),
     }
-    Ok(())
 }
 
 fn journal(path: &Path) -> PathBuf {

@@ -142,6 +142,37 @@ fn a_damaged_page_is_found_by_the_check() {
 }
 
 #[test]
+fn a_database_that_is_only_read_stays_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let path = at(&folder);
+    assert!(matches!(Store::open_to_read(&path), Err(StoreError::Damaged { .. })));
+    assert!(!path.exists(), "nothing is made");
+    let mut living = filled(&path);
+    let mut reader = Store::open_to_read(&path).unwrap();
+    reader.check().unwrap();
+    assert_eq!(reader.runs().unwrap(), living.runs().unwrap());
+    assert!(matches!(
+        reader.append(Timestamp(1), &[finished(&run("aaaa"))]),
+        Err(StoreError::Unwritable { .. })
+    ));
+    living.append(Timestamp(2), &[started(&run("bbbb"), 1)]).unwrap();
+    assert_eq!(reader.runs().unwrap().len(), 2, "it sees what is stored meanwhile");
+    drop(living);
+    drop(reader);
+    let before = fs::read(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(Store::open_to_read(&path).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    let path = folder.path().join("garbage");
+    for length in [5000, 10] {
+        fs::write(&path, vec![7; length]).unwrap();
+        let opened = Store::open_to_read(&path);
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
+    }
+}
+
+#[test]
 fn a_locked_database_says_so() {
     let folder = TempDir::new().unwrap();
     let mut store = filled(&at(&folder));

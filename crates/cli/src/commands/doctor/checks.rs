@@ -47,6 +47,7 @@ pub(super) async fn all(place: Result<Place, Stop>) -> Vec<Check> {
     if let Some(place) = &place {
         checks.push(disk(place.repository.root()));
         checks.push(state(place));
+        checks.extend(records(place));
         checks.push(engine(place).await);
     }
     checks
@@ -218,6 +219,27 @@ fn state(place: &Place) -> Check {
         Ok(()) => ok("state", dir.display().to_string()),
         Err(problem) => wrong("state", problem),
     }
+}
+
+/// The event log, only read: whatever is wrong with it is for a person to decide.
+fn records(place: &Place) -> Vec<Check> {
+    let records = match gadugi_engine::records::examine(&place.layout) {
+        Ok(None) => return vec![ok("records", "nothing was run here yet")],
+        Ok(Some(records)) => records,
+        Err(failure) => return vec![wrong("records", failure.into())],
+    };
+    let mut checks =
+        vec![ok("records", format!("{} runs, {} events, all sound", records.runs, records.events))];
+    if !records.unreadable.is_empty() {
+        let mend = "other runs are not concerned; that run's worktrees and branches stay: gadugi worktrees";
+        let problem = Problem::environment("records-damaged", records.unreadable.join("; "), Some(mend));
+        checks = vec![wrong("records", problem)];
+    }
+    if !records.unrecorded.is_empty() {
+        let detail = format!("left files and are not on record: {}", records.unrecorded.join(", "));
+        checks.push(note("records", detail, Some("gadugi worktrees shows what they left".to_owned())));
+    }
+    checks
 }
 
 async fn engine(place: &Place) -> Check {
