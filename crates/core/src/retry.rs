@@ -89,7 +89,11 @@ impl Tally {
         if end.wall > GETTING_ON && !hung && matches!(kind, StepKind::Agent { .. }) {
             *self = Self { continuations: self.continuations, ..Self::default() };
         }
-        if end.is_good(kind, wanted) || wanted.is_some() && end.stopped && !hung {
+        if end.is_good(kind, wanted) {
+            // What comes after it (the agent after its setup, the verify command after the agent) begins a row of its own.
+            return *self = Self { continuations: self.continuations, ..Self::default() };
+        }
+        if wanted.is_some() && end.stopped && !hung {
             return;
         }
         match remedy(kind, end) {

@@ -5,10 +5,10 @@ pub(crate) mod examples;
 pub(crate) mod stages;
 
 use gadugi_core::{
-    AgentEnd, AttemptId, Command, CommitId, Complexity, Decision, Edge, EdgeReason, Effect, EndClass,
-    Estimate, Event, Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Reading, Report, RunId,
-    RunSettings, RunState, SessionId, SessionMode, State, StepEnd, StepExit, StepId, StepKind, Target,
-    TaskId, TaskState, Timestamp, Usage, decide, next_wake,
+    AgentEnd, AttemptId, Collected, Command, CommitId, Complexity, Composition, Decision, Edge, EdgeReason,
+    Effect, EndClass, Estimate, Event, Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Reading,
+    Report, RunId, RunSettings, RunState, Salvage, SessionId, SessionMode, State, StepEnd, StepExit, StepId,
+    StepKind, Target, TaskId, TaskState, TaskStatus, Timestamp, Usage, decide, next_wake,
 };
 
 pub(crate) fn run_id() -> RunId {
@@ -149,6 +149,51 @@ impl Story {
         story
     }
 
+    /// A run whose branch is open; the agents of those of its tasks that have slots run.
+    pub(crate) fn of_agents(plan: Plan, settings: RunSettings) -> Self {
+        let mut story = Self::of(plan, RunSettings { setup: vec![], verify: None, ..settings });
+        story.opened();
+        story.all_start();
+        story
+    }
+
+    /// Whatever is prepared or intended for the run's tasks comes to be, until nothing more follows.
+    pub(crate) fn all_start(&mut self) {
+        let ids: Vec<TaskId> = self.run().plan.tasks.iter().map(|task| task.id.clone()).collect();
+        for id in ids {
+            if self.word(id.as_str()) == "preparing" {
+                self.prepared(id.as_str());
+            }
+            if self.word(id.as_str()) == "starting" {
+                self.started(id.as_str());
+            }
+        }
+    }
+
+    /// How a task stands, in a word.
+    pub(crate) fn word(&self, id: &str) -> String {
+        self.task(id).word()
+    }
+
+    /// Its work is collected and merged where nothing verifies.
+    pub(crate) fn merges(&mut self, id: &str) -> Decision {
+        let onto = self.run().tip.clone().expect("an open branch");
+        let (work, composed) = (commit(&format!("work-{id}")), commit(&format!("tip-{id}")));
+        let changed = vec![format!("{id}.rs")];
+        let result = Ok(Collected { commit: work.clone(), changed, committed_rest: false });
+        let attempt = attempt(id, self.task(id).attempts);
+        self.report(Report::WorkCollected { attempt, result });
+        let result = Composition::Clean(composed.clone());
+        self.report(Report::Composed { run: run_id(), task: task(id), work, onto, result });
+        self.report(Report::Advanced { run: run_id(), task: task(id), to: composed, result: Ok(()) })
+    }
+
+    /// What it left uncommitted is seen to.
+    pub(crate) fn salvaged(&mut self, id: &str) -> Decision {
+        let attempt = attempt(id, self.task(id).attempts);
+        self.report(Report::WorkSalvaged { attempt, salvage: Salvage::Nothing })
+    }
+
     pub(crate) fn fact(&mut self, event: &Event) {
         self.now = self.now + Millis(10);
         if let Err(error) = self.state.apply(self.now, event) {
@@ -236,6 +281,22 @@ impl Story {
     pub(crate) fn ends(&mut self, id: &str, end: StepEnd) -> Decision {
         let step = self.current(id);
         self.report(Report::StepEnded { step, end })
+    }
+}
+
+/// Why and until when an attempt was suspended, and whether it comes back alone.
+pub(crate) fn suspension(decision: &Decision) -> Option<(String, Option<Timestamp>, bool)> {
+    decision.events.iter().find_map(|event| match event {
+        Event::AttemptSuspended { because, until, alone, .. } => Some((because.clone(), *until, *alone)),
+        _ => None,
+    })
+}
+
+/// Why a task failed, or how else it ended.
+pub(crate) fn detail(story: &Story, id: &str) -> String {
+    match &story.task(id).status {
+        TaskStatus::Finished { detail, .. } => detail.clone(),
+        other => panic!("{id} is not over: {other:?}"),
     }
 }
 
