@@ -13,9 +13,10 @@
 //! - `effect:WORD:before`: decided and durable, not begun; `effect:WORD:after`: done in the world, its report not heard.
 //!   A step that is launched or adopted is done when it has ended; that it was found running is `effect:WORD:started`.
 //!
-//! Some moments only come to a machine on a bad day. In the folder that `GADUGI_FAULT_LIES` names a file brings one
-//! about for as long as it is there: `quiet`, no step gives a sign of life; `disk`, the disk is nearly full; `clock`, the
-//! clock jumps forward by an hour, once, and the file goes.
+//! Some moments only come to a machine on a bad day, and on a busy one they come when nobody wants them. Where
+//! `GADUGI_FAULT_LIES` names a folder, the machine is idle, and a file in it brings such a moment about for as long as it
+//! is there: `quiet`, no step gives a sign of life; `disk`, the disk is nearly full; `clock`, the clock jumps forward by
+//! an hour, once, and the file goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -23,7 +24,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use gadugi_core::{Effect, Event, Millis, Report, StepId};
+use gadugi_core::{Effect, Event, Millis, Reading, Report, StepId};
 use gadugi_sys::env;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -96,6 +97,10 @@ pub(crate) fn before_report(report: &Report) {
 pub(crate) fn lie(mut sight: Sight) -> Sight {
     /// Longer than a step may be quiet until it is suspected, shorter than until it is stopped.
     const QUIET: Millis = Millis::seconds(15 * 60);
+    if env::get(LIES).is_none() {
+        return sight;
+    }
+    sight.machine = Reading { cpu_percent: Some(0), memory_stall_percent: Some(0), ..sight.machine };
     if told("quiet") {
         sight.steps.iter_mut().for_each(|(_, _, quiet)| quiet.length = QUIET);
     }

@@ -13,6 +13,8 @@ mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use gadugi_core::{Effect, Event};
 use scenarios::{ALL, Scenario};
@@ -20,10 +22,13 @@ use serde_json::json;
 use stage::Stage;
 use stage::aftermath::Aftermath;
 use stage::play::Play;
-use stage::side_by_side::side_by_side;
+use stage::side_by_side::{side_by_side, words_of};
 
 /// Where the soak wants to be told what came of it; set, it also asks for every point.
 const SOAK: &str = "GADUGI_SOAK_FAULTS";
+
+/// One moment alone, as it is told where it fails: `SCENARIO FAULT`; a scenario alone is played as it is.
+const ONE: &str = "GADUGI_SOAK_ONE";
 
 /// How a line of the engine's says that it dies now.
 const FIRED: &str = "fired ";
@@ -45,11 +50,17 @@ fn play(scenario: &Scenario, fault: &str) -> Result<Played, String> {
     let log = stage.home.join("faults");
     let plain = stage.variables.len();
     stage.variables.push(("GADUGI_FAULT_LOG".into(), log.to_string_lossy().into_owned()));
+    stage
+        .variables
+        .push(("GADUGI_FAULT_LIES".into(), stage.home.join("lies").to_string_lossy().into_owned()));
     stage.variables.push(("GADUGI_FAULT".into(), format!("{} {fault}", scenario.first)));
     Play::new(&stage, scenario.args, scenario.deeds).lead()?;
     stage.engine_leaves();
     let log = fs::read_to_string(&log).unwrap_or_default();
     stage.variables.truncate(plain);
+    if std::env::var(ONE).is_ok() {
+        tell_log(&stage);
+    }
     let aftermath = stage.aftermath();
     let fired: Vec<String> =
         log.lines().filter_map(|line| line.strip_prefix(FIRED)).map(str::to_owned).collect();
@@ -83,6 +94,18 @@ impl Moment<'_> {
         }
         Ok(played.fired.contains(&self.fault))
     }
+
+    /// The same, and what is wrong is told at once: the rest may take a while.
+    #[expect(clippy::print_stderr, reason = "whoever waits for a soak wants to see what it finds")]
+    fn try_and_tell(&self) -> Result<bool, String> {
+        let began = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.try_it()));
+        let outcome = outcome.unwrap_or_else(|panic| Err(words_of(&*panic)));
+        if let Err(why) = &outcome {
+            eprintln!("{} dying at {} ({:.1?}): {why}", self.scenario.name, self.fault, began.elapsed());
+        }
+        outcome
+    }
 }
 
 /// Every point that there is, from the words of the code itself.
@@ -98,10 +121,38 @@ fn every_point() -> BTreeSet<String> {
     events.chain(effects).chain(started).collect()
 }
 
+/// The run's events, with their times, and what engines had to say.
+#[expect(clippy::print_stderr, reason = "whoever asks for one moment wants to see it")]
+fn tell_log(stage: &Stage) {
+    let export = stage.gadugi(&["export", "--output", "-"]).stdout;
+    let export = serde_json::from_str::<serde_json::Value>(&export).unwrap();
+    for event in export["events"].as_array().unwrap() {
+        eprintln!("{}", event.to_string().chars().take(220).collect::<String>());
+    }
+    eprintln!("{}", fs::read_to_string(stage.root.join(".gadugi/engine.log")).unwrap_or_default());
+}
+
+/// What somebody asked for alone, to see what comes of it. The log is told as it was written.
+#[expect(clippy::print_stderr, reason = "whoever asks for one moment wants to see it")]
+fn play_one(wish: &str) {
+    let (name, fault) = wish.split_once(' ').unwrap_or((wish, ""));
+    let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
+    let played = play(scenario, fault).unwrap_or_else(|why| panic!("{why}"));
+    eprintln!("{:#?}\n{:#?}\nfired: {:?}", played.passed, played.aftermath, played.fired);
+}
+
 #[test]
 fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
+    if let Ok(wish) = std::env::var(ONE) {
+        return play_one(&wish);
+    }
     let soak = std::env::var(SOAK).ok();
-    let undisturbed = side_by_side(ALL, |scenario| play(scenario, ""));
+    let undisturbed = side_by_side(ALL, |scenario| {
+        let began = Instant::now();
+        let p = play(scenario, "");
+        eprintln!("{} {:?}", scenario.name, began.elapsed());
+        p
+    });
     let undisturbed: Vec<Played> = undisturbed
         .into_iter()
         .zip(ALL)
@@ -133,13 +184,14 @@ fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
     let left_out: Vec<_> = every_point().difference(&tried).cloned().collect();
     assert!(left_out.is_empty(), "no scenario passes {left_out:?}; write one that does");
 
-    let outcomes = side_by_side(&moments, Moment::try_it);
+    let outcomes = side_by_side(&moments, Moment::try_and_tell);
     let told: Vec<_> = moments.iter().zip(&outcomes).collect();
     let name = |moment: &Moment<'_>| format!("{} dying at {}", moment.scenario.name, moment.fault);
     let failed: Vec<String> = told
         .iter()
         .filter_map(|(moment, outcome)| Some(format!("{}: {}", name(moment), outcome.as_ref().err()?)))
         .collect();
+    eprintln!("{} moments", told.len());
     // Which of several things comes first may differ from run to run, and then a moment may not come.
     let missed: Vec<String> =
         told.iter().filter(|(_, outcome)| **outcome == Ok(false)).map(|(moment, _)| name(moment)).collect();

@@ -65,7 +65,27 @@ pub(crate) const ALL: &[Scenario] = &[
             done: |view| view["paused_because"] == "interrupted",
         }],
     },
+    Scenario {
+        name: "held",
+        args: &[],
+        set: held,
+        first: "",
+        deeds: &[
+            Deed {
+                when: When::Told("end held"),
+                what: What::Gadugi(&["pause", "held"]),
+                done: |view| !["running", "waiting"].contains(&state_of(view, "held")),
+            },
+            Deed {
+                when: When::Told("end held"),
+                what: What::Gadugi(&["resume", "held"]),
+                done: |view| state_of(view, "held") == "succeeded",
+            },
+        ],
+    },
     Scenario { name: "mishaps", args: &["--verify", UNLUCKY_VERIFY], set: mishaps, first: "", deeds: &[] },
+    Scenario { name: "strained", args: &["--max-parallel", "1"], set: strained, first: "", deeds: &[] },
+    Scenario { name: "limited", args: &[], set: limited, first: "", deeds: &[] },
     Scenario { name: "moved", args: &["--max-parallel", "2"], set: moved, first: "", deeds: &[] },
 ];
 
@@ -125,6 +145,13 @@ fn interrupted(stage: &Stage) {
     stage.prompt("later", "depends_on: [long]", &told("run cp done.txt later.txt"));
 }
 
+/// One task is paused, and released.
+fn held(stage: &Stage) {
+    stage.write("gadugi.toml", "[run]\ngrace = \"1s\"\n");
+    stage.prompt("held", "", "run sh tools/begin\nrun sh tools/end\nfresh hang\nwrite held.txt x");
+    stage.prompt("other", "", &told("write other.txt x"));
+}
+
 /// Time that is over, a step that loses its shim, a verification that loses its own.
 fn mishaps(stage: &Stage) {
     stage.write("gadugi.toml", "[run]\ngrace = \"1s\"\n");
@@ -135,6 +162,41 @@ fn mishaps(stage: &Stage) {
         "unlucky",
         "",
         "run sh tools/die $PPID\nrun sh tools/begin\nrun sh tools/end\nwrite lucky.txt x",
+    );
+}
+
+/// A step that gives no sign of life for a while, a clock that jumps, a disk that is nearly full when a task has been
+/// merged. Each is over once it is on record.
+fn strained(stage: &Stage) {
+    // Again and again: a lie that an engine heard who died of it was never told.
+    let lie = "mkdir -p \"$HOME/lies\"
+until grep -q \"^event:$2:after\" \"$HOME/faults\"; do touch \"$HOME/lies/$1\"; sleep 0.02; done
+rm -f \"$HOME/lies/$1\"
+";
+    stage.write("tools/lie", lie);
+    let seen = "until grep -q \"^event:$1:after\" \"$HOME/faults\"; do sleep 0.02; done\n";
+    stage.write("tools/wait", seen);
+    let quiet = "run sh tools/lie quiet step-suspected\nrun sh tools/wait step-cleared";
+    stage.prompt(
+        "quiet",
+        "",
+        &told(&format!("{quiet}\nrun sh tools/lie clock clock-jumped\nwrite quiet.txt x")),
+    );
+    let full = "run sh tools/lie disk dispatch-held\nrun sh tools/wait dispatch-freed";
+    stage.prompt("full", "depends_on: [quiet]", &told(&format!("{full}\nwrite full.txt x")));
+}
+
+/// An account whose limit is reached, and a model API that is overloaded.
+fn limited(stage: &Stage) {
+    stage.prompt(
+        "limited",
+        "",
+        "run sh tools/begin\nrun sh tools/end\nfresh usage-limit 1\nwrite limited.txt x",
+    );
+    stage.prompt(
+        "overloaded",
+        "",
+        "run sh tools/begin\nrun sh tools/end\nfresh overloaded\nwrite over.txt x",
     );
 }
 

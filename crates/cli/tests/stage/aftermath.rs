@@ -40,7 +40,21 @@ pub struct Aftermath {
     pub landed: Value,
     /// What is there that should not be.
     pub left_over: Vec<String>,
+    /// For whoever looks into it.
+    pub words: Words,
 }
+
+/// What was said, which may be said otherwise the next time: it makes no difference.
+#[derive(Clone, Debug, Default)]
+pub struct Words(pub Vec<String>);
+
+impl PartialEq for Words {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Words {}
 
 impl Stage {
     /// Gives the agents' scripts a ledger: `run sh tools/begin` and `run sh tools/end`.
@@ -94,6 +108,7 @@ impl Stage {
             kept: kept.collect(),
             landed: view["landed_into"].clone(),
             left_over: self.left_over(),
+            words: self.words(&view),
         };
         aftermath.merged.sort();
         aftermath.ledger.sort();
@@ -104,6 +119,16 @@ impl Stage {
         let gone = aftermath.kept.iter().filter(|name| !there.contains(name));
         assert_eq!(gone.count(), 0, "named as kept and gone: {aftermath:#?}, {there:?}");
         aftermath
+    }
+
+    /// What tasks and engines complained of.
+    fn words(&self, view: &Value) -> Words {
+        let details = view["tasks"].as_array().unwrap().iter();
+        let details = details.map(|task| format!("{}: {}", task["id"], task["detail"].as_str().unwrap()));
+        let log = fs::read_to_string(self.root.join(".gadugi/engine.log")).unwrap_or_default();
+        let complaints = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+        let words = details.filter(|words| !words.ends_with(": ")).chain(complaints.map(str::to_owned));
+        Words(words.collect())
     }
 
     /// What lies where a run's worktrees do, and what git takes for a worktree.

@@ -34,7 +34,8 @@ pub fn side_by_side<I: Sync, O: Send>(
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+/// What somebody said who panicked.
+pub fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }
