@@ -74,11 +74,11 @@ fn mend(out: &mut Decision, ended: &Ended<'_>) {
         Remedy::Continue | Remedy::AwaitBudget => give_up(out, ended, Outcome::Failed, &detail),
         Remedy::AwaitReset(at) => await_reset(out, ended, at, &detail),
         Remedy::StopDispatch => {
-            out.fact(Event::RunPaused {
-                run: run.id.clone(),
-                cause: PauseCause::AuthRefused,
-                detail: detail.clone(),
-            });
+            // Said once; and an interruption, which stops more, stands.
+            if !run.agents_stop() {
+                let (run, cause) = (run.id.clone(), PauseCause::AuthRefused);
+                out.fact(Event::RunPaused { run, cause, detail: detail.clone() });
+            }
             suspend(out, ended, &detail, None);
         }
         Remedy::GiveUp if tally.failures <= run.settings.retry.failures => {

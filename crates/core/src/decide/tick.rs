@@ -25,7 +25,7 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp) {
         let mut purse = Purse::of(run, slots.for_run(run));
         for (at, attempt) in run.in_slots().chain(run.merging()) {
             deadline(out, run, at, attempt, now);
-            go_on(out, run, at, attempt, &mut purse);
+            go_on(out, run, at, attempt, now, &mut purse);
         }
         // What is skipped now is still waiting in `state`: nothing else is decided of waiting tasks until the next tick.
         let skipped = skip_dependents(out, run);
@@ -73,7 +73,14 @@ fn deadline(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, no
 }
 
 /// The next thing for an attempt that has its slot, or whose merge is at the head.
-fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse: &mut Purse) {
+fn go_on(
+    out: &mut Decision,
+    run: &RunState,
+    at: usize,
+    attempt: &Attempt,
+    now: Timestamp,
+    purse: &mut Purse,
+) {
     let cancelled = attempt.stopping == Some(StopCause::Cancel);
     let id = run.attempt_id(at, attempt.number);
     match &attempt.stage {
@@ -86,7 +93,13 @@ fn go_on(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse
             out.suspend(&id, "its agent's credential was refused", None, attempt.alone);
         }
         Stage::Ready if run.tasks[at].held => out.suspend(&id, "paused", None, attempt.alone),
-        Stage::Ready => step(out, run, at, attempt, purse),
+        Stage::Ready => match run.limited_until(at, now) {
+            // A setup costs nothing of the account.
+            Some(until) if matches!(next_step(run, &id, attempt), StepKind::Agent { .. }) => {
+                out.suspend(&id, "its agent's account has reached its limit", Some(until), attempt.alone);
+            }
+            _ => step(out, run, at, attempt, purse),
+        },
         Stage::Merging { at: MergeStage::Composed { .. }, .. } if run.is_interrupted() => {
             out.fact(Event::MergePutBack { attempt: id, because: "interrupted".into(), until: None });
         }
