@@ -58,6 +58,8 @@ pub struct StepFollower {
     started_at: Timestamp,
     /// None where the shim was gone when the following began.
     shim: Option<Arc<ShimHandle>>,
+    /// Whether the shim is gone, as far as was heard.
+    over: bool,
     watch: DirWatch,
     lines: Option<LineReader>,
     /// Whether the file may hold more than was read. A read that was not filled has met its end, and what is appended
@@ -86,6 +88,7 @@ impl StepFollower {
             attempt: attempt.to_owned(),
             process,
             started_at,
+            over: shim.is_none(),
             shim,
             watch,
             lines,
@@ -198,7 +201,7 @@ impl StepFollower {
     /// Whether the end is known now. It is only told once the shim is gone, too.
     async fn look_for_end(&mut self) -> bool {
         // Its record is the last thing that a shim does: there is none to look for as long as it lives.
-        if !self.shim.as_ref().is_none_or(|shim| shim.is_over()) {
+        if !self.over {
             return false;
         }
         if let Ok(Record::There(exit)) = records::exit(&self.dir) {
@@ -217,12 +220,15 @@ impl StepFollower {
         true
     }
 
+    /// Waits for news of the folder or of the shim.
     async fn wait(&mut self) {
         match &self.shim {
-            Some(shim) => tokio::select! {
-                () = self.watch.changed() => {}
-                () = shim.ended() => {}
-            },
+            Some(shim) => {
+                self.over = tokio::select! {
+                    () = shim.ended() => true,
+                    () = self.watch.changed() => false,
+                }
+            }
             None => self.watch.changed().await,
         }
     }

@@ -8,7 +8,7 @@ use gadugi_core::Process;
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::procfs::{self, Stat};
+use crate::procfs::{self, Memory, Stat};
 
 /// What a tree of processes uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,6 +49,9 @@ pub struct Sampler {
     boot: String,
     memory_kib: u64,
     last: HashMap<(u32, u64), Last>,
+    /// Of each process of a tree, how many pages it had when its memory was read: while it has as many, it is not read
+    /// again. Most processes of most trees wait.
+    memory: HashMap<(u32, u64), (u64, Memory)>,
 }
 
 /// What the next look at a tree needs of this one.
@@ -69,7 +72,12 @@ impl Sampler {
     /// A sampler that has seen nothing.
     pub fn new() -> Self {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { boot: boot.trim().to_owned(), memory_kib: machine_memory_kib(), last: HashMap::new() }
+        Self {
+            boot: boot.trim().to_owned(),
+            memory_kib: machine_memory_kib(),
+            last: HashMap::new(),
+            memory: HashMap::new(),
+        }
     }
 
     /// The figures of each tree, by its root (a step's [`crate::StepFollower::process`]); none where the root is gone.
@@ -83,7 +91,7 @@ impl Sampler {
         for stat in &all {
             children.entry(stat.parent).or_default().push(stat);
         }
-        let mut next = HashMap::new();
+        let (mut next, mut memory) = (HashMap::new(), HashMap::new());
         let figures = roots
             .iter()
             .map(|root| {
@@ -92,7 +100,7 @@ impl Sampler {
                     return None;
                 }
                 let key = (root.pid, root.start_ticks);
-                let (mut figures, ticks) = self.add_up(stat, &children);
+                let (mut figures, ticks) = self.add_up(stat, &children, &mut memory);
                 // A child whose parent ignores its end takes its time with it: never less than was seen.
                 let last = self.last.get(&key);
                 let ticks = ticks.max(last.map_or(0, |last| last.ticks));
@@ -106,13 +114,18 @@ impl Sampler {
                 Some(figures)
             })
             .collect();
-        self.last = next;
+        (self.last, self.memory) = (next, memory);
         figures
     }
 
     /// A process's ticks hold those of the children that it has waited for, and the shim waits for all that lose their
     /// parent: so the sum over what lives holds all that ever lived.
-    fn add_up(&self, root: &Stat, children: &HashMap<u32, Vec<&Stat>>) -> (Figures, u64) {
+    fn add_up(
+        &self,
+        root: &Stat,
+        children: &HashMap<u32, Vec<&Stat>>,
+        read: &mut HashMap<(u32, u64), (u64, Memory)>,
+    ) -> (Figures, u64) {
         let (mut figures, mut ticks, mut pages) = (Figures::default(), 0, 0);
         let (mut anonymous, mut shared, mut highest) = (0, 0, 0);
         let mut open = vec![root];
@@ -120,7 +133,11 @@ impl Sampler {
             ticks += stat.cpu_ticks;
             if !stat.zombie {
                 pages += stat.rss_pages;
-                let memory = procfs::memory(stat.pid).unwrap_or_default();
+                let key = (stat.pid, stat.start_ticks);
+                let known = self.memory.get(&key).filter(|(pages, _)| *pages == stat.rss_pages);
+                let memory = known.map(|(_, memory)| *memory).or_else(|| procfs::memory(stat.pid));
+                let memory = memory.unwrap_or_default();
+                read.insert(key, (stat.rss_pages, memory));
                 anonymous += memory.anonymous_kib;
                 shared = memory.shared_kib.max(shared);
                 highest = memory.highest_kib.saturating_sub(memory.file_kib).max(highest);

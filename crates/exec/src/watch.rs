@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
 /// Output that is appended; a record that gets its name; a lock that is let go. Not the lease: its renewal is ATTRIB.
 const INTEREST: WatchFlags = WatchFlags::MODIFY
@@ -23,6 +25,14 @@ const INTEREST: WatchFlags = WatchFlags::MODIFY
 
 /// Bytes that are read of the kernel's queue at a time: some 200 events.
 const BUFFER: usize = 8 * 1024;
+
+/// The kernel's queue is read once in so long at most, at once where it was quiet before: the first line of a pause is
+/// not kept waiting, and a thousand lines a second cost a hundred turns. The queue holds 16,384 events, and one that runs
+/// over wakes everybody.
+const AT_MOST_EVERY: Duration = Duration::from_millis(10);
+
+/// Between two turns where the kernel refuses to say when there are events.
+const WITHOUT_WAITING: Duration = Duration::from_secs(1);
 
 type Watched = Mutex<HashMap<i32, Entry>>;
 
@@ -36,7 +46,7 @@ struct Entry {
 
 #[derive(Debug)]
 struct Shared {
-    fd: AsyncFd<OwnedFd>,
+    fd: OwnedFd,
     watched: Watched,
 }
 
@@ -58,9 +68,6 @@ pub(crate) struct DirWatch {
 impl Watcher {
     pub(crate) fn new() -> io::Result<Self> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        // SAFETY: the descriptor is an `OwnedFd`, which is open and the same for as long as the `AsyncFd` holds it; it is
-        // never taken out.
-        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
         let shared = Arc::new(Shared { fd, watched: Mutex::default() });
         let task = tokio::spawn(wake_followers(shared.clone())).abort_handle();
         Ok(Self { shared, task })
@@ -69,7 +76,7 @@ impl Watcher {
     /// Watches a folder: whatever happens in it from now on is not missed.
     pub(crate) fn watch(self: &Arc<Self>, dir: &Path) -> io::Result<DirWatch> {
         let mut watched = lock(&self.shared.watched);
-        let descriptor = inotify::add_watch(self.shared.fd.get_ref(), dir, INTEREST)?;
+        let descriptor = inotify::add_watch(&self.shared.fd, dir, INTEREST)?;
         let entry =
             watched.entry(descriptor).or_insert_with(|| Entry { wake: watch::Sender::new(()), users: 0 });
         entry.users += 1;
@@ -101,24 +108,39 @@ impl Drop for DirWatch {
         if entry.users == 0 {
             watched.remove(&self.descriptor);
             // Fails where the folder is gone, and the kernel's watch with it.
-            let _ = inotify::remove_watch(self.watcher.shared.fd.get_ref(), self.descriptor);
+            let _ = inotify::remove_watch(&self.watcher.shared.fd, self.descriptor);
         }
     }
 }
 
 async fn wake_followers(shared: Arc<Shared>) {
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
-    while let Ok(mut ready) = shared.fd.readable().await {
-        let (descriptors, overflow) = drain(shared.fd.get_ref(), &mut buffer);
-        ready.clear_ready();
-        drop(ready);
-        let watched = lock(&shared.watched);
-        if overflow {
-            watched.values().for_each(|entry| entry.wake.send_replace(()));
-        } else {
-            let entries = descriptors.iter().filter_map(|descriptor| watched.get(descriptor));
-            entries.for_each(|entry| entry.wake.send_replace(()));
-        }
+    loop {
+        let waited = readable(&shared.fd).await;
+        // An error means that the runtime is being shut down, or that the kernel has no memory for the wait: then all are
+        // woken every now and then until it has.
+        let next = Instant::now() + if waited.is_ok() { AT_MOST_EVERY } else { WITHOUT_WAITING };
+        let (descriptors, overflow) = drain(&shared.fd, &mut buffer);
+        wake(&lock(&shared.watched), &descriptors, overflow || waited.is_err());
+        sleep_until(next).await;
+    }
+}
+
+/// Waits until there are events. Registered for as long as that takes only: else the runtime would be woken for each event
+/// that comes in the time when nobody wants to know.
+async fn readable(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is borrowed from an `OwnedFd` that outlives the `AsyncFd`, and so is open and the same for
+    // as long as that is.
+    let fd = unsafe { AsyncFd::register_with_interest(fd.as_fd(), Interest::READABLE)? };
+    fd.readable().await.map(drop)
+}
+
+fn wake(watched: &HashMap<i32, Entry>, descriptors: &HashSet<i32>, overflow: bool) {
+    if overflow {
+        watched.values().for_each(|entry| entry.wake.send_replace(()));
+    } else {
+        let entries = descriptors.iter().filter_map(|descriptor| watched.get(descriptor));
+        entries.for_each(|entry| entry.wake.send_replace(()));
     }
 }
 

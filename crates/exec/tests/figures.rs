@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fs;
+use std::io::Write;
 use std::time::Instant;
 
 use common::{Fixture, next_line, to_end};
@@ -108,11 +110,12 @@ async fn the_peak_of_a_tree_stays_and_what_comes_from_files_is_not_its_own() {
     assert!(high.peak_mib >= high.own_mib && high.memory_mib > high.own_mib, "{high:?}");
     // The C library's pages, at the least, are there for each of nine processes and belong to none.
     assert!(high.memory_mib - high.own_mib > 5.0, "{high:?}");
-    // When it has been given back, the peak is still known.
-    for _ in 0..2 {
-        std::fs::write(fixture.path("fifo"), "\n").expect("somebody reads");
-    }
+    // When it has been given back, the peak is still known. Open for both, the fifo has a line for each reader.
+    let fifo = fs::OpenOptions::new().read(true).write(true).open(fixture.path("fifo"));
+    let mut fifo = fifo.expect("it is there");
+    fifo.write_all(b"\n\n").expect("it takes two bytes");
     assert_eq!(next_line(&mut follower).await, "over");
+    drop(fifo);
     let low = sampler.sample(&roots)[0].expect("it runs");
     assert!(low.own_mib < 10.0 && low.peak_mib >= high.own_mib, "{low:?}");
     stop(follower).await;
