@@ -54,12 +54,26 @@ impl Repository {
     /// changes nothing else, with [`Error::MidOperation`], [`Error::Strayed`],
     /// [`Error::NestedRepositories`], [`Error::PointerChanged`] or [`Error::WorktreeMissing`].
     pub fn collect(&self, path: &Path, branch: &str, base: &CommitId, message: &str) -> Result<Collection> {
+        match self.try_collect(path, branch, base, message) {
+            // What had no ref yet may have gone with a `git gc --prune=now`; an index may be broken.
+            Err(Error::Failed { code: Some(_), .. }) => {
+                self.mend_index(&self.own_tree(path)?)?;
+                self.try_collect(path, branch, base, message)
+            }
+            collected => collected,
+        }
+    }
+
+    fn try_collect(&self, path: &Path, branch: &str, base: &CommitId, message: &str) -> Result<Collection> {
         let tree = self.own_tree(path)?;
         if let Some(operation) = operation(&tree.git_dir) {
             return Err(Error::MidOperation { path: path.to_owned(), operation });
         }
-        self.restore_branch(&tree, branch)?;
-        let state = self.state_of(&tree.place)?;
+        let mut state = self.state_of(&tree.place)?;
+        if state.head.is_none() {
+            self.restore_branch(&tree, branch)?;
+            state = self.state_of(&tree.place)?;
+        }
         let status = &state.entries;
         if status.iter().any(Entry::unmerged) {
             return Err(Error::MidOperation { path: path.to_owned(), operation: "merge" });

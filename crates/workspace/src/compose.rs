@@ -34,8 +34,13 @@ impl Repository {
         strategy: MergeStrategy,
         at: Option<Timestamp>,
     ) -> Composition {
-        self.try_compose(onto, work, message, strategy, at)
-            .unwrap_or_else(|error| Composition::Failed(error.to_string()))
+        let attempt = || self.try_compose(onto, work, message, strategy, at);
+        let composed = match attempt() {
+            // Until a commit holds them, the objects of a merge may go with a `git gc --prune=now`.
+            Err(Error::Failed { code: Some(_), .. }) => attempt(),
+            composed => composed,
+        };
+        composed.unwrap_or_else(|error| Composition::Failed(error.to_string()))
     }
 
     fn try_compose(

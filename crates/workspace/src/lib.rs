@@ -21,6 +21,7 @@ mod compose;
 mod diff;
 mod door;
 mod error;
+mod hidden;
 mod identity;
 mod known;
 mod land;

@@ -53,12 +53,36 @@ impl Repository {
         let mut lock = snapshot.index.clone().into_os_string();
         lock.push(".lock");
         remove_if_there(&PathBuf::from(lock))?;
-        self.copy_index(tree, &snapshot)?;
         let on_it = |args: &[&str]| self.git.call(&tree.place, args).env("GIT_INDEX_FILE", &snapshot.index);
-        on_it(&["add", "--all", "--sparse", "."]).done()?;
-        let written = on_it(&["write-tree"]).text()?;
-        snapshot.tree = written;
+        let write = || {
+            on_it(&["add", "--all", "--sparse", "."]).done()?;
+            on_it(&["write-tree"]).text()
+        };
+        self.copy_index(tree, &snapshot)?;
+        let written = match write() {
+            // It may name objects that a `git gc --prune=now` took before anything held them: every file anew.
+            Err(Error::Failed { code: Some(_), .. }) => {
+                remove_if_there(&snapshot.index)?;
+                on_it(&["read-tree", "HEAD"]).done()?;
+                write()
+            }
+            written => written,
+        };
+        snapshot.tree = written?;
         Ok(snapshot)
+    }
+
+    /// An index that cannot be read (the machine lost power, a disk broke) is put aside, and made anew from `HEAD`: all
+    /// that differs then counts as not staged.
+    pub(crate) fn mend_index(&self, tree: &Tree) -> Result<()> {
+        let own = tree.git_dir.join("index");
+        let reads = || self.git.call(&tree.place, ["ls-files", "--error-unmatch", "--", "."]).answer();
+        if !own.exists() || reads()?.code != Some(128) {
+            return Ok(());
+        }
+        remove_if_there(&tree.git_dir.join("index.lock"))?;
+        fs::rename(&own, tree.git_dir.join("gadugi-broken-index")).map_err(Error::io(&own))?;
+        self.git.call(&tree.place, ["read-tree", "HEAD"]).done()
     }
 
     fn copy_index(&self, tree: &Tree, snapshot: &Snapshot) -> Result<()> {

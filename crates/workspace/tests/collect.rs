@@ -282,6 +282,24 @@ with_each_git! {
         assert_eq!(fixture.tip(&made.path, "HEAD^"), fixture.head());
     }
 
+    fn a_broken_index_or_one_of_lost_objects_costs_nothing(fixture) {
+        let made = fixture.worktree("one");
+        write(&made.path.join("new"), "staged\n");
+        fixture.git_in(&made.path, ["add", "new"]);
+        let blob = fixture.git_in(&made.path, ["rev-parse", ":new"]);
+        fs::remove_file(fixture.root.join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+        let collected = collect(fixture, &made).unwrap();
+        assert_eq!(collected.work.changed, ["new"]);
+        assert_eq!(fixture.show("feature/one:new"), "staged");
+        settled(fixture, &made, &collected.work.commit);
+        write(&made.path.join("more"), "more\n");
+        fs::write(fixture.admin("one").join("index"), "garbage").unwrap();
+        write(&fixture.admin("one").join("index.lock"), "");
+        let collected = collect(fixture, &made).unwrap();
+        assert_eq!(collected.work.changed, ["more", "new"]);
+        settled(fixture, &made, &collected.work.commit);
+    }
+
     fn a_folder_that_is_gone_is_said_to_be(fixture) {
         let made = fixture.worktree("one");
         fs::remove_dir_all(&made.path).unwrap();

@@ -72,25 +72,30 @@ impl Drop for Index {
 }
 
 impl Repository {
-    /// The state of a worktree whose folder is there. Objects that are gone (a `git gc --prune=now` beside it, a broken
-    /// disk) get a second try from the start; what is gone then is gone, and the rest is stored all the same.
+    /// The state of a worktree whose folder is there. Where the index names objects that are gone (a `git gc --prune=now`
+    /// came between, a disk broke), every file is stored anew.
     pub(super) fn shoot(&self, source: &Source<'_>) -> Result<Shot> {
-        match self.shoot_with(source, &[]) {
+        match self.shoot_with(source, false) {
             Err(Error::Failed { code: Some(_), stderr, .. }) if !full(&stderr) => {
-                self.shoot_with(source, &["--missing-ok"])
+                self.shoot_with(source, true)
             }
             shot => shot,
         }
     }
 
-    fn shoot_with(&self, source: &Source<'_>, lenient: &[&str]) -> Result<Shot> {
+    fn shoot_with(&self, source: &Source<'_>, anew: bool) -> Result<Shot> {
         let folder = source.tree.map_or_else(|| self.state_dir(), |tree| tree.git_dir.clone());
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let index = Index::new(&folder);
         let place = &source.place;
-        self.begin_index(source, &index)?;
-        self.show_hidden(place, &index)?;
-        let staged = self.write_tree(place, &index, lenient)?;
+        let staged = if anew {
+            self.index_of_head(source, &index)?;
+            None
+        } else {
+            self.begin_index(source, &index)?;
+            self.show_hidden(place, &index)?;
+            Some(self.write_tree(place, &index)?)
+        };
         let mut left_out = self.submodules_changed(place, &index)?;
         if place.cwd.join(".git").is_dir() && source.tree.is_some() {
             left_out.push(
@@ -102,8 +107,8 @@ impl Repository {
         for name in nested {
             self.add_nested(place, &index, &name, &mut left_out, DEPTH)?;
         }
-        let tree = self.write_tree(place, &index, lenient)?;
-        let staged = self.staged_apart(source, staged, &tree)?;
+        let tree = self.write_tree(place, &index)?;
+        let staged = staged.map_or(Ok(None), |staged| self.staged_apart(source, staged, &tree))?;
         Ok(Shot { tree, staged, left_out })
     }
 
@@ -117,8 +122,10 @@ impl Repository {
         if let Some(tree) = source.tree.filter(|tree| tree.git_dir.join("index").exists()) {
             let index = Index::new(&tree.git_dir);
             self.begin_index(source, &index)?;
-            let all = self.write_tree(&source.place, &index, &["--missing-ok"])?;
-            if all != plain {
+            // A tree whose files are gone would be worth nothing, and break every later `git gc`.
+            if let Ok(all) = self.write_tree(&source.place, &index)
+                && all != plain
+            {
                 let changes = self.changes(&plain, &all)?;
                 let only: Vec<_> = changes.into_iter().map(|change| change.path).collect();
                 staged = Some(Staged { tree: all, only });
@@ -143,6 +150,11 @@ impl Repository {
             }
             remove_if_there(&index.0)?;
         }
+        self.index_of_head(source, index)
+    }
+
+    /// Knows nothing of the files: all of them will be read.
+    fn index_of_head(&self, source: &Source<'_>, index: &Index) -> Result<()> {
         let from = match &source.head {
             Some(head) => vec!["read-tree", head.as_str()],
             None => vec!["read-tree", "--empty"],
@@ -189,8 +201,8 @@ impl Repository {
     }
 
     /// Conflicts are no part of a tree: where they hinder they go from this index, and the files as they lie come in.
-    fn write_tree(&self, place: &Place, index: &Index, more: &[&str]) -> Result<String> {
-        let write = || index.on(self.git.call(place, ["write-tree"].iter().chain(more)));
+    fn write_tree(&self, place: &Place, index: &Index) -> Result<String> {
+        let write = || index.on(self.git.call(place, ["write-tree"]));
         let answer = write().answer()?;
         if answer.code == Some(0) {
             return Ok(lossy(&answer.stdout).trim().to_owned());
@@ -346,7 +358,7 @@ impl Repository {
             self.add_nested(&inner, &inner_index, &deeper, &mut inner_left, depth - 1)?;
         }
         left_out.extend(inner_left.into_iter().map(|line| format!("{shown}/{line}")));
-        let tree = self.write_tree(&inner, &inner_index, &[])?;
+        let tree = self.write_tree(&inner, &inner_index)?;
         let mut prefix = OsString::from("--prefix=");
         prefix.push(OsString::from_vec(name.to_vec()));
         prefix.push("/");

@@ -99,10 +99,11 @@ impl Repository {
             return Err(in_use());
         }
         let there = tree.path().is_dir() && tree.pointer_intact();
-        if there && marker.stage == Stage::Ready {
+        let (mut head, on) = self.head_of(&tree.place).unwrap_or((None, None));
+        if there && head.is_none() && marker.stage == Stage::Ready {
             self.restore_branch(&tree, branch)?;
+            head = self.branch_tip(branch)?;
         }
-        let (head, on) = self.head_of(&tree.place).unwrap_or((None, None));
         let sound = there && head.is_some();
         match marker.stage {
             Stage::Ready if sound => return Ok(Some(tree)),

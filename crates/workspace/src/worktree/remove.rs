@@ -7,6 +7,7 @@ use std::path::Path;
 use gadugi_core::CommitId;
 
 use super::{Marker, Stage, Tree};
+use crate::hidden::may_hide;
 use crate::repository::Repository;
 use crate::status::{Entry, State, operation};
 use crate::{Error, Result};
@@ -73,6 +74,7 @@ impl Repository {
                 State { head, branch, entries: Vec::new() }
             };
             let tip = if state.branch.as_deref() == Some(branch) { None } else { self.branch_tip(branch)? };
+            let id = state.head.as_ref().map_or(0, |head| head.as_str().len());
             for commit in state.head.into_iter().chain(tip) {
                 if !self.is_merged(&commit, merged_into)? {
                     return Ok(Some(KeptReason::Unmerged));
@@ -81,7 +83,8 @@ impl Repository {
             if let Some(reason) = uncommitted(&state.entries, marker) {
                 return Ok(Some(reason));
             }
-            let hidden = if tree.path().exists() && marker.stage == Stage::Ready {
+            let ready = tree.path().exists() && marker.stage == Stage::Ready;
+            let hidden = if ready && may_hide(&tree.git_dir.join("index"), id) {
                 self.hidden_changes(tree)?
             } else {
                 0
