@@ -21,6 +21,7 @@ mod ends;
 mod fall;
 mod fleet;
 mod git;
+mod machine;
 mod names;
 mod panics;
 mod plans;
@@ -28,6 +29,7 @@ mod rng;
 mod scenario;
 mod shape;
 mod shrink;
+mod signs;
 mod story;
 mod tell;
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod turn;
 mod watch;
 mod world;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -66,6 +69,8 @@ pub struct Summary {
     pub commands: usize,
     /// Reports that never reached the engine that they were for.
     pub lost_reports: usize,
+    /// Pauses between tries, and the longest that they could have been, in milliseconds.
+    pub pauses: (u64, u64),
     /// Virtual time.
     pub time: Millis,
 }
@@ -81,6 +86,8 @@ impl Summary {
         self.crashes += other.crashes;
         self.commands += other.commands;
         self.lost_reports += other.lost_reports;
+        self.pauses.0 += other.pauses.0;
+        self.pauses.1 += other.pauses.1;
         self.time.0 += other.time.0;
     }
 }
@@ -156,6 +163,12 @@ impl Simulator {
         goes_on: &(dyn Fn(&Summary) -> bool + Sync),
     ) -> Result<Summary, Failure> {
         fleet::play(self, seeds, workers, goes_on)
+    }
+
+    /// Plays all seeds on so many threads, whatever fails: for each sort of problem how many seeds show it, and the lowest
+    /// of them.
+    pub fn survey(&self, seeds: Range<u64>, workers: usize) -> BTreeMap<String, (usize, u64)> {
+        fleet::survey(self, seeds, workers)
     }
 
     /// Why a seed fails: its story, shrunk to what it takes. None where it does not fail.

@@ -1,5 +1,5 @@
 //! Plays seeds of the simulator until they are all played, time is up, or one fails. `cargo xtask simulate` builds and
-//! starts it: `gadugi-simulate [--seeds N] [--from S] [--tasks MAX] [--minutes M] [--workers W]`. It exits with 0 where
+//! starts it: `gadugi-simulate [survey] [--seeds N] [--from S] [--tasks MAX] [--minutes M] [--workers W]`. It exits with 0 where
 //! every invariant held, with 1 where one did not, with 2 where it was asked for something that it does not know.
 
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gadugi_testkit::simulator::{Failure, LARGEST, Simulator, Summary};
 
-const USAGE: &str = "usage: gadugi-simulate [--seeds N] [--from S] [--tasks MAX] [--minutes M] [--workers W], all whole numbers";
+const USAGE: &str = "usage: gadugi-simulate [survey] [--seeds N] [--from S] [--tasks MAX] [--minutes M] [--workers W], all whole numbers";
 
 /// Between two lines of progress.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -50,11 +50,19 @@ impl Wish {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some(wish) = Wish::read(&arguments) else {
+    // All seeds, whatever fails: what a defect is worth that is known, or one that was made to see whether it is found.
+    let (survey, arguments) = match &arguments[..] {
+        [first, rest @ ..] if first == "survey" => (true, rest),
+        all => (false, all),
+    };
+    let Some(wish) = Wish::read(arguments) else {
         complain(USAGE);
         return ExitCode::from(2);
     };
     let simulator = Simulator::mixed(wish.tasks);
+    if survey {
+        return surveyed(&simulator, &wish);
+    }
     let began = Instant::now();
     match play(&simulator, &wish, began) {
         Ok(sum) => {
@@ -66,6 +74,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn surveyed(simulator: &Simulator, wish: &Wish) -> ExitCode {
+    let found = simulator.survey(wish.from..wish.from.saturating_add(wish.seeds()), wish.workers);
+    for (problem, (count, seed)) in &found {
+        say(&format!("{count:>8} seeds, the first {seed}: {problem}"));
+    }
+    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn play(simulator: &Simulator, wish: &Wish, began: Instant) -> Result<Summary, Failure> {

@@ -36,6 +36,10 @@ pub(super) enum What {
     Cost,
     /// When a usage limit is lifted.
     Resets,
+    /// What its tree's memory was at most.
+    Peak,
+    /// Whether it says nothing for a while, and for how long.
+    Thinks,
     /// Whether the agent reports a phase, and when.
     Phase,
     /// How it ends when it is stopped.

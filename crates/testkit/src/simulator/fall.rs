@@ -1,6 +1,6 @@
 //! The engine dies, its processes go on, and another engine comes back.
 
-use gadugi_core::{Command, Event, Input, Millis, State, StepExit};
+use gadugi_core::{Command, Event, Input, State, StepExit, Target};
 
 use super::dice::{Key, What};
 use super::story::{Item, Played, Simulation};
@@ -25,7 +25,7 @@ impl Simulation<'_> {
             return Ok(());
         }
         for step in self.world.running() {
-            self.ends(&step, ends::plain(StepExit::LeaseLapsed, Millis(0)))?;
+            self.ends(&step, ends::plain(StepExit::LeaseLapsed))?;
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Simulation<'_> {
         }
         self.watch.halted()?;
         if self.state.capacity.is_none() {
-            let measured = Command::SetCapacity { slots: 2, reason: "at the start".into() };
+            let measured = Command::Measured(self.scenario.machine.clone());
             self.after(10, Item::Command(Box::new(measured)));
         }
         let runs: Vec<u32> = self.watch.runs.keys().copied().collect();
@@ -82,7 +82,7 @@ impl Simulation<'_> {
             let delay =
                 self.dice.pick(key, 0, |rng| if rng.chance(700) { rng.between(1..=120_000) } else { 0 });
             if delay > 0 {
-                let resume = Command::Resume { run: names::run(run) };
+                let resume = Command::Resume { run: names::run(run), target: Target::All };
                 self.after(delay, Item::Command(Box::new(resume)));
             }
         }

@@ -1,11 +1,12 @@
 //! Many seeds on many threads. Each story is one thread's alone; what is shared is the number of the next seed.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Failure, Shape, Simulator, Summary};
+use super::{Failure, Shape, Simulator, Summary, shrink};
 
 /// After so many seeds their sizes repeat ([`Shape::of`]).
 const CYCLE: u64 = 2500;
@@ -64,6 +65,34 @@ pub(super) fn play(
         Some(failure) => Err(failure),
         None => Ok(summary),
     }
+}
+
+/// Plays all seeds, whatever fails: for each sort of problem how many seeds show it, and the lowest of them.
+pub(super) fn survey(
+    simulator: &Simulator,
+    seeds: Range<u64>,
+    workers: usize,
+) -> BTreeMap<String, (usize, u64)> {
+    let next = AtomicU64::new(seeds.start);
+    let found = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let Err(failure) = simulator.run(seed) else { continue };
+            let Ok(mut found) = found.lock() else { return };
+            let (count, lowest) = found.entry(shrink::class(&failure.problem)).or_insert((0, seed));
+            (*count, *lowest) = (*count + 1, (*lowest).min(seed));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            scope.spawn(work);
+        }
+    });
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Seeds of one cycle, the largest first.

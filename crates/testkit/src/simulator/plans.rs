@@ -1,7 +1,8 @@
 //! Random plans and settings.
 
 use gadugi_core::{
-    Complexity, Edge, EdgeReason, Estimate, Kind, Millis, Plan, PlannedTask, PromptRef, RunSettings,
+    Complexity, Edge, EdgeReason, Estimate, HangSettings, Kind, Millis, Plan, PlannedTask, PromptRef,
+    RetrySettings, RunSettings,
 };
 
 use super::names;
@@ -67,10 +68,10 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
         estimate: Estimate { seconds: 60.0, cpu: 1.0, memory_mb: 300, disk_mb: 10, source: "table".into() },
         priority: if rng.chance(200) { i64::try_from(rng.below(3)).unwrap_or(0) } else { 0 },
         timeout: rng.chance(150).then(|| Millis::seconds(rng.between(20..=200))),
-        agent: None,
+        agent: rng.chance(100).then(|| "scripted".to_owned()),
         model: None,
-        budget_microusd: None,
-        verify: None,
+        budget_microusd: rng.chance(40).then(|| rng.between(1..=900_000)),
+        verify: rng.chance(40).then(|| "make test".to_owned()),
         done_when: Vec::new(),
         executor: None,
         network: Vec::new(),
@@ -78,14 +79,44 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
 }
 
 pub(super) fn settings(rng: &mut Rng, tasks: usize) -> RunSettings {
+    let widest = if tasks > 30 && rng.chance(500) { 200 } else { 6 };
     RunSettings {
-        max_parallel: rng.chance(600).then(|| u32::try_from(rng.between(1..=6)).unwrap_or(1)),
+        max_parallel: rng.chance(600).then(|| rng.small(1..=widest)),
         timeout: Millis::seconds(rng.between(60..=600)),
-        budget_microusd: rng.chance(150).then(|| rng.between(1..=tasks as u64 * 400_000)),
+        budget_microusd: rng.chance(250).then(|| rng.between(1..=tasks as u64 * 500_000)),
+        task_budget_microusd: rng.chance(100).then(|| rng.between(1..=900_000)),
         verify: rng.chance(500).then(|| "make check".to_owned()),
         setup: if rng.chance(400) { vec!["npm ci".to_owned()] } else { Vec::new() },
         grace: Millis::seconds(10),
         lease: Millis::seconds(600),
+        retry: retry(rng),
+        hang: hang(rng),
         ..RunSettings::default()
+    }
+}
+
+fn retry(rng: &mut Rng) -> RetrySettings {
+    if rng.chance(300) {
+        return RetrySettings::default();
+    }
+    RetrySettings {
+        transient: rng.small(1..=8),
+        crashes: rng.small(1..=4),
+        continuations: rng.small(0..=3),
+        failures: if rng.chance(250) { rng.small(1..=2) } else { 0 },
+        first: Millis(rng.between(500..=5_000)),
+        cap: Millis::seconds(rng.between(5..=300)),
+    }
+}
+
+fn hang(rng: &mut Rng) -> HangSettings {
+    if rng.chance(200) {
+        return HangSettings::default();
+    }
+    let suspect = rng.between(20..=120);
+    HangSettings {
+        suspect: Millis::seconds(suspect),
+        stop: Millis::seconds(suspect + rng.between(10..=200)),
+        after_result: Millis::seconds(rng.between(5..=60)),
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use gadugi_core::{Command, Millis, Plan, RunSettings, TaskId};
+use gadugi_core::{Command, Millis, Plan, Reading, RunSettings, TaskId};
 
 use super::rng::Rng;
-use super::{Shape, commands, names, plans};
+use super::{Shape, commands, machine, names, plans};
 
 /// How rough the world is, each out of a thousand.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,10 @@ pub(super) enum Happening {
     Crash,
     /// Somebody else moves the integration branch of that run.
     Intrusion(u32),
+    /// The machine is looked at.
+    Look(Reading),
+    /// Its clock is set, by so many milliseconds.
+    Clock(i64),
 }
 
 #[derive(Clone)]
@@ -47,8 +51,8 @@ pub(super) struct Scenario {
     pub(super) temper: Temper,
     /// Whether the log is written down and read again at the end.
     pub(super) through_json: bool,
-    /// Slots of the machine at the beginning.
-    pub(super) slots: u32,
+    /// The machine at the beginning, and when nothing goes wrong any more.
+    pub(super) machine: Reading,
     pub(super) runs: Vec<Submission>,
     /// With the milliseconds from the beginning.
     pub(super) happenings: Vec<(u64, Happening)>,
@@ -64,14 +68,11 @@ impl Scenario {
         let mut scenario = Self {
             temper,
             through_json: seed.is_multiple_of(16),
-            slots: rng.small(1..=6),
+            machine: machine::good(&mut rng),
             runs: Vec::new(),
             happenings: Vec::new(),
             horizon: shape.horizon,
         };
-        if *shape.tasks.end() > 30 && rng.chance(500) {
-            scenario.slots = rng.small(1..=200);
-        }
         for number in 0..rng.small(shape.runs.clone()) {
             let plan = plans::plan(&mut rng, shape);
             let settings = plans::settings(&mut rng, plan.tasks.len());
@@ -91,7 +92,24 @@ impl Scenario {
                 scenario.happenings.push((rng.below(horizon), Happening::Intrusion(0)));
             }
         }
+        scenario.world(&mut rng);
         scenario
+    }
+
+    /// What becomes of the machine.
+    fn world(&mut self, rng: &mut Rng) {
+        let horizon = self.horizon.0;
+        for _ in 0..rng.below(12) {
+            let reading = machine::later(rng, &self.machine);
+            self.happenings.push((rng.below(horizon), Happening::Look(reading)));
+        }
+        if rng.chance(100) {
+            for _ in 0..=rng.below(2) {
+                let by = i64::try_from(rng.between(2_001..=4_000_000)).unwrap_or(0);
+                let by = if rng.chance(500) { -by } else { by };
+                self.happenings.push((rng.below(horizon), Happening::Clock(by)));
+            }
+        }
     }
 
     /// Tasks of all runs.
@@ -148,7 +166,7 @@ impl Scenario {
     fn without_strangers(mut self) -> Self {
         let runs = &self.runs;
         self.happenings.retain(|(_, happening)| match happening {
-            Happening::Crash => true,
+            Happening::Crash | Happening::Look(_) | Happening::Clock(_) => true,
             Happening::Intrusion(number) => runs.iter().any(|run| run.number == *number),
             Happening::Asked(command) => {
                 let Some(id) = command.run() else { return true };

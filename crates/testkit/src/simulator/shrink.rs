@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use gadugi_core::Millis;
+use gadugi_core::{HangSettings, Millis, RetrySettings};
 
 use super::Simulator;
 use super::dice::{Decisions, Dice};
@@ -151,7 +151,7 @@ impl Shrinking<'_> {
 
     /// Settings and tasks without anything of their own.
     fn plainer(&mut self) {
-        const EDITS: [fn(&mut Scenario); 12] = [
+        const EDITS: [fn(&mut Scenario); 16] = [
             |scenario| scenario.through_json = false,
             |scenario| scenario.temper.retries = 0,
             |scenario| scenario.temper.disorder = 0,
@@ -165,6 +165,14 @@ impl Shrinking<'_> {
             |scenario| {
                 for task in scenario.runs.iter_mut().flat_map(|run| &mut run.plan.tasks) {
                     (task.timeout, task.priority) = (None, 0);
+                }
+            },
+            |scenario| scenario.runs.iter_mut().for_each(|run| run.settings.task_budget_microusd = None),
+            |scenario| scenario.runs.iter_mut().for_each(|run| run.settings.retry = RetrySettings::default()),
+            |scenario| scenario.runs.iter_mut().for_each(|run| run.settings.hang = HangSettings::default()),
+            |scenario| {
+                for task in scenario.runs.iter_mut().flat_map(|run| &mut run.plan.tasks) {
+                    (task.agent, task.budget_microusd, task.verify) = (None, None, None);
                 }
             },
             |scenario| {
@@ -207,7 +215,7 @@ fn minimize(count: usize, mut takes: impl FnMut(&BTreeSet<usize>) -> bool) {
 }
 
 /// A problem without what tells one place from another: names, numbers, lists.
-fn class(problem: &str) -> String {
+pub(super) fn class(problem: &str) -> String {
     if problem == TOO_LONG {
         return String::new();
     }

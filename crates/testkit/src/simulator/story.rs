@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use gadugi_core::{
-    Command, Effect, Event, Input, Millis, Outcome, Report, RunId, State, StepEnd, StepId, Timestamp,
+    AgentEnd, Command, Effect, Event, Input, Millis, Outcome, Reading, Report, RunId, State, StepEnd, StepId,
+    Target, Timestamp,
 };
 
 use super::dice::{Decisions, Dice, Key, What};
@@ -20,6 +21,13 @@ pub(super) enum Item {
     /// A report reaches the engine of that epoch.
     Report(Report, u32),
     Ends(StepId, StepEnd),
+    Lingers(StepId, AgentEnd),
+    /// It gives no sign of life, for so long.
+    Mute(StepId, Option<u64>),
+    /// It gives one again.
+    Alive(StepId),
+    /// Somebody looks whether it gives one.
+    Look(StepId),
     Command(Box<Command>),
     /// A deadline falls due.
     Wake,
@@ -30,6 +38,8 @@ pub(super) enum Item {
     Lapse(u32),
     /// Somebody else moves the integration branch.
     Intrude(u32),
+    /// The machine's clock is set.
+    Clock(i64),
     /// From now on nothing more goes wrong.
     Calm,
 }
@@ -99,7 +109,7 @@ impl<'a> Simulation<'a> {
             decide,
             measure,
             dice,
-            start: world.now,
+            start: world.steady,
             order: 0,
             agenda: BinaryHeap::new(),
             world,
@@ -133,9 +143,10 @@ impl<'a> Simulation<'a> {
         Summary {
             seeds: 1,
             events: self.log.len(),
-            time: self.world.now.since(self.start),
+            time: self.world.steady.since(self.start),
             runs: self.watch.runs.len(),
             tasks: tasks().count(),
+            pauses: self.watch.pauses,
             succeeded: tasks().filter(|task| task.outcome == Some(Outcome::Succeeded)).count(),
             ..self.summary
         }
@@ -146,7 +157,7 @@ impl<'a> Simulation<'a> {
             if self.trail.len() == self.measure.lines {
                 self.trail.pop_front();
             }
-            let seconds = self.world.now.since(self.start).as_seconds();
+            let seconds = self.world.steady.since(self.start).as_seconds();
             self.trail.push_back(format!("{seconds:>10.3} {}", line()));
         }
     }
@@ -157,14 +168,14 @@ impl<'a> Simulation<'a> {
     }
 
     pub(super) fn after(&mut self, millis: u64, item: Item) {
-        self.at(self.world.now + Millis(millis), item);
+        self.at(self.world.steady + Millis(millis), item);
     }
 
     /// Puts runs, wishes and accidents on the agenda.
     fn prepare(&mut self) {
         let scenario = self.scenario;
-        let measured = Command::SetCapacity { slots: scenario.slots, reason: "at the start".into() };
-        self.after(500, Item::Command(Box::new(measured)));
+        let measured = |reading: &Reading| Item::Command(Box::new(Command::Measured(reading.clone())));
+        self.after(500, measured(&scenario.machine));
         for run in &scenario.runs {
             let settings = Box::new(run.settings.clone());
             let start = Command::StartRun { run: names::run(run.number), plan: run.plan.clone(), settings };
@@ -175,6 +186,8 @@ impl<'a> Simulation<'a> {
                 Happening::Asked(command) => Item::Command(command.clone()),
                 Happening::Crash => Item::Crash,
                 Happening::Intrusion(run) => Item::Intrude(*run),
+                Happening::Look(reading) => measured(reading),
+                Happening::Clock(by) => Item::Clock(*by),
             };
             self.after(*at, item);
         }
@@ -195,7 +208,7 @@ impl<'a> Simulation<'a> {
                 self.same_after_json()?;
                 return self.watch.finished(&self.world);
             };
-            self.world.now = Timestamp(when);
+            self.world.pass(Timestamp(when));
             self.happen(item)?;
         }
         Err("it goes on for ever".into())
@@ -208,13 +221,13 @@ impl<'a> Simulation<'a> {
             self.crash();
             return Ok(true);
         }
-        let stuck = self.watch.runs.iter().find(|(_, run)| matches!(run.mood, Mood::Active | Mood::Ending));
+        let stuck = self.watch.runs.iter().find(|(_, run)| run.should_go_on());
         if let Some((number, _)) = stuck {
             return Err(self.stuck(&names::run(*number)));
         }
         let paused = self.watch.runs.iter().find(|(_, run)| run.mood != Mood::Finished);
         let Some(run) = paused.map(|(number, _)| names::run(*number)) else { return Ok(false) };
-        self.after(1000, Item::Command(Box::new(Command::Resume { run })));
+        self.after(1000, Item::Command(Box::new(Command::Resume { run, target: Target::All })));
         Ok(true)
     }
 
@@ -232,7 +245,18 @@ impl<'a> Simulation<'a> {
             Item::Report(report, epoch) if epoch == self.world.epoch && self.alive => self.report(report),
             Item::Do(..) | Item::Report(..) => Ok(()),
             Item::Ends(step, end) => self.ends(&step, end),
-            Item::Command(command) if self.alive => self.command(*command),
+            Item::Lingers(..) | Item::Mute(..) | Item::Alive(_) | Item::Look(_) => {
+                self.sign_of_life(item);
+                Ok(())
+            }
+            Item::Clock(by) => self.set_clock(by),
+            Item::Command(command) if self.alive => match *command {
+                // Whatever the machine lacked it has again.
+                Command::Measured(_) if self.is_calm() => {
+                    self.command(Command::Measured(self.scenario.machine.clone()))
+                }
+                command => self.command(command),
+            },
             Item::Command(command) => {
                 self.after(60_000, Item::Command(command));
                 Ok(())
@@ -257,13 +281,15 @@ impl<'a> Simulation<'a> {
             Item::Calm => {
                 self.temper = Temper::CALM;
                 self.world.trouble = 0;
+                let measured = Command::Measured(self.scenario.machine.clone());
+                self.after(0, Item::Command(Box::new(measured)));
                 Ok(())
             }
         }
     }
 
     fn is_calm(&self) -> bool {
-        self.world.now.since(self.start) >= self.scenario.horizon
+        self.world.steady.since(self.start) >= self.scenario.horizon
     }
 
     fn carry_out(&mut self, effect: &Effect) -> Played {
@@ -274,6 +300,8 @@ impl<'a> Simulation<'a> {
             match after {
                 After::Report(report) => self.send(delay, report, epoch),
                 After::Ends(step, end) => self.after(delay, Item::Ends(step, end)),
+                After::Lingers(step, said) => self.after(delay, Item::Lingers(step, said)),
+                After::Mute(step, length) => self.after(delay, Item::Mute(step, length)),
             }
         }
         Ok(())
@@ -314,7 +342,17 @@ impl<'a> Simulation<'a> {
 
     fn report(&mut self, report: Report) -> Played {
         self.note(|| format!("hears: {}", tell::report(&report)));
-        self.turn(Input::Report(report))
+        self.watch.heard(&report);
+        let silent = match &report {
+            Report::StepQuiet { step, .. } => Some(step.clone()),
+            _ => None,
+        };
+        let epoch = self.world.epoch;
+        self.turn(Input::Report(report))?;
+        match silent {
+            Some(step) if self.world.epoch == epoch => self.watch.answered(&step),
+            _ => Ok(()),
+        }
     }
 
     /// A process ends; the engine that follows it hears of it.
@@ -334,7 +372,16 @@ impl<'a> Simulation<'a> {
     fn command(&mut self, command: Command) -> Played {
         self.note(|| format!("asked: {}", tell::command(&command)));
         self.summary.commands += 1;
-        self.turn(Input::Command(command))
+        let reading = match &command {
+            Command::Measured(reading) => Some(reading.clone()),
+            _ => None,
+        };
+        let epoch = self.world.epoch;
+        self.turn(Input::Command(command))?;
+        match reading {
+            Some(reading) if self.world.epoch == epoch => self.watch.measured(&reading),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -361,12 +408,11 @@ impl Eq for Due {}
 pub(super) fn about_effect(effect: &Effect) -> Key {
     let run = names::number(effect.run());
     let about = match effect {
-        Effect::OpenIntegration { .. } | Effect::TidyRun { .. } => [run, 0, 0, 0],
+        Effect::OpenIntegration { .. } | Effect::TidyRun { .. } | Effect::MakeRoom { .. } => [run, 0, 0, 0],
         Effect::Compose { task, .. } | Effect::Advance { task, .. } => [run, names::number(task), 0, 0],
-        Effect::PrepareWorkspace { attempt, .. } | Effect::CollectWork { attempt, .. } => {
-            let (run, task, attempt) = names::attempt_at(attempt);
-            [run, task, attempt, 0]
-        }
+        Effect::PrepareWorkspace { attempt, .. }
+        | Effect::CollectWork { attempt, .. }
+        | Effect::SalvageWork { attempt } => about_attempt(attempt),
         Effect::LaunchStep { step, .. } | Effect::AdoptStep { step, .. } | Effect::StopStep { step, .. } => {
             <[u32; 4]>::from(names::step_at(step))
         }
@@ -382,6 +428,9 @@ fn about_report(report: &Report) -> Key {
         Report::WorkCollected { attempt, .. } => ("collected", about_attempt(attempt)),
         Report::StepStarted { step, .. } => ("started", names::step_at(step).into()),
         Report::PhaseReached { step, .. } => ("phase", names::step_at(step).into()),
+        Report::StepQuiet { step, .. } => ("quiet", names::step_at(step).into()),
+        Report::StepAlive { step } => ("alive", names::step_at(step).into()),
+        Report::WorkSalvaged { attempt, .. } => ("salvaged", about_attempt(attempt)),
         Report::StepEnded { step, .. } => ("ended", names::step_at(step).into()),
         Report::Composed { run, task, .. } => ("composed", [names::number(run), names::number(task), 0, 0]),
         Report::Advanced { run, task, .. } => ("advanced", [names::number(run), names::number(task), 0, 0]),

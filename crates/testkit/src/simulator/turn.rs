@@ -1,6 +1,6 @@
 //! One turn of the engine's loop, as the simulator plays it.
 
-use gadugi_core::{CancelTarget, Command, Effect, Event, Input, Outcome, Refusal, Reply, RunId, next_wake};
+use gadugi_core::{Command, Effect, Event, Input, Millis, Outcome, Refusal, Reply, RunId, Target, next_wake};
 
 use super::dice::{Key, What};
 use super::story::{Item, Played, Simulation, about_effect};
@@ -17,7 +17,8 @@ impl Simulation<'_> {
         let bound = 1000 + 10 * self.scenario.tasks();
         for _ in 0..bound {
             let input = next.take().unwrap_or(Input::Tick);
-            let (tick, cancel) = (matches!(input, Input::Tick), wanted_gone(&input));
+            let tick = matches!(input, Input::Tick);
+            let wish = wish(&input);
             let decision = (self.decide)(&self.state, self.world.now, input);
             if tick && decision.is_empty() {
                 return self.start(effects);
@@ -28,8 +29,8 @@ impl Simulation<'_> {
                 self.crash();
                 return Ok(());
             }
-            if let (Some((run, target)), Some(Reply::Accepted { .. })) = (cancel, &decision.reply) {
-                self.watch.cancelled(&run, &target);
+            if let (Some(command), Some(Reply::Accepted { .. })) = (wish, &decision.reply) {
+                self.watch.accepted(&command);
             }
             if let Some(Reply::Refused(Refusal::BadPlan(error))) = &decision.reply {
                 return Err(format!("a good plan was refused: {error}"));
@@ -54,6 +55,7 @@ impl Simulation<'_> {
     }
 
     fn store(&mut self, events: Vec<Event>) -> Played {
+        self.watch.batch();
         let retry = events.iter().any(|event| matches!(event, Event::TaskRevived { .. }));
         for event in events {
             self.note(|| tell::event(&event));
@@ -82,7 +84,8 @@ impl Simulation<'_> {
             if rng.chance(per_mille) { rng.between(1..=2_000) } else { 0 }
         });
         if delay > 0 {
-            let retry = Command::Retry { run: run.clone(), task: task.clone(), with: None };
+            let target = Target::Tasks(vec![task.clone()]);
+            let retry = Command::Retry { run: run.clone(), target, with: None };
             self.after(delay, Item::Command(Box::new(retry)));
         }
     }
@@ -104,7 +107,8 @@ impl Simulation<'_> {
             });
             self.after(delay, Item::Do(effect, epoch));
         }
-        let wake = next_wake(&self.state);
+        self.watch.idle(&self.world)?;
+        let wake = next_wake(&self.state, self.world.now);
         if wake.is_some_and(|wake| wake <= self.world.now) {
             return Err("a deadline is past, and nothing is done about it".into());
         }
@@ -112,15 +116,22 @@ impl Simulation<'_> {
             && self.wake.is_none_or(|known| wake < known)
         {
             self.wake = Some(wake);
-            self.at(wake, Item::Wake);
+            let Millis(ahead) = wake.since(self.world.now);
+            self.after(ahead, Item::Wake);
         }
         Ok(())
     }
 }
 
-fn wanted_gone(input: &Input) -> Option<(RunId, CancelTarget)> {
+/// What somebody asked for, where the observer wants to know whether it was granted.
+fn wish(input: &Input) -> Option<Command> {
     match input {
-        Input::Command(Command::Cancel { run, target }) => Some((run.clone(), target.clone())),
+        Input::Command(
+            command @ (Command::Cancel { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Measured(_)),
+        ) => Some(command.clone()),
         _ => None,
     }
 }

@@ -1,24 +1,40 @@
 //! The invariants, checked on events and effects alone: this is a second, simpler account of what happened, kept
 //! apart from the core's own state so that both would have to be wrong in the same way.
 
+mod faults;
+mod machine;
+mod rules;
 mod run;
 mod task;
 
 use std::collections::{BTreeMap, HashSet};
 
-use gadugi_core::{CancelTarget, CommitId, Effect, Event, Outcome, RunId, SkipReason, StepId, TaskId};
+use gadugi_core::{
+    AdvanceFailure, Command, CommitId, Composition, Effect, Event, Outcome, Report, RunId, SkipReason,
+    StepExit, StepId, Target, TaskId,
+};
 
 use super::names::{self, StepAt};
 use super::world::World;
+use machine::{Accounts, Machine};
+use task::Task;
 
 pub(super) use run::{Mood, Run};
+
+/// Plans that are gone through at every turn have no more tasks.
+const SMALL: usize = 30;
 
 /// What an observer has seen so far.
 #[derive(Default)]
 pub(super) struct Watch {
-    capacity: Option<u32>,
+    machine: Machine,
+    accounts: Accounts,
     pub(super) runs: BTreeMap<u32, Run>,
     launched: HashSet<StepAt>,
+    /// Something was killed for want of memory.
+    starved: bool,
+    /// Pauses between tries so far, and the longest that they could have been, in milliseconds.
+    pub(super) pauses: (u64, u64),
 }
 
 type Checked = Result<(), String>;
@@ -28,13 +44,15 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
 }
 
 impl Watch {
+    /// Events that were decided together are about to come.
+    pub(super) fn batch(&mut self) {
+        self.runs.values_mut().for_each(|run| run.stirred = false);
+    }
+
     /// Takes in an event that was just applied.
     pub(super) fn event(&mut self, world: &World, event: &Event) -> Checked {
         match event {
-            Event::CapacityMeasured { slots, .. } => {
-                self.capacity = Some(*slots);
-                return Ok(());
-            }
+            Event::CapacityMeasured { slots, .. } => return self.machine.measure(*slots),
             Event::RunStarted { run, plan, settings } => {
                 let number = names::number(run);
                 self.runs.insert(number, Run::new(number, plan, settings));
@@ -44,54 +62,64 @@ impl Watch {
         }
         let number = names::number(event.run().ok_or("an event without a run")?);
         let run = self.runs.get_mut(&number).ok_or_else(|| format!("{:?} was never started", event.run()))?;
-        let took = match event.task() {
-            None => run.of_run(event).map(|()| false)?,
-            Some(task) => run.of_task(world, names::number(task), event)?,
-        };
-        if took { self.slots(number) } else { Ok(()) }
+        if let Event::AccountLimited { agent, until, reason, .. } = event {
+            ensure(*until > world.now && !reason.is_empty(), || format!("{agent} is limited for no time"))?;
+            self.accounts.announce(agent, *until);
+        }
+        let Some(task) = event.task() else { return run.of_run(event) };
+        let task = names::number(task);
+        let took = run.of_task(world, &self.accounts, task, event)?;
+        match event {
+            Event::StepEnded { end, .. } => {
+                self.machine.peak_mib = self.machine.peak_mib.max(end.peak_mib);
+                self.starved |= end.exit == StepExit::OutOfMemory;
+                let limit = run.tasks[&task].active.as_ref().and_then(|active| active.limit);
+                if let Some(Some(until)) = limit {
+                    self.accounts.limit(&run.wanted[&task].agent, until);
+                }
+            }
+            Event::AttemptSuspended { until: Some(until), .. }
+            | Event::MergePutBack { until: Some(until), .. } => {
+                let active = run.tasks[&task].active.as_ref();
+                let longest = active.filter(|active| active.limit.is_none());
+                let longest = longest.and_then(|active| active.faults.longest_pause(&run.settings.retry));
+                if let Some(longest) = longest {
+                    self.pauses.0 += until.since(world.now).0;
+                    self.pauses.1 += longest.0;
+                }
+            }
+            _ => {}
+        }
+        if took { self.slot_taken(number, task) } else { Ok(()) }
     }
 
-    /// A slot was just taken.
-    fn slots(&self, number: u32) -> Checked {
-        let machine = self.capacity.unwrap_or(0) as usize;
-        let live = || self.runs.values().filter(|run| run.mood != Mood::Finished);
-        let named = live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize;
-        let all: usize = live().map(|run| run.taken).sum();
-        ensure(all <= machine.max(named), || {
-            format!("{all} slots are taken of {} there are", machine.max(named))
-        })?;
-        let run = &self.runs[&number];
-        let limit = match run.settings.max_parallel {
-            _ if run.one_by_one => 1,
-            Some(named) => named as usize,
-            None => machine,
-        };
-        ensure(run.held <= limit, || format!("a run takes {} slots of {limit}", run.held))?;
-        let unnamed =
-            live().filter(|run| run.settings.max_parallel.is_none()).map(|run| run.taken).sum::<usize>();
-        ensure(run.settings.max_parallel.is_some() || unnamed <= machine, || {
-            format!("runs that name no number take {unnamed} slots of {machine}")
-        })
+    fn task(&mut self, run: &RunId, task: &TaskId) -> Option<&mut Task> {
+        self.runs.get_mut(&names::number(run))?.tasks.get_mut(&names::number(task))
     }
 
     /// Takes in an effect that is about to be carried out for the first time.
     pub(super) fn effect(&mut self, world: &World, effect: &Effect) -> Checked {
         match effect {
-            Effect::LaunchStep { step, .. } => {
+            Effect::LaunchStep { step, budget, .. } => {
                 ensure(self.launched.insert(names::step_at(step)), || {
                     format!("{step} is launched a second time")
                 })?;
-                ensure(self.intended(step), || format!("{step} is launched, but was not intended"))
+                let open = self.task(&step.attempt.run, &step.attempt.task).and_then(|task| task.step(step));
+                ensure(open.as_ref().is_some_and(|open| open.since.is_none()), || {
+                    format!("{step} is launched, but was not intended")
+                })?;
+                ensure(open.is_some_and(|open| open.reserved == *budget), || {
+                    format!("{step} is launched with another budget than was set aside")
+                })
+            }
+            Effect::StopStep { step, .. } => {
+                let task = self.task(&step.attempt.run, &step.attempt.task);
+                let stopping = task.and_then(|task| task.active.as_ref()?.stopping);
+                ensure(stopping.is_some(), || format!("{step} is stopped and nobody wants it"))
             }
             Effect::Advance { run, task, from, to } => self.advance(world, run, task, from, to),
             _ => Ok(()),
         }
-    }
-
-    fn intended(&self, step: &StepId) -> bool {
-        let (run, task, attempt, number) = names::step_at(step);
-        let task = self.runs.get(&run).and_then(|run| run.tasks.get(&task));
-        task.is_some_and(|task| task.open_step() == Some((attempt, number)))
     }
 
     /// The merge is of this task's work, onto the known tip, and was verified where somebody asked for that.
@@ -102,24 +130,94 @@ impl Watch {
         ensure(world.git.is_merge(to, work, from), || {
             format!("{to} is no merge of {task}'s work {work} onto {from}")
         })?;
-        ensure(watched.settings.verify.is_none() || world.git.is_verified(to), || {
+        ensure(!watched.wanted[&at].verified || world.git.is_verified(to), || {
             format!("{to} goes on the branch and nothing verified it")
         })
     }
 
-    /// A command to cancel these was accepted.
-    pub(super) fn cancelled(&mut self, run: &RunId, target: &CancelTarget) {
+    /// A command was accepted, and its events are about to come.
+    pub(super) fn accepted(&mut self, command: &Command) {
+        let (run, target, act): (_, _, fn(&mut Task)) = match command {
+            Command::Measured(reading) => return self.machine.read(reading),
+            Command::Cancel { run, target } => (run, target, Task::unwant),
+            Command::Pause { run, target: target @ Target::Tasks(_) } => {
+                (run, target, |task| task.held = task.outcome.is_none())
+            }
+            Command::Resume { run, target } => (run, target, |task| task.held = false),
+            _ => return,
+        };
         let Some(run) = self.runs.get_mut(&names::number(run)) else { return };
         match target {
-            CancelTarget::All => run.tasks.values_mut().for_each(task::Task::unwant),
-            CancelTarget::Tasks(tasks) => {
+            Target::All => run.tasks.values_mut().for_each(act),
+            Target::Tasks(tasks) => {
                 for task in tasks {
-                    if let Some(task) = run.tasks.get_mut(&names::number(task)) {
-                        task.unwant();
-                    }
+                    run.tasks.get_mut(&names::number(task)).into_iter().for_each(act);
                 }
             }
         }
+    }
+
+    /// A report has reached the engine.
+    pub(super) fn heard(&mut self, report: &Report) {
+        match report {
+            Report::StepQuiet { step, quiet, after_result } => {
+                let open = self.task(&step.attempt.run, &step.attempt.task).and_then(|task| task.step(step));
+                if let Some(open) = open {
+                    open.was_suspected = open.suspected;
+                    (open.quiet, open.after_result) = (*quiet, *after_result);
+                }
+            }
+            Report::IntegrationOpened { run, result: Err(_) } => {
+                if let Some(run) = self.runs.get_mut(&names::number(run)).filter(|run| run.tip.is_none()) {
+                    run.excused = true;
+                }
+            }
+            Report::WorkspacePrepared { attempt, result: Err(_) } => {
+                self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
+            }
+            Report::WorkCollected { attempt, result } => {
+                if result.as_ref().map_or(true, |collected| collected.changed.is_empty()) {
+                    self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
+                }
+            }
+            Report::Composed {
+                run, task, result: Composition::Conflict(_) | Composition::Failed(_), ..
+            }
+            | Report::Advanced { run, task, result: Err(AdvanceFailure::Failed(_)), .. } => {
+                self.excuse(run, task, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn excuse(&mut self, run: &RunId, task: &TaskId, attempt: Option<u32>) {
+        if let Some(task) = self.task(run, task) {
+            task.excused |= attempt.is_none_or(|attempt| attempt == task.attempts);
+        }
+    }
+
+    /// What must hold once a report of silence was answered: a step that was silent for long enough is shown; one that
+    /// was shown and stays silent is stopped, and so is one that stays after its result.
+    pub(super) fn answered(&mut self, id: &StepId) -> Checked {
+        let Some(run) = self.runs.get_mut(&names::number(&id.attempt.run)) else { return Ok(()) };
+        let hang = run.settings.hang;
+        let Some(task) = run.tasks.get_mut(&names::number(&id.attempt.task)) else { return Ok(()) };
+        let stopping = task.active.as_ref().is_some_and(|active| active.stopping.is_some());
+        let Some(step) = task.step(id).filter(|step| step.since.is_some() && !stopping) else {
+            return Ok(());
+        };
+        ensure(step.quiet < hang.suspect || step.suspected || step.after_result, || {
+            format!("{id} is silent and nobody is told")
+        })?;
+        ensure(step.quiet < hang.stop || !step.was_suspected, || format!("{id} hangs and is let be"))?;
+        ensure(step.quiet < hang.after_result || !step.after_result, || {
+            format!("{id} stays after its result and is let be")
+        })
+    }
+
+    /// The clock was set while no engine was there.
+    pub(super) fn clock_was_set_unseen(&mut self) {
+        self.accounts.clock_unsure = true;
     }
 
     /// How often a task was wanted again.
@@ -147,7 +245,7 @@ impl Watch {
         for (number, run) in &self.runs {
             let goes_on = match run.mood {
                 Mood::Active => true,
-                Mood::Paused => run.tasks.values().any(task::Task::is_under_way),
+                Mood::Paused | Mood::Refused => run.tasks.values().any(Task::is_under_way),
                 Mood::Interrupted | Mood::Ending | Mood::Finished => false,
             };
             ensure(!goes_on, || format!("{} goes on by itself after a crash", names::run(*number)))?;
@@ -160,6 +258,7 @@ impl Watch {
         for (number, run) in &self.runs {
             let id = names::run(*number);
             ensure(run.mood == Mood::Finished, || format!("{id} never ended"))?;
+            ensure(run.taken == 0 && run.reserved == 0, || format!("{id} has ended and holds something"))?;
             let (merges, works) = world.git.merges(*number);
             ensure(merges == works, || format!("{id} has merged {works} works {merges} times"))?;
             for (task, seen) in &run.tasks {
@@ -170,6 +269,11 @@ impl Watch {
                 ensure(there == seen.merged.is_some(), || {
                     format!("t{task}: merged by the log {:?}, by the branch {there}", seen.merged)
                 })?;
+                for attempt in &seen.failed {
+                    ensure(world.is_salvaged((*number, *task, *attempt)), || {
+                        format!("nobody looked at what attempt {attempt} of t{task} left")
+                    })?;
+                }
             }
             let said = run.tasks.values().filter(|task| task.merged.is_some()).count();
             ensure(said == merges, || format!("{id}: {said} merged tasks, {merges} merges"))?;

@@ -1,14 +1,15 @@
 //! The world that effects act on: processes, branches, conversations. It goes on while the engine is away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gadugi_core::{
-    AttemptId, Collected, CommitId, Composition, Effect, Millis, Phase, Process, Report, RunId, SessionId,
-    SessionMode, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId, Timestamp,
+    AgentEnd, AttemptId, Collected, CommitId, Composition, Effect, EndClass, Millis, Phase, Process, Report,
+    RunId, Salvage, SessionId, SessionMode, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
+    Timestamp,
 };
 
 use super::dice::{Dice, Key, Quick, What};
-use super::ends::{self, Fate};
+use super::ends::{self, About, Fate};
 use super::git::Git;
 use super::names::{self, AttemptAt, StepAt, TaskAt};
 
@@ -18,6 +19,10 @@ pub(super) enum After {
     Report(Report),
     /// The step's process ends, whoever is watching.
     Ends(StepId, StepEnd),
+    /// Its agent gives its result, and the process stays.
+    Lingers(StepId, AgentEnd),
+    /// It gives no sign of life for so long; for ever where no time is named.
+    Mute(StepId, Option<u64>),
 }
 
 /// A step that was started, or could not be.
@@ -25,6 +30,11 @@ pub(super) struct Step {
     kind: StepKind,
     process: Process,
     since: Timestamp,
+    budget: Option<u64>,
+    /// Since when it has given no sign of life.
+    mute: Option<Timestamp>,
+    /// What its agent said in the end, where the process stayed.
+    said: Option<AgentEnd>,
     /// How it ended, where it has.
     end: Option<StepEnd>,
     /// The engine that follows its files.
@@ -37,11 +47,16 @@ struct Work {
     collected: Option<Collected>,
     /// Its agent says that nothing needs changing.
     no_change: bool,
+    /// What it left uncommitted was looked at.
+    pub(super) salvaged: bool,
 }
 
 /// Everything outside the engine.
 pub(super) struct World {
+    /// As the machine's clock has it, which may be set.
     pub(super) now: Timestamp,
+    /// As a clock has it that nobody sets.
+    pub(super) steady: Timestamp,
     pub(super) epoch: u32,
     /// Bad ends, out of a thousand; 0 once the world behaves.
     pub(super) trouble: u32,
@@ -49,24 +64,29 @@ pub(super) struct World {
     pub(super) git: Git,
     steps: Quick<StepAt, Step>,
     live: BTreeMap<TaskAt, StepId>,
-    sessions: std::collections::HashSet<SessionId>,
+    /// Conversations, and whether they can be taken up.
+    sessions: HashMap<SessionId, bool>,
     works: Quick<AttemptAt, Work>,
     conflicts: Quick<(u32, u32), bool>,
 }
 
 type Afters = Vec<(u64, After)>;
 
+/// When every story begins.
+pub(super) const BEGINNING: Timestamp = Timestamp(1_700_000_000_000);
+
 impl World {
     pub(super) fn new(trouble: u32, grace: Millis) -> Self {
         Self {
-            now: Timestamp(1_700_000_000_000),
+            now: BEGINNING,
+            steady: BEGINNING,
             epoch: 1,
             trouble,
             grace,
             git: Git::new(),
             steps: Quick::default(),
             live: BTreeMap::new(),
-            sessions: std::collections::HashSet::new(),
+            sessions: HashMap::new(),
             works: Quick::default(),
             conflicts: Quick::default(),
         }
@@ -81,12 +101,17 @@ impl World {
         let report = match effect {
             Effect::OpenIntegration { run, .. } => self.open(dice, about, run),
             Effect::PrepareWorkspace { attempt, .. } => self.prepare(dice, about, attempt),
-            Effect::LaunchStep { step, kind } => return self.launch(dice, about, step, kind),
+            Effect::LaunchStep { step, kind, budget } => {
+                let about = About { key: about, kind, now: self.now, budget: *budget };
+                return self.launch(dice, step, &about);
+            }
             Effect::AdoptStep { step, .. } => return Ok(self.adopt(dice, about, step)),
             Effect::StopStep { step, force } => return Ok(self.stop(dice, about, step, *force)),
             Effect::CollectWork { attempt, .. } => self.collect(dice, attempt),
             Effect::Compose { run, task, work, onto } => self.compose(dice, about, (run, task), work, onto),
             Effect::Advance { run, task, from, to } => self.advance(dice, about, (run, task), from, to),
+            Effect::SalvageWork { attempt } => self.salvage(dice, about, attempt),
+            Effect::MakeRoom { .. } => return Ok(Vec::new()),
             Effect::TidyRun { run } => Report::Tidied { run: run.clone(), kept: Vec::new() },
         };
         Ok(vec![(length, After::Report(report))])
@@ -113,13 +138,7 @@ impl World {
         Report::WorkspacePrepared { attempt: attempt.clone(), result }
     }
 
-    fn launch(
-        &mut self,
-        dice: &mut Dice,
-        about: Key,
-        id: &StepId,
-        kind: &StepKind,
-    ) -> Result<Afters, String> {
+    fn launch(&mut self, dice: &mut Dice, id: &StepId, about: &About<'_>) -> Result<Afters, String> {
         let at = names::step_at(id);
         if self.steps.contains_key(&at) {
             return Ok(Vec::new());
@@ -127,26 +146,40 @@ impl World {
         if let Some(other) = self.live.get(&(at.0, at.1)) {
             return Err(format!("{id} is started while {other} runs"));
         }
-        let fate = Fate::draw(dice, about, kind, self.trouble);
+        let fate = Fate::draw(dice, about, self.trouble);
         let pid = 1000 + u32::try_from(self.steps.len()).unwrap_or(0);
-        let process = Process { pid, start_ticks: 7, boot: "boot".into() };
-        let mut step = Step { kind: kind.clone(), process, since: self.now, end: None, follower: self.epoch };
+        let mut step = Step {
+            kind: about.kind.clone(),
+            process: Process { pid, start_ticks: 7, boot: "boot".into() },
+            since: self.steady,
+            budget: about.budget,
+            mute: None,
+            said: None,
+            end: None,
+            follower: self.epoch,
+        };
         if fate == Fate::NotStarted {
-            let end = ends::plain(StepExit::NotStarted("no such program".into()), Millis(0));
+            let end = ends::plain(StepExit::NotStarted("no such program".into()));
             step.end = Some(end.clone());
             self.steps.insert(at, step);
             return Ok(vec![(1, After::Report(Report::StepEnded { step: id.clone(), end }))]);
         }
-        self.begin_conversation(kind)?;
+        self.begin_conversation(about.kind)?;
         let started = Report::StepStarted { step: id.clone(), process: step.process.clone() };
         self.steps.insert(at, step);
         self.live.insert((at.0, at.1), id.clone());
-        let begins = dice.pick(about.also(What::Begins), 5, |rng| rng.between(1..=50));
+        let begins = dice.pick(about.key.also(What::Begins), 5, |rng| rng.between(1..=50));
         let mut after = vec![(begins, After::Report(started))];
-        if let Some((length, end)) = fate.end(dice, about, kind, self.now) {
-            after.push((length.0, After::Ends(id.clone(), end)));
+        match (fate, fate.end(dice, about)) {
+            (Fate::Lingers, Some((length, StepEnd { agent: Some(said), .. }))) => {
+                after.push((length.0, After::Lingers(id.clone(), said)));
+            }
+            (_, Some((length, end))) => after.push((length.0, After::Ends(id.clone(), end))),
+            (Fate::Hangs, None) => after.push((begins, After::Mute(id.clone(), None))),
+            (_, None) => {}
         }
-        after.extend(phase(dice, about, id, kind));
+        after.extend(phase(dice, id, about));
+        after.extend(thought(dice, id, about, self.trouble));
         Ok(after)
     }
 
@@ -154,11 +187,13 @@ impl World {
     fn begin_conversation(&mut self, kind: &StepKind) -> Result<(), String> {
         match kind {
             StepKind::Agent { session, mode: SessionMode::Fresh }
-                if !self.sessions.insert(session.clone()) =>
+                if self.sessions.insert(session.clone(), true).is_some() =>
             {
                 Err(format!("session {session} is already in use"))
             }
-            StepKind::Agent { session, mode: SessionMode::Resume } if !self.sessions.contains(session) => {
+            StepKind::Agent { session, mode: SessionMode::Resume }
+                if self.sessions.get(session) != Some(&true) =>
+            {
                 Err(format!("no conversation found for session {session}"))
             }
             _ => Ok(()),
@@ -169,7 +204,7 @@ impl World {
     fn adopt(&mut self, dice: &mut Dice, about: Key, id: &StepId) -> Afters {
         let ended = |end: StepEnd| After::Report(Report::StepEnded { step: id.clone(), end });
         let Some(step) = self.steps.get_mut(&names::step_at(id)) else {
-            return vec![(1, ended(ends::plain(StepExit::Lost, Millis(0))))];
+            return vec![(1, ended(ends::plain(StepExit::Lost)))];
         };
         step.follower = self.epoch;
         let started = After::Report(Report::StepStarted { step: id.clone(), process: step.process.clone() });
@@ -187,14 +222,18 @@ impl World {
         let step = self.steps.get(&names::step_at(id));
         let followed = step.filter(|step| step.end.is_none() && step.follower == epoch);
         let Some(step) = followed else { return Vec::new() };
-        let (length, end) = match force {
+        let about = About { key: about, kind: &step.kind, now: self.now, budget: step.budget };
+        let (length, mut end) = match force {
             StopForce::Now => (5, ends::killed()),
             StopForce::Grace => {
                 let grace = self.grace.0;
-                let length = dice.pick(about.also(What::Stops), 100, |rng| rng.between(1..=grace));
-                (length, ends::stopped(dice, about, &step.kind))
+                let length = dice.pick(about.key.also(What::Stops), 100, |rng| rng.between(1..=grace));
+                (length, ends::stopped(dice, &about))
             }
         };
+        if step.said.is_some() {
+            end.agent.clone_from(&step.said);
+        }
         vec![(length, After::Ends(id.clone(), end))]
     }
 
@@ -202,7 +241,7 @@ impl World {
     pub(super) fn end(&mut self, id: &StepId, mut end: StepEnd) -> Option<StepEnd> {
         let at = names::step_at(id);
         let step = self.steps.get_mut(&at).filter(|step| step.end.is_none())?;
-        end.wall = self.now.since(step.since);
+        end.wall = self.steady.since(step.since);
         step.end = Some(end.clone());
         self.live.remove(&(at.0, at.1));
         if let StepKind::Verify { commit } = &step.kind
@@ -210,11 +249,56 @@ impl World {
         {
             self.git.verify(commit);
         }
+        if let (StepKind::Agent { session, .. }, Some(EndClass::NoSession)) =
+            (&step.kind, end.agent.as_ref().map(|agent| &agent.class))
+        {
+            self.sessions.insert(session.clone(), false);
+        }
         if let Some(agent) = &end.agent {
             self.works.entry(names::attempt_at(&id.attempt)).or_default().no_change =
                 agent.no_change.is_some();
         }
         Some(end)
+    }
+
+    /// Its agent has given its result, and the process stays.
+    pub(super) fn linger(&mut self, id: &StepId, said: AgentEnd) {
+        let now = self.steady;
+        if let Some(step) = self.steps.get_mut(&names::step_at(id)).filter(|step| step.end.is_none()) {
+            (step.said, step.mute) = (Some(said), Some(now));
+        }
+    }
+
+    /// From now on it gives signs of life, or none. False where it is over, or silent for good.
+    pub(super) fn mute(&mut self, id: &StepId, mute: bool) -> bool {
+        let now = self.steady;
+        let step = self.steps.get_mut(&names::step_at(id));
+        let Some(step) = step.filter(|step| step.end.is_none() && step.said.is_none()) else { return false };
+        step.mute = mute.then_some(now);
+        true
+    }
+
+    /// What is to be seen of a step that gives no sign of life: for how long, and whether its agent has given its result.
+    pub(super) fn quiet(&self, id: &StepId) -> Option<(Millis, bool)> {
+        let step = self.steps.get(&names::step_at(id)).filter(|step| step.end.is_none())?;
+        Some((self.steady.since(step.mute?), step.said.is_some()))
+    }
+
+    fn salvage(&mut self, dice: &mut Dice, about: Key, attempt: &AttemptId) -> Report {
+        self.works.entry(names::attempt_at(attempt)).or_default().salvaged = true;
+        let salvage = match dice.pick(about.also(What::Rest), 0, |rng| rng.below(4)) {
+            1 => {
+                Salvage::Kept { reference: format!("refs/gadugi/salvage/{attempt}"), commit: self.git.work() }
+            }
+            2 if self.trouble > 0 => Salvage::Failed { because: "index.lock is there".into() },
+            _ => Salvage::Nothing,
+        };
+        Report::WorkSalvaged { attempt: attempt.clone(), salvage }
+    }
+
+    /// Whether somebody looked at what that attempt left uncommitted.
+    pub(super) fn is_salvaged(&self, attempt: AttemptAt) -> bool {
+        self.works.get(&attempt).is_some_and(|work| work.salvaged)
     }
 
     /// Processes that nobody renews the lease of.
@@ -292,13 +376,20 @@ impl World {
 }
 
 /// Sometimes the agent says that it has reached a phase.
-fn phase(dice: &mut Dice, about: Key, id: &StepId, kind: &StepKind) -> Option<(u64, After)> {
-    let agent = matches!(kind, StepKind::Agent { .. });
-    if !agent || !dice.chance(about.also(What::Phase), 400) {
+fn phase(dice: &mut Dice, id: &StepId, about: &About<'_>) -> Option<(u64, After)> {
+    if !about.is_agent() || !dice.chance(about.key.also(What::Phase), 400) {
         return None;
     }
-    let number = dice.pick(about.also(What::Phase).and(1), 4, |rng| rng.between(4..=7));
+    let number = dice.pick(about.key.also(What::Phase).and(1), 4, |rng| rng.between(4..=7));
     let phase = Phase::from_number(number as u8).unwrap_or(Phase::Implementation);
-    let delay = dice.pick(about.also(What::Phase).and(2), 10, |rng| rng.between(1..=60_000));
+    let delay = dice.pick(about.key.also(What::Phase).and(2), 10, |rng| rng.between(1..=60_000));
     Some((delay, After::Report(Report::PhaseReached { step: id.clone(), phase })))
+}
+
+/// Sometimes a step that is well says and does nothing for a while.
+fn thought(dice: &mut Dice, id: &StepId, about: &About<'_>, trouble: u32) -> Option<(u64, After)> {
+    let length = dice.pick(about.key.also(What::Thinks), 0, |rng| {
+        if rng.chance(trouble / 3) { rng.between(1_000..=400_000) } else { 0 }
+    });
+    (length > 0).then(|| (length % 1000, After::Mute(id.clone(), Some(length))))
 }

@@ -1,0 +1,209 @@
+//! Slots, what the machine lacks, and what must not stand idle.
+
+use std::collections::BTreeMap;
+
+use gadugi_core::{Hold, Reading, Timestamp};
+
+use super::super::names;
+use super::super::world::World;
+use super::run::{Mood, Run};
+use super::task::Place;
+use super::{Checked, SMALL, Watch, ensure};
+
+/// What an observer knows of the agents' accounts and of the clock.
+#[derive(Default)]
+pub(super) struct Accounts {
+    /// Until when an agent's account is limited, by what its agents have said.
+    limits: BTreeMap<String, Timestamp>,
+    /// The same, as the engine has it, which waits for a while where nobody said for how long.
+    announced: BTreeMap<String, Timestamp>,
+    /// The clock was set while no engine was there to see it: what is timed by it may come early.
+    pub(super) clock_unsure: bool,
+}
+
+impl Accounts {
+    pub(super) fn limited(&self, agent: &str, now: Timestamp) -> bool {
+        self.limits.get(agent).is_some_and(|until| *until > now)
+    }
+
+    /// Whether nobody can expect it to run now.
+    pub(super) fn waits(&self, agent: &str, now: Timestamp) -> bool {
+        self.limited(agent, now) || self.announced.get(agent).is_some_and(|until| *until > now)
+    }
+
+    pub(super) fn announce(&mut self, agent: &str, until: Timestamp) {
+        let known = self.announced.entry(agent.to_owned()).or_insert(until);
+        *known = (*known).max(until);
+    }
+
+    pub(super) fn limit(&mut self, agent: &str, until: Timestamp) {
+        let known = self.limits.entry(agent.to_owned()).or_insert(until);
+        *known = (*known).max(until);
+    }
+}
+
+/// What an observer knows of the machine.
+#[derive(Default)]
+pub(super) struct Machine {
+    slots: Option<u32>,
+    reading: Reading,
+    /// The most memory that any step was seen to take, MiB.
+    pub(super) peak_mib: u64,
+}
+
+impl Machine {
+    pub(super) fn read(&mut self, reading: &Reading) {
+        self.reading = reading.clone();
+    }
+
+    /// A number of slots was measured: never none, and no more than the machine could bear.
+    pub(super) fn measure(&mut self, slots: u32) -> Checked {
+        let most = (2 * self.reading.cpus).max(4);
+        ensure((1..=most).contains(&slots), || format!("{slots} slots on {} processors", self.reading.cpus))?;
+        match self.slots {
+            None if self.peak_mib == 0 => {
+                let cpus = u64::from(self.reading.cpus).saturating_sub(1);
+                let rule = cpus.min(self.reading.available_mib.map_or(4, |mib| mib / 2048)).clamp(1, 4);
+                ensure(u64::from(slots) == rule, || format!("it begins with {slots} slots and not {rule}"))?;
+            }
+            Some(before) => {
+                ensure(slots != before && slots <= before + 1, || format!("{slots} slots after {before}"))?;
+            }
+            None => {}
+        }
+        self.slots = Some(slots);
+        Ok(())
+    }
+
+    fn slots(&self) -> usize {
+        self.slots.unwrap_or(0) as usize
+    }
+}
+
+impl Watch {
+    fn live(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(|run| run.mood != Mood::Finished)
+    }
+
+    fn most_named(&self) -> usize {
+        self.live().filter_map(|run| run.settings.max_parallel).max().unwrap_or(0) as usize
+    }
+
+    fn taken(&self) -> usize {
+        self.live().map(|run| run.taken).sum()
+    }
+
+    fn taken_unnamed(&self) -> usize {
+        self.live().filter(|run| run.settings.max_parallel.is_none()).map(|run| run.taken).sum()
+    }
+
+    fn limit(&self, run: &Run) -> usize {
+        match run.settings.max_parallel {
+            _ if run.one_by_one => 1,
+            Some(named) => named as usize,
+            None => self.machine.slots(),
+        }
+    }
+
+    /// A slot was just taken, for that task.
+    pub(super) fn slot_taken(&self, number: u32, task: u32) -> Checked {
+        let (machine, all) = (self.machine.slots(), self.taken());
+        let most = machine.max(self.most_named());
+        ensure(all <= most, || format!("{all} slots are taken of {most} there are"))?;
+        let run = &self.runs[&number];
+        let limit = self.limit(run);
+        ensure(run.held <= limit, || format!("a run takes {} slots of {limit}", run.held))?;
+        let (named, unnamed) = (run.settings.max_parallel.is_some(), self.taken_unnamed());
+        ensure(named || unnamed <= machine, || {
+            format!("runs that name no number take {unnamed} slots of {machine}")
+        })?;
+        ensure(!run.holds.contains(&Hold::Disk), || format!("t{task} begins and the disk is full"))?;
+        let one = run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) && !named;
+        ensure(!one || all == 1, || format!("t{task} begins beside others and the machine is at its end"))?;
+        if all > 1 {
+            ensure(!self.is_alone(run, task), || format!("t{task} was to be alone, and is not"))?;
+            ensure(!self.somebody_is_alone(), || format!("t{task} begins beside one that is to be alone"))?;
+        }
+        Ok(())
+    }
+
+    fn is_alone(&self, run: &Run, task: u32) -> bool {
+        run.tasks[&task].active.as_ref().is_some_and(|active| active.alone)
+    }
+
+    fn somebody_is_alone(&self) -> bool {
+        let alone = |run: &Run| {
+            let one = |active: &super::task::Active| active.alone && active.place == Place::Slot;
+            run.tasks.values().filter_map(|task| task.active.as_ref()).any(one)
+        };
+        self.starved && self.live().any(alone)
+    }
+
+    /// What must hold once the engine has taken in a look at the machine: what it lacks holds back, and what it has
+    /// enough of does not.
+    pub(in super::super) fn measured(&self, reading: &Reading) -> Checked {
+        for run in self.runs.values().filter(|run| run.is_live()) {
+            let needs = &run.settings.admission;
+            let held = |hold: Hold| run.holds.contains(&hold);
+            let less = |have: Option<u64>, need: u64| have.is_some_and(|have| have < need);
+            let stall = reading.memory_stall_percent.unwrap_or(0);
+            let busy = reading.cpu_percent.unwrap_or(0);
+            let peak = needs.min_memory_mib.max(self.machine.peak_mib);
+            let lacking = [
+                (Hold::Memory, less(reading.available_mib, needs.min_memory_mib) || stall > 20),
+                (Hold::Cpu, busy > needs.max_cpu_percent),
+                (Hold::Disk, less(reading.disk_free_mib, needs.min_disk_mib)),
+            ];
+            let plenty = [
+                (Hold::Memory, !less(reading.available_mib, peak + peak / 4 + 1) && stall <= 10),
+                (Hold::Cpu, busy + 10 <= needs.max_cpu_percent),
+                (Hold::Disk, !less(reading.disk_free_mib, needs.min_disk_mib * 5 / 4 + 1)),
+            ];
+            for (hold, lacks) in lacking {
+                ensure(!lacks || held(hold), || format!("{hold:?} lacks and holds nothing back"))?;
+            }
+            for (hold, enough) in plenty {
+                ensure(!enough || !held(hold), || format!("there is enough {hold:?} and it holds back"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold at the end of every turn: nobody who could run waits beside a free slot. Large plans are not gone
+    /// through, and money that is shared out is left to the sums.
+    pub(in super::super) fn idle(&self, world: &World) -> Checked {
+        let plain = |run: &&Run| {
+            run.mood == Mood::Active
+                && run.tasks.len() <= SMALL
+                && run.tip.is_some()
+                && !run.refused
+                && run.holds.is_empty()
+                && run.settings.budget_microusd.is_none()
+        };
+        for run in self.live().filter(plain) {
+            let all = self.machine.slots().max(self.most_named()).saturating_sub(self.taken());
+            let unnamed = self.machine.slots().saturating_sub(self.taken_unnamed());
+            let shared = if run.settings.max_parallel.is_some() { all } else { all.min(unnamed) };
+            if shared == 0 || run.held >= self.limit(run) || self.somebody_waits_alone() {
+                continue;
+            }
+            let accounts = &self.accounts;
+            let waits = run.tasks.keys().find(|id| {
+                run.could_begin(world, accounts, **id) == Some(true) || run.could_go_on(world, accounts, **id)
+            });
+            ensure(waits.is_none(), || {
+                format!("{} of {} could run, and does not", waits.unwrap_or(&0), names::run(run.number))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is one that is to be alone, wherever it is.
+    fn somebody_waits_alone(&self) -> bool {
+        let alone = |run: &Run| {
+            let mut actives = run.tasks.values().filter_map(|task| task.active.as_ref());
+            actives.any(|active| active.alone)
+        };
+        self.starved && self.live().any(alone)
+    }
+}
