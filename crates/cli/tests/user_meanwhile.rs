@@ -1,0 +1,285 @@
+//! The user goes on working while a run is under way: commits, rebases, tidies up, deletes what they should not. Each has a
+//! defined end: the run goes on as if nothing had been, or one task fails with one clear line; nothing is lost.
+
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
+
+mod stage;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use stage::{Live, Stage, until};
+
+fn status(stage: &Stage) -> Value {
+    serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
+}
+
+fn task(stage: &Stage, id: &str) -> Value {
+    let status = status(stage);
+    let found = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == id).cloned();
+    found.unwrap_or_else(|| panic!("no task {id}: {status}"))
+}
+
+fn workspace(stage: &Stage, id: &str) -> PathBuf {
+    PathBuf::from(task(stage, id)["workspace"].as_str().unwrap())
+}
+
+/// Where an agent waits for a word of the test's.
+const WAIT: &str = "run until [ -e $HOME/go ]; do sleep 0.05; done";
+
+fn go(stage: &Stage) {
+    fs::write(stage.home.join("go"), "").unwrap();
+}
+
+/// A run in which the agent of `id` has come so far as to write `begun.txt`.
+fn begun(stage: &Stage, id: &str, more: &[&str]) -> Live {
+    stage.commit("prompts");
+    let run = stage.start_run(more);
+    until("its agent runs", || status(stage)["tasks"].to_string().contains("\"running\""));
+    until("its agent has begun", || {
+        task(stage, id)["workspace"]
+            .as_str()
+            .is_some_and(|path| PathBuf::from(path).join("begun.txt").exists())
+    });
+    run
+}
+
+#[test]
+fn commits_switches_rebases_and_stashes() {
+    let stage = Stage::new();
+    stage.prompt("one", "", &format!("write begun.txt 1\n{WAIT}\nwrite one.txt 1"));
+    stage.prompt("two", "depends_on: [one]", "run cat one.txt > two.txt");
+    let run = begun(&stage, "one", &[]);
+    let base = stage.git(&["rev-parse", "HEAD"]);
+    stage.git(&["switch", "-q", "-c", "mine"]);
+    stage.write("mine.txt", "1\n");
+    stage.commit("mine");
+    stage.git(&["switch", "-q", "main"]);
+    stage.write("README.md", "# Changed\n");
+    stage.commit("on main");
+    stage.git(&["rebase", "-q", "main", "mine"]);
+    stage.write("README.md", "# Stashed\n");
+    stage.git(&["stash", "-q"]);
+    stage.git(&["commit", "-q", "--amend", "-m", "amended"]);
+    stage.write("src/shared.txt", "under way\n");
+    stage.git(&["add", "src/shared.txt"]);
+    let before = stage::users_own(&stage);
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(0);
+    stage::untouched(&stage, &before);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "two.txt"), "1");
+    assert_eq!(stage.git(&["merge-base", &branch, &base]), base, "the run began where it began");
+    stage.git(&["commit", "-q", "-m", "mine too"]);
+    stage.gadugi(&["land", "--into", "main"]).ends_with(0);
+    assert!(stage.files_at("main").contains(&"two.txt".to_owned()));
+    stage.git(&["stash", "pop", "-q"]);
+    assert_eq!(stage.read("README.md"), "# Stashed\n");
+}
+
+#[test]
+fn collects_garbage_and_prunes_worktrees_all_the_time() {
+    let stage = Stage::new();
+    stage.prompt(
+        "busy",
+        "",
+        &format!("write begun.txt 1\ncommit begun\nwrite staged.txt 1\nrun git add -A\n{WAIT}"),
+    );
+    for name in ["a", "b", "c", "d"] {
+        let script = format!("write {name}.txt 1\ncommit {name}\nwrite {name}-rest.txt 2\nrun git add -A");
+        stage.prompt(name, "", &script);
+    }
+    stage.prompt("last", "depends_on: [a, b, c, d, busy]", "run cat a.txt b.txt c.txt d.txt > last.txt");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&["--max-parallel", "3", "--verify", "true"]);
+    let mut rounds = 0;
+    until("the others are merged", || {
+        let _ = stage.git(&["reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all"]);
+        let _ = stage.git(&["gc", "--quiet", "--prune=now"]);
+        let _ = stage.git(&["worktree", "prune", "--expire=now"]);
+        rounds += 1;
+        let tasks = status(&stage)["tasks"].clone();
+        tasks.as_array().unwrap().iter().filter(|task| task["state"] == "succeeded").count() == 4
+    });
+    go(&stage);
+    run.until("the last one begins", |event| event["type"] == "step-started" && event["task"] == "last");
+    stage.git(&["gc", "--quiet", "--prune=now"]);
+    let ran = run.end();
+    ran.ends_with(0);
+    assert!(rounds >= 1);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "last.txt"), "1\n1\n1\n1");
+    assert_eq!(stage.blob(&branch, "d-rest.txt"), "2");
+    stage.git(&["fsck", "--no-dangling"]);
+}
+
+#[test]
+fn deletes_the_branch_of_a_task_that_runs() {
+    let stage = Stage::new();
+    stage.prompt("one", "", &format!("write begun.txt 1\ncommit begun\n{WAIT}\nwrite rest.txt 2"));
+    stage.prompt(
+        "two",
+        "",
+        &format!("write other.txt 1\ncommit other\n{WAIT}\nwrite more.txt 2\ncommit after it was gone"),
+    );
+    let run = begun(&stage, "one", &["--max-parallel", "2"]);
+    until("both have committed", || {
+        let logs = stage.git(&["log", "--branches", "--format=%s"]);
+        logs.contains("begun") && logs.contains("other")
+    });
+    for id in ["one", "two"] {
+        let branch = task(&stage, id)["branch"].as_str().unwrap().to_owned();
+        stage.git(&["update-ref", "-d", &format!("refs/heads/{branch}")]);
+    }
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(0);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    let files = stage.files_at(&branch);
+    for name in ["begun.txt", "rest.txt", "other.txt", "more.txt", "README.md"] {
+        assert!(files.iter().any(|file| file == name), "{name}: {files:?}");
+    }
+    let history = stage.git(&["log", "--format=%s", &branch]);
+    assert!(
+        history.contains("begun") && history.contains("other"),
+        "what was committed before is in its history"
+    );
+}
+
+/// One line says why the task failed, and the run's end says it too.
+#[track_caller]
+fn failed_in_one_line(stage: &Stage, id: &str, words: &str) {
+    let detail = task(stage, id)["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(words) && !detail.contains('\n'), "{detail}");
+}
+
+#[test]
+fn deletes_the_worktree_of_a_task_that_runs() {
+    let stage = Stage::new();
+    stage.prompt("one", "", &format!("write begun.txt 1\ncommit begun\nwrite loose.txt 2\n{WAIT}"));
+    stage.prompt("fine", "", "write fine.txt 1");
+    let run = begun(&stage, "one", &["--max-parallel", "2"]);
+    let place = workspace(&stage, "one");
+    until("it has committed", || stage.git(&["log", "--branches", "--format=%s"]).contains("begun"));
+    until("it has written", || place.join("loose.txt").exists());
+    fs::remove_dir_all(&place).unwrap();
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(1);
+    assert_eq!(ran.task("fine")["outcome"], "succeeded");
+    assert_eq!(ran.task("one")["outcome"], "failed");
+    failed_in_one_line(&stage, "one", "was deleted");
+    let branch = task(&stage, "one")["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "begun.txt"), "1", "what it committed is on its branch");
+    let listed = stage.gadugi(&["worktrees", "--repair"]);
+    listed.ends_with(0);
+    assert_eq!(stage.blob(&branch, "begun.txt"), "1", "and stays there");
+    // A second try begins anew.
+    stage.gadugi(&["retry", "one"]).ends_with(0);
+    let again = stage.gadugi(&["resume", "--json"]);
+    again.ends_with(0);
+    assert_eq!(stage.blob(again.report()["branch"].as_str().unwrap(), "loose.txt"), "2");
+}
+
+#[test]
+fn removes_the_folder_of_all_worktrees() {
+    let stage = Stage::new();
+    stage.prompt("one", "", &format!("write begun.txt 1\n{WAIT}"));
+    stage.prompt("two", "", &format!("write begun.txt 1\ncommit two\n{WAIT}"));
+    stage.prompt("three", "depends_on: [one]", "write three.txt 3");
+    let run = begun(&stage, "one", &["--max-parallel", "2"]);
+    until("the other has committed", || stage.git(&["log", "--branches", "--format=%s"]).contains("two"));
+    fs::remove_dir_all(stage.root.join(".worktrees")).unwrap();
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(1);
+    for id in ["one", "two"] {
+        failed_in_one_line(&stage, id, "was deleted");
+    }
+    assert_eq!(ran.task("three")["outcome"], "skipped");
+    let branch = task(&stage, "two")["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "begun.txt"), "1");
+    assert_eq!(stage.git(&["status", "--porcelain"]), "");
+    // The next run is as good as ever, and what is gone can be forgotten.
+    stage.gadugi(&["worktrees", "--repair"]).ends_with(0);
+    let again = stage.run(&["prompts/one.md"]);
+    again.ends_with(0);
+    assert_eq!(stage.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn takes_away_a_worktree_that_waits_to_be_taken_up_again() {
+    let stage = Stage::new();
+    stage.write("gadugi.toml", "[run]\ngrace = \"1s\"\n");
+    stage.prompt("one", "", "write begun.txt 1\ncommit begun\nrun git checkout -q --detach\nwrite far.txt 1\ncommit far\nfresh hang\nwrite done.txt 1");
+    let run = begun(&stage, "one", &[]);
+    let place = workspace(&stage, "one");
+    until("it has committed on no branch", || {
+        place.join("far.txt").exists() && !place.join(".git/nothing").exists()
+    });
+    until("nothing is staged any more", || {
+        stage.git(&["-C", place.to_str().unwrap(), "status", "--porcelain"]).is_empty()
+    });
+    run.signal("INT");
+    run.end().ends_with(130);
+    let far = stage.git(&["-C", place.to_str().unwrap(), "rev-parse", "HEAD"]);
+    fs::remove_dir_all(&place).unwrap();
+    let resumed = stage.gadugi(&["resume", "--json"]);
+    // Taken up again or failed: what was committed there is held by a ref.
+    let refs = stage.git(&["for-each-ref", "--contains", &far, "--format=%(refname)"]);
+    assert!(!refs.is_empty(), "{resumed:?}");
+    if resumed.code == Some(1) {
+        let detail = task(&stage, "one")["detail"].to_string();
+        assert!(detail.len() > 2 && !detail.contains("\\n"), "{detail}");
+    } else {
+        resumed.ends_with(0);
+    }
+}
+
+#[test]
+fn moves_the_integration_branch() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt 1");
+    stage.prompt("two", "depends_on: [one]", &format!("write begun.txt 1\n{WAIT}\nwrite two.txt 2"));
+    let run = begun(&stage, "two", &[]);
+    let branch = status(&stage)["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "one.txt"), "1");
+    // To a commit of the user's own, which lacks what was merged.
+    stage.write("mine.txt", "mine\n");
+    stage.commit("mine");
+    stage.git(&["branch", "--force", &branch, "main"]);
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(0);
+    for (name, text) in [("one.txt", "1"), ("two.txt", "2"), ("mine.txt", "mine")] {
+        assert_eq!(stage.blob(&branch, name), text);
+    }
+    stage.gadugi(&["land"]).ends_with(0);
+    assert_eq!(stage.read("one.txt"), "1\n");
+}
+
+#[test]
+fn moves_the_integration_branch_to_what_conflicts() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt 1");
+    stage.prompt("two", "depends_on: [one]", &format!("write begun.txt 1\n{WAIT}\nwrite two.txt 2"));
+    let run = begun(&stage, "two", &[]);
+    let branch = status(&stage)["branch"].as_str().unwrap().to_owned();
+    let held = stage.git(&["rev-parse", &branch]);
+    stage.write("one.txt", "something else\n");
+    stage.commit("against it");
+    stage.git(&["branch", "--force", &branch, "main"]);
+    go(&stage);
+    let ran = run.end();
+    ran.ends_with(1);
+    failed_in_one_line(&stage, "two", &format!("git branch --force {branch} {held}"));
+    let work = task(&stage, "two")["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&work, "two.txt"), "2", "its work is on its branch");
+    assert_eq!(
+        stage.git(&["rev-parse", &branch]),
+        stage.git(&["rev-parse", "main"]),
+        "what the user did stays"
+    );
+}
