@@ -145,6 +145,17 @@ async fn what_cannot_be_started_says_why() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_started_says_so_without_control_characters() {
+    let fixture = Fixture::new();
+    let name = format!("/no/such/{}", "\u{1}\n".repeat(1000));
+    let order = fixture.order(&[&name]);
+    let (_, ended) = fixture.run(&order).await;
+    let StepExit::NotStarted(said) = &ended.exit else { panic!("{ended:?}") };
+    assert!(said.starts_with("/no/such/????") && said.len() <= 1500, "{said}");
+    assert!(fs::metadata(order.dir.join("exit.json")).is_ok_and(|data| data.len() < 4096));
+}
+
+#[tokio::test]
 async fn a_missing_folder_or_input_is_not_mistaken_for_a_missing_program() {
     let fixture = Fixture::new();
     let mut orders = vec![];

@@ -186,6 +186,35 @@ async fn a_lease_that_nobody_renews_ends_the_step() {
 }
 
 #[tokio::test]
+async fn a_step_whose_folder_was_deleted_ends_with_its_lease() {
+    let fixture = Fixture::new();
+    let mut order = fixture.script(&stubborn_tree());
+    order.lease = Millis(600);
+    order.grace = Millis(100);
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    let pids = pids(&mut follower, 4).await;
+    fs::remove_dir_all(&order.dir).unwrap();
+    assert!(fixture.executor.renew_lease(&order.dir).is_err(), "nobody can");
+    let (_, ended) = to_end(&mut follower).await;
+    assert_eq!(ended.exit, StepExit::Lost);
+    assert_gone(&order, &pids);
+}
+
+#[tokio::test]
+async fn a_lease_from_the_future_is_no_longer_than_another() {
+    let fixture = Fixture::new();
+    let mut order = fixture.script("exec sleep 1000");
+    order.lease = Millis(600);
+    let mut follower = fixture.executor.launch(&order).await.unwrap();
+    let lease = fs::File::options().write(true).open(order.dir.join("lease")).unwrap();
+    let future = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(9_000_000_000);
+    lease.set_times(fs::FileTimes::new().set_modified(future)).unwrap();
+    let (_, ended) = to_end(&mut follower).await;
+    assert_eq!((ended.exit, ended.stopped), (StepExit::LeaseLapsed, true));
+    assert_nothing_left(&order);
+}
+
+#[tokio::test]
 async fn a_pid_that_is_anothers_by_now_is_nobodys() {
     let fixture = Fixture::new();
     let order = fixture.script("exit 0");

@@ -57,3 +57,33 @@ impl Reserved {
 pub(crate) fn private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.create(true).mode(0o600).open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use gadugi_shim::{Exit, ExitWord, Identity, Moment, OomKills, ResourceUsage};
+
+    use super::{LONGEST_WORDS, ROOM};
+
+    #[test]
+    fn the_longest_record_fits_the_room_that_was_taken() {
+        let moment = || Moment { at: "2026-11-21T09:45:50.123Z".into(), ms: i64::MIN };
+        let most = Some(u64::MAX);
+        let kills = OomKills { machine: most, cgroup: most };
+        let exit = Exit {
+            // Each of them takes two bytes; control characters, which would take six, are taken out beforehand.
+            exit: ExitWord::NotStarted("\"".repeat(LONGEST_WORDS)),
+            stopped: false,
+            shim: Identity { pid: u32::MAX, start_ticks: u64::MAX, boot: "x".repeat(36) },
+            started_at: moment(),
+            ended_at: moment(),
+            wall_ms: u64::MAX,
+            rusage: ResourceUsage { max_rss_kib: u64::MAX, user_ms: u64::MAX, system_ms: u64::MAX },
+            left_over: u32::MAX,
+            output_lost: false,
+            oom_lately: kills,
+            oom_in_all: kills,
+        };
+        let length = serde_json::to_vec(&exit).unwrap().len() + 1;
+        assert!(length <= ROOM, "{length} bytes");
+    }
+}
