@@ -198,6 +198,7 @@ fn dependents_of_a_failure_are_skipped_and_a_retry_revives_them() {
 #[test]
 fn agents_that_end_badly_each_have_their_end() {
     let stage = Stage::new();
+    stage.write("gadugi.toml", "[retry]\ncrashes = 2\ncontinuations = 1\nfirst = \"100ms\"\n");
     stage.prompt("garbage", "", "garbage 100000\nwrite garbage.txt x");
     stage.prompt("huge-line", "", "line 100000000\nwrite huge.txt x");
     stage.prompt("not-utf8", "", "invalid-utf8\nwrite utf8.txt x");
@@ -205,26 +206,39 @@ fn agents_that_end_badly_each_have_their_end() {
     stage.prompt("exits", "", "exit 3");
     stage.prompt("fails", "", "fail I cannot");
     stage.prompt("turns", "", "max-turns");
-    stage.prompt("auth", "", "auth-error");
     stage.commit("prompts");
     let ran = stage.run(&["--max-parallel", "4"]);
     ran.ends_with(1);
     for id in ["garbage", "huge-line", "not-utf8"] {
         assert_eq!(ran.task(id)["outcome"], "succeeded", "{id}: {}", ran.task(id));
     }
-    for (id, word) in [
-        ("silent", "silent"),
-        ("exits", "crashed"),
-        ("fails", "I cannot"),
-        ("turns", "max-turns"),
-        ("auth", "auth"),
-    ] {
+    for (id, word) in
+        [("silent", "silent"), ("exits", "crashed"), ("fails", "I cannot"), ("turns", "max-turns")]
+    {
         let task = ran.task(id);
         assert_eq!(task["outcome"], "failed", "{id}");
         assert!(task["detail"].as_str().unwrap().contains(word), "{id}: {task}");
     }
     let files = stage.files_at(ran.report()["branch"].as_str().unwrap());
     assert!(!files.contains(&"silent.txt".into()), "exit 0 without a result is no success");
+}
+
+#[test]
+fn a_refused_credential_stops_the_run_once_instead_of_failing_every_task() {
+    let stage = Stage::new();
+    for number in 1..=20 {
+        let name = format!("task-{number:02}");
+        stage.prompt(&name, "", &format!("fresh auth-error\nwrite {name}.txt x"));
+    }
+    stage.commit("prompts");
+    let ran = stage.run(&["--max-parallel", "2"]);
+    ran.ends_with(3);
+    assert!(ran.stderr.contains("auth-refused") && ran.stderr.contains("gadugi resume"), "{}", ran.stderr);
+    let events = ran.events();
+    let of = |word: &str| events.iter().filter(|event| event["type"] == word).count();
+    let begun = of("attempt-started");
+    assert!((1..=4).contains(&begun), "{begun} tasks were begun with a credential that is refused");
+    assert_eq!((of("run-paused"), of("task-finished")), (1, 0), "one message, and no task has failed for it");
 }
 
 #[test]
