@@ -545,6 +545,15 @@ impl Attempt {
         matches!(self.stage, Stage::Preparing | Stage::Ready | Stage::Step(_))
     }
 
+    /// Whether something of it is timed by the machine's clock.
+    pub(crate) fn is_timed(&self) -> bool {
+        let pauses = matches!(
+            self.stage,
+            Stage::Suspended { until: Some(_), .. } | Stage::Queued { until: Some(_), .. }
+        );
+        pauses || self.step().is_some()
+    }
+
     fn at_rest(&self) -> bool {
         matches!(self.stage, Stage::Ready | Stage::Suspended { .. } | Stage::Queued { .. })
     }

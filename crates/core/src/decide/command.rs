@@ -25,7 +25,7 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, command:
         }
         Command::ClockJumped { by } => {
             for run in state.runs.values().filter(|run| is_unfinished(run)) {
-                if run.active().any(|(_, attempt)| attempt.step().is_some()) {
+                if run.active().any(|(_, attempt)| attempt.is_timed()) {
                     out.fact(Event::ClockJumped { run: run.id.clone(), by });
                 }
             }

@@ -163,8 +163,8 @@ impl Purse {
         let left = run.settings.budget_microusd.map(|all| all.saturating_sub(run.spent() + run.reserved()));
         let unserved =
             run.in_slots().filter(|(_, attempt)| attempt.step().is_none_or(|step| step.reserved.is_none()));
-        let beginning = free.min(run.open());
-        let shares = (unserved.count() + beginning).max(1) as u64;
+        let beginning = run.suspended().map(|(at, _)| at).chain(run.unblocked()).take(free);
+        let shares = (unserved.count() + beginning.count()).max(1) as u64;
         Self { left, shares, more_may_come: run.reserved() > 0 }
     }
 

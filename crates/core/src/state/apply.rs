@@ -89,7 +89,10 @@ impl RunState {
                 self.limited.insert(agent.clone(), *until);
             }
             (Event::ClockJumped { by, .. }, RunStatus::Active | RunStatus::Paused { .. }) => {
-                self.tasks.iter_mut().for_each(|task| task.shift(*by));
+                for at in 0..self.tasks.len() {
+                    let reset = self.limited.get(self.agent(at)).copied();
+                    self.tasks[at].shift(*by, reset);
+                }
             }
             (Event::RunEnding { .. }, RunStatus::Active | RunStatus::Paused { .. }) if self.open() == 0 => {
                 self.status = RunStatus::Ending;
@@ -240,15 +243,20 @@ impl TaskState {
         changes.then(|| self.held = held)
     }
 
-    /// The clock was set: what is timed by it moves along.
-    fn shift(&mut self, by: i64) {
+    /// The clock was set: what is timed by it moves along. The reset of an account does not: that is a time of the world.
+    fn shift(&mut self, by: i64, reset: Option<Timestamp>) {
         let TaskStatus::Active(attempt) = &mut self.status else { return };
-        let step = match &mut attempt.stage {
-            Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => step,
-            _ => return,
+        let timed = match &mut attempt.stage {
+            Stage::Step(step) | Stage::Merging { at: MergeStage::Verifying { step, .. }, .. } => {
+                step.running.as_mut().map(|(_, since)| since)
+            }
+            Stage::Suspended { until, .. } | Stage::Queued { until, .. } => {
+                until.as_mut().filter(|until| reset != Some(**until))
+            }
+            _ => None,
         };
-        if let Some((_, since)) = &mut step.running {
-            since.0 = since.0.saturating_add(by);
+        if let Some(time) = timed {
+            time.0 = time.0.saturating_add(by);
         }
     }
 
