@@ -28,6 +28,7 @@ mod supervise;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -41,7 +42,7 @@ use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpabl
 
 use crate::descent::Descent;
 use crate::lease::Lease;
-use crate::memory::{OomWatch, spare_the_shim};
+use crate::memory::{OomScore, OomWatch};
 use crate::record::{Reserved, private};
 use crate::stream::Stream;
 use crate::supervise::{Over, Supervisor};
@@ -71,6 +72,7 @@ fn run() -> Result<(), Failure> {
     // Fails where it is one already, in a container.
     let _ = setsid();
     set_child_subreaper(Some(getpid())).map_err(|error| broken("subreaper", error))?;
+    let score = OomScore::open();
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| broken("dumpable", error))?;
     let signals = platform::take_signals().map_err(|error| broken("signals", error))?;
 
@@ -83,17 +85,26 @@ fn run() -> Result<(), Failure> {
     let spec = std::fs::read(dir.join(SPEC)).map_err(|error| broken(SPEC, error))?;
     let spec: Spec = serde_json::from_slice(&spec).map_err(|error| broken(SPEC, error))?;
     let shim = identity().ok_or_else(|| Failure::Broken("/proc does not say who I am".into()))?;
-    supervise(&dir, &spec, shim, signals).map_err(|error| broken("step folder", error))
+    supervise(&dir, &spec, shim, signals, score.as_ref()).map_err(|error| broken("step folder", error))
 }
 
-fn supervise(dir: &Path, spec: &Spec, shim: Identity, signals: std::os::fd::OwnedFd) -> io::Result<()> {
+fn supervise(
+    dir: &Path,
+    spec: &Spec,
+    shim: Identity,
+    signals: OwnedFd,
+    score: Option<&OomScore>,
+) -> io::Result<()> {
     let exit_file = Reserved::new(dir.join(EXIT))?;
     let started_file = Reserved::new(dir.join(STARTED))?;
     let (stdout, stdout_writer) = Stream::new(&dir.join(STDOUT))?;
     let (stderr, stderr_writer) = Stream::new(&dir.join(STDERR))?;
     let (started, started_at) = (Instant::now(), moment::now());
-    let (oom, oom_score) = (OomWatch::new(started), spare_the_shim());
-    let child = match spawn::spawn(spec, oom_score.as_deref(), stdout_writer, stderr_writer) {
+    let oom = OomWatch::new(started);
+    score.into_iter().for_each(OomScore::offer);
+    let child = spawn::spawn(spec, stdout_writer, stderr_writer);
+    score.into_iter().for_each(OomScore::spare);
+    let child = match child {
         Ok(child) => child,
         Err(words) => {
             started_file.discard();

@@ -4,6 +4,9 @@
 //! it kills: a main process that died of SIGKILL finds its own death already counted. It does not say who was meant, so
 //! what counts is what was counted *lately*: a death elsewhere hours ago explains nothing.
 
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,15 +23,37 @@ const OFFERED: i32 = 300;
 /// The shim's own wish: nearly never. It takes a MiB or two, and its end is the end of the step.
 const SPARED: i32 = -900;
 
-const SCORE: &str = "/proc/self/oom_score_adj";
+/// The shim's own `oom_score_adj`, which whatever it starts inherits.
+#[derive(Debug)]
+pub(crate) struct OomScore {
+    file: File,
+    own: i32,
+}
 
-/// Asks to be spared (which only a privileged process may) and says what its children are to ask for: text for
-/// [`SCORE`], which everybody may raise.
-pub(crate) fn spare_the_shim() -> Option<String> {
-    let own: i32 = std::fs::read_to_string(SCORE).ok()?.trim().parse().ok()?;
-    // Refused without privilege: then it is as likely as anybody of its size, which is small.
-    let _ = std::fs::write(SCORE, own.min(SPARED).to_string());
-    Some((own + OFFERED).min(1000).to_string())
+impl OomScore {
+    /// To be opened before the shim makes itself undumpable: from then on its files in `/proc` are root's.
+    pub(crate) fn open() -> Option<Self> {
+        let mut file = OpenOptions::new().read(true).write(true).open("/proc/self/oom_score_adj").ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        Some(Self { own: text.trim().parse().ok()?, file })
+    }
+
+    /// What is started from now on is offered. Raising is everybody's right.
+    pub(crate) fn offer(&self) {
+        self.set((self.own + OFFERED).min(1000));
+    }
+
+    /// The shim itself is spared from now on; without the privilege for that it is what it was, and small.
+    pub(crate) fn spare(&self) {
+        if !self.set(self.own.min(SPARED)) {
+            self.set(self.own);
+        }
+    }
+
+    fn set(&self, score: i32) -> bool {
+        self.file.write_at(score.to_string().as_bytes(), 0).is_ok()
+    }
 }
 
 /// What the counters said at one moment.

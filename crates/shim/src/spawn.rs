@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gadugi_shim::{Limits, Spec};
-use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
     setsid,
@@ -17,15 +16,10 @@ use rustix::process::{
 use crate::platform::reset_signals;
 use crate::record::LONGEST_WORDS;
 
-/// Starts the main process in a session of its own, with that for its `oom_score_adj`. The error is what the system said,
-/// in words that name what it was about.
-pub(crate) fn spawn(
-    spec: &Spec,
-    oom_score: Option<&str>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-) -> Result<Pid, String> {
-    prepare(spec, oom_score, stdout, stderr).map_err(|words| {
+/// Starts the main process in a session of its own. The error is what the system said, in words that name what it was
+/// about.
+pub(crate) fn spawn(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
+    prepare(spec, stdout, stderr).map_err(|words| {
         // A control character takes six bytes in JSON, for which there may be no room.
         let mut words = words.replace(|character: char| character.is_control(), "?");
         let mut end = words.len().min(LONGEST_WORDS);
@@ -37,7 +31,7 @@ pub(crate) fn spawn(
     })
 }
 
-fn prepare(spec: &Spec, oom_score: Option<&str>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
+fn prepare(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return Err("there is no program to start".into());
     };
@@ -58,23 +52,16 @@ fn prepare(spec: &Spec, oom_score: Option<&str>, stdout: OwnedFd, stderr: OwnedF
     command.args(arguments.iter().map(|argument| &argument.0)).current_dir(cwd);
     command.stdin(stdin).stdout(stdout).stderr(stderr);
     let (shim, limits) = (getpid(), resource_limits(&spec.limits));
-    let oom_score = oom_score.map(|score| score.as_bytes().to_vec());
     // SAFETY: between fork and exec only system calls are made: nothing is allocated, no lock is taken.
     unsafe {
-        command.pre_exec(move || before_exec(shim, &limits, oom_score.as_deref()));
+        command.pre_exec(move || before_exec(shim, &limits));
     }
     let child = command.spawn().map_err(|error| words(Path::new(&program.0), &error))?;
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| "a process without a pid".into())
 }
 
-fn before_exec(shim: Pid, limits: &[(Resource, Rlimit); 6], oom_score: Option<&[u8]>) -> io::Result<()> {
+fn before_exec(shim: Pid, limits: &[(Resource, Rlimit); 6]) -> io::Result<()> {
     reset_signals();
-    if let Some(score) = oom_score
-        && let Ok(file) = open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-    {
-        // Who is not allowed to say it is as likely as everybody.
-        let _ = rustix::io::write(file, score);
-    }
     setsid()?;
     // A step without its shim would write into a broken pipe: it ends with it, even if the shim is killed.
     set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -1,4 +1,4 @@
-//! Gadugi's doors to the platform: the clock, the environment, files, locks, processes.
+//! Gadugi's doors to the platform: the clock, the environment, files, locks, memory, processes.
 //!
 //! Every other crate goes through here, and `clippy.toml` closes the ways around it, so that a test or a
 //! reader finds each kind of access to the machine in one place.
@@ -9,4 +9,5 @@ pub mod clock;
 pub mod env;
 pub mod files;
 pub mod lock;
+pub mod memory;
 pub mod process;
