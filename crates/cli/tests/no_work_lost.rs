@@ -286,6 +286,50 @@ fn cleaning_keeps_what_is_dirty_or_unmerged_and_says_where() {
     );
 }
 
+/// While a task's composed work is verified, its worktree is still there.
+const VERIFY: &str = "touch $HOME/verifying; until [ -e $HOME/go ]; do sleep 0.05; done";
+
+#[test]
+fn tidying_keeps_what_somebody_touched_and_says_where() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt 1");
+    stage.prompt("two", "depends_on: [one]", "write two.txt 2");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&["--verify", VERIFY]);
+    until("its work is verified", || stage.home.join("verifying").exists());
+    let place = workspace(&stage, "one");
+    fs::write(place.join("mine.txt"), "the user's idea\n").unwrap();
+    fs::write(stage.home.join("go"), "").unwrap();
+    run.until_type("run-ending");
+    let ran = run.end();
+    ran.ends_with(0);
+    assert_eq!(fs::read_to_string(place.join("mine.txt")).unwrap(), "the user's idea\n");
+    let kept = status(&stage)["kept"].to_string();
+    assert!(kept.contains(place.to_str().unwrap()) && kept.contains("1 uncommitted file"), "{kept}");
+    assert!(!place.with_file_name("two").exists(), "what holds nothing goes");
+}
+
+#[test]
+fn landing_keeps_branches_that_hold_more_than_what_was_landed() {
+    let stage = Stage::new();
+    stage.prompt("one", "", "write one.txt 1");
+    stage.prompt("two", "", "write two.txt 2");
+    stage.commit("prompts");
+    let ran = stage.run(&[]);
+    ran.ends_with(0);
+    let branch = |id: &str| ran.task(id)["branch"].as_str().unwrap().to_owned();
+    let head = stage.git(&["rev-parse", "HEAD"]);
+    stage.git(&["switch", "-q", &branch("one")]);
+    stage.write("more.txt", "more\n");
+    stage.commit("the user goes on from there");
+    stage.git(&["switch", "-q", "main"]);
+    assert_eq!(stage.git(&["rev-parse", "HEAD"]), head);
+    stage.gadugi(&["land"]).ends_with(0);
+    assert_eq!(stage.blob(&branch("one"), "more.txt"), "more");
+    let left = stage.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    assert!(!left.contains(&branch("two")), "{left}");
+}
+
 #[test]
 fn cleaning_leaves_young_runs_and_live_ones_alone() {
     let stage = Stage::new();

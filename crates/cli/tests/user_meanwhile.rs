@@ -216,15 +216,11 @@ fn takes_away_a_worktree_that_waits_to_be_taken_up_again() {
     stage.prompt("one", "", "write begun.txt 1\ncommit begun\nrun git checkout -q --detach\nwrite far.txt 1\ncommit far\nfresh hang\nwrite done.txt 1");
     let run = begun(&stage, "one", &[]);
     let place = workspace(&stage, "one");
-    until("it has committed on no branch", || {
-        place.join("far.txt").exists() && !place.join(".git/nothing").exists()
-    });
-    until("nothing is staged any more", || {
-        stage.git(&["-C", place.to_str().unwrap(), "status", "--porcelain"]).is_empty()
-    });
+    let inside = |args: &[&str]| stage.git(&[&["-C", place.to_str().unwrap()], args].concat());
+    until("it has committed on no branch", || inside(&["log", "-1", "--format=%s"]) == "far");
     run.signal("INT");
     run.end().ends_with(130);
-    let far = stage.git(&["-C", place.to_str().unwrap(), "rev-parse", "HEAD"]);
+    let far = inside(&["rev-parse", "HEAD"]);
     fs::remove_dir_all(&place).unwrap();
     let resumed = stage.gadugi(&["resume", "--json"]);
     // Taken up again or failed: what was committed there is held by a ref.

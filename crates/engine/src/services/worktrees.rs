@@ -147,8 +147,12 @@ fn list(git: &Repository, records: &Records) -> gadugi_workspace::Result<Vec<Wor
     }
     for salvage in git.salvages()? {
         let task = salvage.attempt.as_ref().map(|attempt| (attempt.run.clone(), attempt.task.clone()));
-        let files = if salvage.files == 1 { "1 file".into() } else { format!("{} files", salvage.files) };
-        let detail = format!("{files}: git diff {0}^ {0}", salvage.reference);
+        let name = &salvage.reference;
+        let detail = match salvage.files {
+            0 => format!("commits that no branch holds: git log {name}"),
+            1 => format!("1 file: git diff {name}^ {name}"),
+            files => format!("{files} files: git diff {name}^ {name}"),
+        };
         lines.push(WorktreeLine { task, ..line(PathBuf::from(&salvage.reference), "salvaged", detail) });
     }
     Ok(lines)
