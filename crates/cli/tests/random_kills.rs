@@ -1,5 +1,6 @@
 //! SIGKILL of the engine at random moments of a run of twelve tasks on real processes, several times a run: no task is
-//! lost, none runs twice at once, no merge is made twice, nothing is left over, and the tree is the same each time.
+//! lost, none runs twice at once, no merge is made twice, nothing is left over, and the tree is the same each time. In
+//! every other round git is slow.
 //!
 //! The seed of each round is printed when it fails, and chosen with `GADUGI_SOAK_SEED`. Twenty rounds here;
 //! `cargo xtask soak` asks for two hundred.
@@ -14,6 +15,8 @@ mod stage;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -70,6 +73,20 @@ fn set(stage: &Stage) {
     stage.prompt("larch", "depends_on: [gum, hazel, juniper]", &work("larch", 50));
 }
 
+/// Puts a git before the real one that takes its time, as it does where a repository is large: it outlives its engine by
+/// more than the next one takes to come up.
+fn slow_down_git(stage: &mut Stage) {
+    let path = std::env::var("PATH").unwrap();
+    let git = path.split(':').map(|folder| Path::new(folder).join("git")).find(|git| git.is_file()).unwrap();
+    let folder = stage.home.join("slow");
+    fs::create_dir(&folder).unwrap();
+    let script =
+        format!("#!/bin/sh\nsleep 0.04\n{} \"$@\"\ncode=$?\nsleep 0.04\nexit $code\n", git.display());
+    fs::write(folder.join("git"), script).unwrap();
+    fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    stage.variables.push(("PATH".into(), format!("{}:{path}", folder.display())));
+}
+
 /// The next number of a sequence that the seed decides (splitmix64).
 fn dice(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -110,6 +127,9 @@ fn round(seed: Option<u64>) -> Result<Round, String> {
     stage.keep_ledger();
     set(&stage);
     stage.commit("prompts");
+    if seed.is_some_and(|seed| seed % 2 == 1) {
+        slow_down_git(&mut stage);
+    }
     let over = AtomicBool::new(false);
     let (kills, ended) = std::thread::scope(|scope| {
         let killer = scope.spawn(|| seed.map_or(0, |seed| kill_engines(&stage, seed, &over)));
