@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn slots_are_corrected_by_what_attempts_were_seen_to_use() {
         let machine = reading(8, 16.0);
-        let next = |learnt: &Learnt, before, held| super::slots(&machine, learnt, Some(before), held).0;
+        let next = |learnt: &Learnt, before, held| slots(&machine, learnt, Some(before), held).0;
         // Light ones: one more at a time, where all are taken, up to two for each processor.
         assert_eq!(next(&learnt(300, 200), 4, 4), 5);
         assert_eq!(next(&learnt(300, 200), 4, 3), 4);

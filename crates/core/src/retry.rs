@@ -100,7 +100,7 @@ impl Tally {
             _ if hung && end.stopped => self.crashes += 1,
             Remedy::Again(Count::Crash) | Remedy::AgainAlone => self.crashes += 1,
             Remedy::Again(Count::Transient) | Remedy::AwaitReset(_) | Remedy::AwaitBudget => {
-                self.transient += 1
+                self.transient += 1;
             }
             Remedy::Continue => self.continuations += 1,
             Remedy::GiveUp => self.failures += 1,

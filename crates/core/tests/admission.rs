@@ -91,10 +91,7 @@ fn little_memory_lets_one_at_a_time_begin_over_all_runs() {
     let settings = Box::new(slots(Some(4)));
     story.command(Command::StartRun { run: other.clone(), plan: plan(&["x", "y"], &[]), settings });
     reads(&mut story, short_of_memory(500));
-    assert_eq!(
-        begun(&story.report(Report::IntegrationOpened { run: other.clone(), result: Ok(commit("base")) })),
-        0
-    );
+    assert_eq!(begun(&story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) })), 0);
     let all = |story: &Story| story.state.runs.values().map(RunState::slots_held).sum::<usize>();
     for id in ["a", "b"] {
         story.all_start();
@@ -225,7 +222,7 @@ fn nothing_of_another_run_begins_beside_it_either() {
     };
     let settings = Box::new(slots(Some(1)));
     story.command(Command::StartRun { run: other.clone(), plan: plan(&["x", "y"], &[]), settings });
-    story.report(Report::IntegrationOpened { run: other.clone(), result: Ok(commit("base")) });
+    story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) });
     story.ends("a", ended(StepExit::OutOfMemory));
     story.later(Millis::seconds(2));
     assert_eq!(story.word("a"), "suspended", "x is still there");

@@ -16,7 +16,7 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, command:
         Command::Interrupt { run, now } => unfinished(state, &run).map(|run| interrupt(out, run, now)),
         Command::Resume { run, target } => unfinished(state, &run).and_then(|run| resume(out, run, &target)),
         Command::Retry { run, target, with } => {
-            known(state, &run).and_then(|run| retry(out, run, &target, with))
+            known(state, &run).and_then(|run| retry(out, run, &target, with.as_deref()))
         }
         Command::Restart => Ok(restart(out, state)),
         Command::Measured(reading) => {
@@ -190,12 +190,7 @@ fn resume(out: &mut Decision, run: &RunState, target: &Target) -> Result<usize, 
     Ok(if paused { run.open() } else { held.len() })
 }
 
-fn retry(
-    out: &mut Decision,
-    run: &RunState,
-    target: &Target,
-    with: Option<String>,
-) -> Result<usize, Refusal> {
+fn retry(out: &mut Decision, run: &RunState, target: &Target, with: Option<&str>) -> Result<usize, Refusal> {
     let places = places(run, target)?;
     if run.status == RunStatus::Ending {
         return Err(Refusal::RunOver(run.id.clone()));
@@ -206,7 +201,7 @@ fn retry(
     }
     let mut revived: BTreeSet<usize> = places.into_iter().filter(tried).collect();
     for at in &revived {
-        let (task, with) = (run.plan.tasks[*at].id.clone(), with.clone());
+        let (task, with) = (run.plan.tasks[*at].id.clone(), with.map(str::to_owned));
         out.fact(Event::TaskRevived { run: run.id.clone(), task, with });
     }
     let mut open: Vec<usize> = revived.iter().copied().collect();

@@ -129,7 +129,7 @@ fn step(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse:
         Grant::RunSpent => out.finish(run, at, Outcome::Failed, None, "the run's budget is spent"),
         Grant::Later if matches!(attempt.stage, Stage::Suspended { .. }) => {}
         Grant::Later => {
-            out.suspend(&id, "waits for what others have reserved of the budget", None, attempt.alone)
+            out.suspend(&id, "waits for what others have reserved of the budget", None, attempt.alone);
         }
     }
 }

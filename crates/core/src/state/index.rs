@@ -192,3 +192,6 @@ fn put<T: Ord>(set: &mut BTreeSet<T>, item: T, there: bool) {
         set.remove(&item);
     }
 }
+
+#[cfg(test)]
+mod tests;
