@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 /// Why the executor could not do what it was asked. How a *step* ended is never here: see [`crate::Ended`].
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -34,12 +36,30 @@ pub enum ExecError {
     /// The shim ended before it could record anything: a full disk, above all.
     #[error("the shim could not begin: {0}")]
     Shim(String),
-    /// A shim is at work in the folder, and its record of itself cannot be read.
-    #[error("{0}: a shim is at work there whose records cannot be read")]
-    BadRecord(PathBuf),
+    /// Somebody holds the folder's lock, and no step ever comes of it.
+    #[error("{0}: its lock is held, and no step is begun or recorded there")]
+    Held(PathBuf),
     /// The runtime was shut down meanwhile.
     #[error("the runtime was shut down")]
     ShutDown,
+}
+
+impl ExecError {
+    /// Whether it may pass by itself: the system has no descriptors, processes, watches or memory to give right now.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Watch(source) => is_scarce(source) || source.kind() == io::ErrorKind::StorageFull,
+            Self::File { source, .. } | Self::Spawn { source, .. } | Self::Handle(source) => {
+                is_scarce(source)
+            }
+            Self::RelativeFolder(_) | Self::Shim(_) | Self::Held(_) | Self::ShutDown => false,
+        }
+    }
+}
+
+fn is_scarce(error: &io::Error) -> bool {
+    let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
+    error.raw_os_error().is_some_and(|code| scarce.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 /// Names the file that an error is about.

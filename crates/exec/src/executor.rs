@@ -33,6 +33,10 @@ const WAKE_AFTER: Duration = Duration::from_secs(1);
 /// After so long nothing will come of whoever holds a folder's lock.
 const BEGINNING: Duration = Duration::from_secs(30);
 
+/// What the system has none of right now (descriptors, above all) is waited for: a minute in all. No event tells of it.
+const SCARCE_TRIES: u32 = 240;
+const SCARCE_PAUSE: Duration = Duration::from_millis(250);
+
 /// How often a shim that was killed at its very beginning is started again.
 const KILLED_TRIES: u32 = 3;
 
@@ -69,10 +73,11 @@ impl LocalExecutor {
     /// Starts a step, unless it has been started: then it is adopted. Returns when its process runs, or its end is
     /// known. A step that could not be started is not an error here but ends with `NotStarted`.
     ///
-    /// The launch runs to its end even where the caller stops waiting for it.
+    /// The launch runs to its end even where the caller stops waiting for it. Where it fails, nothing of the step runs.
     pub async fn launch(&self, order: &StepOrder) -> Result<StepFollower, ExecError> {
         let (this, order) = (self.clone(), order.clone());
-        match tokio::spawn(async move { this.launch_to_its_end(&order).await }).await {
+        let launch = async move { finally(&order.attempt, || this.launch_to_its_end(&order)).await };
+        match tokio::spawn(launch).await {
             Ok(result) => result,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(ExecError::ShutDown),
@@ -106,8 +111,13 @@ impl LocalExecutor {
         }
     }
 
-    /// Finds out what became of a step that an earlier engine (or an earlier executor) launched. Starts nothing.
+    /// Finds out what became of a step that an earlier engine (or an earlier executor) launched. Starts nothing. Where it
+    /// cannot be found out, nothing of the step runs any more: it never runs unseen beside another try.
     pub async fn adopt(&self, dir: &Path, attempt: &str) -> Result<Adoption, ExecError> {
+        finally(attempt, || self.look_into(dir, attempt)).await
+    }
+
+    async fn look_into(&self, dir: &Path, attempt: &str) -> Result<Adoption, ExecError> {
         loop {
             match self.find(dir, attempt).await? {
                 Some((Condition::Running, follower)) => return Ok(Adoption::Running(follower)),
@@ -164,10 +174,7 @@ impl LocalExecutor {
         } else if shim.is_some() {
             Condition::Running
         } else {
-            let lock = dir.join(LOCK);
-            if started.is_none() && FileLock::try_acquire(&lock).map_err(at(&lock))?.is_none() {
-                return Err(ExecError::BadRecord(dir.to_owned()));
-            }
+            // Or a shim is at work there whose record of itself cannot be read: nobody could stop it, nor know it again.
             blocking(attempt, sweep).await?;
             Condition::Lost
         };
@@ -183,7 +190,7 @@ impl LocalExecutor {
         let begun = Instant::now();
         while !records::any(dir) && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             if begun.elapsed() >= BEGINNING {
-                return Err(ExecError::BadRecord(dir.to_owned()));
+                return Err(ExecError::Held(dir.to_owned()));
             }
             if tokio::time::timeout(WAKE_AFTER, watch.changed()).await.is_err() {
                 blocking(attempt, wake).await?;
@@ -197,6 +204,27 @@ impl LocalExecutor {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let times = Timestamps { last_access: now, last_modification: now };
         Ok(utimensat(CWD, dir.join(LEASE), &times, AtFlags::empty())?)
+    }
+}
+
+/// Does that, again where it fails for what may pass; and where it fails in the end, ends whatever runs of the step.
+async fn finally<T, F>(attempt: &str, work: impl Fn() -> F) -> Result<T, ExecError>
+where
+    F: Future<Output = Result<T, ExecError>>,
+{
+    let mut tries = 0;
+    loop {
+        match work().await {
+            Err(error) if error.may_pass() && tries < SCARCE_TRIES => {
+                tries += 1;
+                tokio::time::sleep(SCARCE_PAUSE).await;
+            }
+            Err(error) => {
+                blocking(attempt, sweep).await?;
+                return Err(error);
+            }
+            done => return done,
+        }
     }
 }
 

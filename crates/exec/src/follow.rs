@@ -1,19 +1,25 @@
 //! Following one step: its lines as they come, then its end.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gadugi_core::{Millis, Process, StepExit, Timestamp};
 use gadugi_shim::STDOUT;
 use gadugi_sys::clock;
 use tokio::task::JoinHandle;
 
-use crate::error::ExecError;
+use crate::error::{ExecError, at};
 use crate::identity::ShimHandle;
 use crate::lines::{CHUNK, LineReader};
 use crate::records::{self, Record};
 use crate::watch::DirWatch;
 use crate::{Line, Stopper, procfs, sweep};
+
+/// A record that cannot be opened (no descriptors left) is asked for again, for ten seconds; no event tells when it can.
+const RECORD_TRIES: u32 = 100;
+const RECORD_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is new of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,8 @@ pub struct StepFollower {
     unread: bool,
     /// Whether the file was cut off, and what stood before the cut without a newline is still to be told.
     cut_off: bool,
+    /// How often the record of the end could not be opened.
+    refused: u32,
     /// The end, once it is known; lines may still be to come.
     end: Option<Ended>,
     sweeping: Option<JoinHandle<usize>>,
@@ -81,8 +89,13 @@ impl StepFollower {
         watch: DirWatch,
     ) -> Result<Self, ExecError> {
         let (process, started_at) = records::origin(dir)?;
-        // The file is there before anything is recorded; where it is not, somebody has removed it, and there are no lines.
-        let lines = LineReader::open(&dir.join(STDOUT)).ok();
+        let path = dir.join(STDOUT);
+        let lines = match LineReader::open(&path).map(Some) {
+            // The file is there before anything is recorded; where it is not, or is none, somebody has done that, and there
+            // are no lines.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => None,
+            other => other.map_err(at(path))?,
+        };
         Ok(Self {
             dir: dir.to_owned(),
             attempt: attempt.to_owned(),
@@ -94,6 +107,7 @@ impl StepFollower {
             lines,
             unread: true,
             cut_off: false,
+            refused: 0,
             end: None,
             sweeping: None,
             told: false,
@@ -198,15 +212,24 @@ impl StepFollower {
         }
     }
 
-    /// Whether the end is known now. It is only told once the shim is gone, too.
+    /// Whether there is nothing to wait for: the end is known now, or is to be asked for once more. It is only told once the
+    /// shim is gone, too.
     async fn look_for_end(&mut self) -> bool {
         // Its record is the last thing that a shim does: there is none to look for as long as it lives.
         if !self.over {
             return false;
         }
-        if let Ok(Record::There(exit)) = records::exit(&self.dir) {
-            self.end = Some(records::ended(exit));
-            return true;
+        match records::exit(&self.dir) {
+            Ok(Record::There(exit)) => {
+                self.end = Some(records::ended(exit));
+                return true;
+            }
+            Err(error) if error.may_pass() && self.refused < RECORD_TRIES => {
+                self.refused += 1;
+                tokio::time::sleep(RECORD_PAUSE).await;
+                return true;
+            }
+            Ok(Record::Absent | Record::Unreadable) | Err(_) => {}
         }
         let attempt = &self.attempt;
         let sweeping = self.sweeping.get_or_insert_with(|| {

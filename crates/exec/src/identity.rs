@@ -27,7 +27,7 @@ impl ShimHandle {
 
     /// On that very process; none where it is gone, or its pid is another's by now.
     pub(crate) fn of_process(process: &Process) -> io::Result<Option<Self>> {
-        gadugi_sys::process::open(process).map(Self::new).transpose()
+        gadugi_sys::process::find(process)?.map(Self::new).transpose()
     }
 
     fn new(fd: OwnedFd) -> io::Result<Self> {

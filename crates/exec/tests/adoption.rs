@@ -317,6 +317,20 @@ async fn one_bad_folder_stops_nothing() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_adopted_does_not_run_on() {
+    let fixture = Fixture::new();
+    let (order, mut follower, pids) = family(&fixture).await;
+    std::os::unix::fs::symlink("exit.json", order.dir.join("exit.json")).unwrap();
+    let error = fixture.executor.adopt(&order.dir, &order.attempt).await.unwrap_err();
+    assert!(error.to_string().contains("exit.json"), "{error}");
+    assert!(!pids.iter().any(|pid| exists(pid)), "{pids:?}");
+    assert_nothing_left(&order);
+    // Whoever followed it hears of an end, too: the shim gives its record that name all the same.
+    let (_, ended) = to_end(&mut follower).await;
+    assert!(matches!(ended.exit, StepExit::Lost | StepExit::Signal(9)), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_shim_that_its_step_froze_at_once_is_woken_by_whoever_adopts_it() {
     let fixture = Fixture::new();
     for _ in 0..10 {
@@ -380,10 +394,11 @@ async fn damaged_records_have_a_defined_end() {
     let mut follower = fixture.executor.launch(&order).await.unwrap();
     next_line(&mut follower).await;
     fs::write(order.dir.join("started.json"), "{\"torn").unwrap();
-    let error = fixture.executor.adopt(&order.dir, &order.attempt).await.unwrap_err();
-    assert!(matches!(error, ExecError::BadRecord(_)), "a shim is at work there: {error}");
-    follower.stopper().stop(StopForce::Now);
-    assert_eq!(to_end(&mut follower).await.1.exit, StepExit::Signal(9));
+    // A shim is at work there that cannot be known again: it is ended, so that nothing runs unseen.
+    let adoption = fixture.executor.adopt(&order.dir, &order.attempt).await.unwrap();
+    assert!(matches!(adoption, Adoption::Lost(_)), "{adoption:?}");
+    assert_nothing_left(&order);
+    to_end(&mut follower).await;
     fs::write(order.dir.join("exit.json"), "").unwrap();
     let adoption = fixture.executor.adopt(&order.dir, &order.attempt).await.unwrap();
     let Adoption::Lost(mut follower) = adoption else { panic!("{adoption:?}") };

@@ -1,9 +1,11 @@
 //! Who a process is. A pid alone says nothing: pids are reused.
 
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use gadugi_core::Process;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// This process.
@@ -13,9 +15,23 @@ pub fn this() -> Option<Process> {
 
 /// The process that has this pid now.
 pub fn identify(pid: u32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(Process { pid, start_ticks: start_ticks(&stat)?, boot: boot.trim().to_owned() })
+    look(pid).ok().flatten()
+}
+
+/// The same, where "there is none" has to be told from "it cannot be found out" (no descriptors left, above all).
+fn look(pid: u32) -> io::Result<Option<Process>> {
+    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Err(error) if is_gone(&error) => return Ok(None),
+        other => other?,
+    };
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let process = |start_ticks| Process { pid, start_ticks, boot: boot.trim().to_owned() };
+    Ok(start_ticks(&stat).map(process))
+}
+
+/// No such file; or no such process, where it ended between being opened and being read.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
 /// Field 22 of `/proc/PID/stat`. The command name in field 2 may hold spaces and parentheses: what counts begins
@@ -33,10 +49,18 @@ pub fn exists(process: &Process) -> bool {
 /// A handle on that very process: it becomes readable when the process ends, and signals sent through it reach no
 /// other. None where the process is gone.
 pub fn open(process: &Process) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
-    let handle = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    find(process).ok().flatten()
+}
+
+/// The same, where a process that is gone has to be told from one that cannot be asked about.
+pub fn find(process: &Process) -> io::Result<Option<OwnedFd>> {
+    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Ok(None),
+        other => other?,
+    };
     // The pid may have been given to another between the look and the opening: look again with the handle held.
-    exists(process).then_some(handle)
+    Ok((look(process.pid)?.as_ref() == Some(process)).then_some(handle))
 }
 
 /// Sends a signal to that very process. `false` where it is gone.
