@@ -9,8 +9,9 @@
 //! at most. Looking at those steps' 400 processes takes a [`Sampler`] some 10 ms.
 //!
 //! Descriptors: an executor has one (inotify). A followed step has two (the shim's pidfd, `stdout.jsonl`), and a third
-//! while it is being launched (the shim's standard error). So 200 concurrent steps take at most 1 + 200 × 3 = 601 of the
-//! usual 1,024, and 401 once they run. An ended step's are closed as its [`StepFollower`] is dropped.
+//! while it is being launched or adopted (the shim's standard error; one record at a time). So 200 concurrent steps take
+//! at most 1 + 200 × 3 = 601 of the usual 1,024, and 401 once they run. An ended step's are closed as its
+//! [`StepFollower`] is dropped. Where there are none to be had, launching, adopting and the end wait until there are.
 //!
 //! **Never in here:** what a step is for (agents, prompts, git), what its end means for a task, reading of the lines
 //! that it writes; values of environment variables in any file.
