@@ -1,6 +1,7 @@
 //! Measurements of the built binary, each with the bar that it is held to. They are no tests: a busy machine makes
 //! them fall short. Each prints what it measured and, last, one line of JSON.
 
+mod faults;
 mod overhead;
 mod recovery;
 mod run;
@@ -29,6 +30,8 @@ pub(crate) enum Bench {
     Recovery,
     /// Five thousand tasks, 200 at a time, that say something: none lost, the engine's memory, processor and descriptors
     Scale,
+    /// Real Claude Code and a model API that misbehaves, fault by fault: the fraction of runs that mend themselves
+    Faults,
 }
 
 /// What was measured, and what it is held to.
@@ -50,6 +53,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Tasks => tasks::measure(&binary)?,
         Bench::Recovery => recovery::measure(&binary)?,
         Bench::Scale => scale::measure(&binary)?,
+        Bench::Faults => faults::measure(&binary)?,
     };
     shell::say(&measured.line());
     ensure!(measured.holds, "bench {} falls short", measured.bench);
