@@ -169,6 +169,22 @@ fn a_full_disk_lets_nothing_begin_and_room_is_made_once() {
     assert_eq!(makes_room(&reads(&mut story, full(100))), 1);
 }
 
+/// Git looks at all worktrees that are there whenever it makes one.
+#[test]
+fn workspaces_of_merged_tasks_are_put_away_sixty_four_at_a_time() {
+    let ids: Vec<String> = (0..130).map(|n| format!("t{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut story = Story::of_agents(plan(&ids, &[]), slots(Some(130)));
+    let mut rooms = Vec::new();
+    for (nth, id) in ids.iter().enumerate() {
+        story.ends(id, done());
+        if makes_room(&story.merges(id)) > 0 {
+            rooms.push(nth + 1);
+        }
+    }
+    assert_eq!(rooms, [64, 128]);
+}
+
 #[test]
 fn a_run_that_is_over_is_held_back_by_nothing() {
     let mut story = five(Some(2));

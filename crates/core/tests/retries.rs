@@ -311,6 +311,33 @@ fn what_got_on_for_more_than_five_minutes_forgets_the_bad_ends_before_it() {
     assert_eq!(tries(&mut story, &crashed(1)).len(), 1);
 }
 
+/// Only an agent gets on: a setup that is killed after ten minutes will be again.
+#[test]
+fn a_setup_or_verify_command_is_not_getting_on_however_long_it_took() {
+    for stage in ["setup-running", "verify-running"] {
+        let mut story = at(stage);
+        for tries in 1.. {
+            let killed = StepEnd { wall: Millis::seconds(600), ..ended(StepExit::Signal(9)) };
+            story.ends("a", killed);
+            if story.task("a").outcome().is_some() {
+                assert_eq!(tries, 3, "{stage}");
+                break;
+            }
+            assert!(tries < 10, "{stage}: it never ends");
+            story.later(Millis::seconds(5));
+            if stage == "verify-running" {
+                let (work, onto) = (commit(common::stages::WORK), commit("base"));
+                let result = gadugi_core::Composition::Clean(commit("c"));
+                story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
+            }
+            story.all_start();
+            if story.word("a") == "verifying" {
+                story.started("a");
+            }
+        }
+    }
+}
+
 /// So many ends like that, each with a further try after it.
 fn tries_left(story: &mut Story, ends: u32, end: &StepEnd) {
     for _ in 0..ends {
