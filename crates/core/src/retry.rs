@@ -93,7 +93,9 @@ impl Tally {
             // What comes after it (the agent after its setup, the verify command after the agent) begins a row of its own.
             return *self = Self { continuations: self.continuations, ..Self::default() };
         }
-        if wanted.is_some() && end.stopped && !hung {
+        // An end that a person asked for says nothing of the agent; one that its own silence brought about does.
+        let by_itself = hung || matches!(wanted, None | Some(StopCause::Lingered));
+        if end.stopped && !by_itself {
             return;
         }
         match remedy(kind, end) {

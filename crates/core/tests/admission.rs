@@ -226,6 +226,22 @@ fn what_was_killed_for_want_of_memory_comes_back_alone() {
     assert_eq!(story.task("a").active().map(|attempt| attempt.alone), Some(false));
 }
 
+/// An attempt that never had the machine for long enough still needs it for itself.
+#[test]
+fn what_comes_back_alone_stays_alone_until_it_has_got_somewhere() {
+    let mut story = Story::of_agents(plan(&["a", "b"], &[]), slots(Some(1)));
+    story.ends("a", ended(StepExit::OutOfMemory));
+    story.all_start();
+    story.ends("b", done());
+    story.later(Millis::seconds(2));
+    story.all_start();
+    assert_eq!(
+        (story.word("a"), story.task("a").active().map(|attempt| attempt.alone)),
+        ("running".into(), Some(true))
+    );
+    assert!(suspension(&story.ends("a", spoken(EndClass::Overloaded, None))).expect("again").2);
+}
+
 /// Two runs; the second has nothing to do with what was killed, but shares the machine with it.
 #[test]
 fn nothing_of_another_run_begins_beside_it_either() {

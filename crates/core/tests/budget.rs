@@ -205,6 +205,26 @@ fn a_tasks_own_budget_is_its_own() {
 }
 
 #[test]
+fn a_task_that_spent_its_own_does_not_wait_for_what_others_leave() {
+    let mut story = story(2, with(Some(1_000_000), Some(200_000), 2));
+    story.ends("t0", costing(EndClass::Budget, 200_000));
+    assert_eq!(detail(&story, "t0"), "budget: said");
+}
+
+/// An agent that says so whatever it is given does not go on for ever.
+#[test]
+fn a_step_that_says_again_and_again_that_its_budget_is_spent_is_given_up() {
+    let mut story = story(1, with(Some(1_000_000), None, 1));
+    let mut steps = 0;
+    while story.task("t0").outcome().is_none() && steps < 100 {
+        story.ends("t0", costing(EndClass::Budget, 0));
+        story.all_start();
+        steps += 1;
+    }
+    assert_eq!(steps, 20);
+}
+
+#[test]
 fn the_prompts_own_budget_comes_before_the_runs_for_each() {
     let mut plan = plan(&["a", "b"], &[]);
     plan.tasks[0].budget_microusd = Some(50_000);

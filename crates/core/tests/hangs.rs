@@ -134,11 +134,7 @@ fn what_lived_on_after_a_bad_result_has_that_result() {
     assert_eq!(suspension(&decision).expect("again").0, "overloaded: said");
     let tally =
         |story: &Story| story.task("a").active().map(|attempt| attempt.tally).expect("it is under way");
-    assert_eq!(
-        (tally(&story).transient, tally(&story).crashes),
-        (0, 0),
-        "not counted, as somebody wanted its end"
-    );
+    assert_eq!((tally(&story).transient, tally(&story).crashes), (1, 0), "no person wanted its end");
 }
 
 /// A result is not the end: an agent may go on and write another one.
@@ -161,6 +157,24 @@ fn a_hung_agent_that_says_done_while_it_is_stopped_is_taken_up_again() {
     silence(&mut story, 30 * MINUTE);
     story.ends("a", done());
     assert_eq!(story.word("a"), "collecting");
+}
+
+/// Whatever it says when it is stopped, a hang counts as a crash: three in a row are enough.
+#[test]
+fn who_hangs_again_and_again_is_given_up() {
+    let mut story = agent();
+    for hangs in 1.. {
+        silence(&mut story, 30 * MINUTE);
+        story.ends("a", StepEnd { stopped: true, ..spoken(EndClass::Overloaded, None) });
+        if story.task("a").outcome().is_some() {
+            assert_eq!(hangs, 3);
+            break;
+        }
+        assert!(hangs < 10, "it never ends");
+        story.later(Millis::seconds(10));
+        story.all_start();
+    }
+    assert_eq!(detail(&story, "a"), "it gave no sign of life; given up after 3 tries");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::stages::at;
+use common::stages::{WORK, at};
 use common::*;
 use gadugi_core::{
     EndClass, Event, Input, Millis, Outcome, Report, RetrySettings, RunSettings, SessionMode, StepEnd,
@@ -326,7 +326,7 @@ fn a_setup_or_verify_command_is_not_getting_on_however_long_it_took() {
             assert!(tries < 10, "{stage}: it never ends");
             story.later(Millis::seconds(5));
             if stage == "verify-running" {
-                let (work, onto) = (commit(common::stages::WORK), commit("base"));
+                let (work, onto) = (commit(WORK), commit("base"));
                 let result = gadugi_core::Composition::Clean(commit("c"));
                 story.report(Report::Composed { run: run_id(), task: task("a"), work, onto, result });
             }

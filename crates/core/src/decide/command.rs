@@ -1,6 +1,6 @@
 //! Wishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Decision;
 use crate::{
@@ -15,9 +15,13 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, command:
         Command::Pause { run, target } => unfinished(state, &run).and_then(|run| pause(out, run, &target)),
         Command::Interrupt { run, now } => unfinished(state, &run).map(|run| interrupt(out, run, now)),
         Command::Resume { run, target } => unfinished(state, &run).and_then(|run| resume(out, run, &target)),
-        Command::Retry { run, target, with } => {
-            known(state, &run).and_then(|run| retry(out, run, &target, with.as_deref()))
-        }
+        Command::Retry { run, target, with } => known(state, &run).and_then(|run| {
+            let revived = retry(out, run, &target, with.as_deref())?;
+            if run.is_finished() && revived > 0 {
+                tell_limits(out, state, now, &run.id);
+            }
+            Ok(revived)
+        }),
         Command::Restart => Ok(restart(out, state)),
         Command::Measured(reading) => {
             measured(out, state, &reading);
@@ -55,6 +59,22 @@ fn is_unfinished(run: &RunState) -> bool {
     matches!(run.status, RunStatus::Active | RunStatus::Paused { .. })
 }
 
+/// What other runs know of limited accounts holds for one that begins, or begins again, too.
+fn tell_limits(out: &mut Decision, state: &State, now: Timestamp, run: &RunId) {
+    let knows = |agent| state.runs.get(run).and_then(|run| run.limited.get(agent)).copied();
+    let mut known = BTreeMap::new();
+    for (agent, until) in state.runs.values().flat_map(|run| &run.limited) {
+        if *until > now && knows(agent).is_none_or(|already| already < *until) {
+            let latest = known.entry(agent).or_insert(*until);
+            *latest = (*latest).max(*until);
+        }
+    }
+    for (agent, until) in known {
+        let (agent, reason) = (agent.clone(), "the account's limit was reached before".into());
+        out.fact(Event::AccountLimited { run: run.clone(), agent, until, reason });
+    }
+}
+
 /// The plan positions of the tasks that are meant.
 fn places(run: &RunState, target: &Target) -> Result<BTreeSet<usize>, Refusal> {
     let place = |task: &TaskId| {
@@ -81,17 +101,7 @@ fn start(
     plan.check()?;
     let (tasks, base) = (plan.tasks.len(), plan.base.clone());
     out.fact(Event::RunStarted { run: run.clone(), plan, settings });
-    // What other runs know of limited accounts holds for this one too.
-    let mut known = std::collections::BTreeMap::new();
-    for (agent, until) in state.runs.values().flat_map(|run| &run.limited).filter(|(_, until)| **until > now)
-    {
-        let latest = known.entry(agent).or_insert(*until);
-        *latest = (*latest).max(*until);
-    }
-    for (agent, until) in known {
-        let (agent, reason) = (agent.clone(), "the account's limit was reached before".into());
-        out.fact(Event::AccountLimited { run: run.clone(), agent, until, reason });
-    }
+    tell_limits(out, state, now, &run);
     out.then(Effect::OpenIntegration { branch: run.branch(), run, base });
     Ok(tasks)
 }

@@ -116,9 +116,6 @@ fn may_have_more(ended: &Ended<'_>, tally: &Tally) -> bool {
 /// Every run that is not over begins nothing for that agent until its account's limit is lifted.
 fn await_reset(out: &mut Decision, ended: &Ended<'_>, at: Option<Timestamp>, detail: &str) {
     let (run, tally) = (ended.found.run, ended.tally());
-    if tally.transient >= run.settings.retry.transient {
-        return give_up(out, ended, Outcome::Failed, &tries(detail, tally.transient));
-    }
     // One that is past, or a second ahead, would be asked again and again.
     let soonest = ended.now + run.settings.retry.first;
     let until = at.unwrap_or(ended.now + RESET_UNKNOWN).clamp(soonest, ended.now + RESET_AT_MOST);
@@ -133,6 +130,10 @@ fn await_reset(out: &mut Decision, ended: &Ended<'_>, at: Option<Timestamp>, det
             until,
             reason: detail.to_owned(),
         });
+    }
+    // Whether this task is given up or not: the next one would meet the same limit.
+    if tally.transient >= ended.found.run.settings.retry.transient {
+        return give_up(out, ended, Outcome::Failed, &tries(detail, tally.transient));
     }
     suspend(out, ended, detail, Some(until));
 }

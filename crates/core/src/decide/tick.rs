@@ -232,16 +232,12 @@ fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slot
     if purse.is_empty(run) && !purse.more_may_come {
         return give_up_for_budget(out, run);
     }
-    let mut free = slots.for_run(run);
-    let before = free;
-    let alone = match slots.alone(run) {
-        Solitude::Nobody => None,
-        Solitude::Due(at) => Some(at),
-        Solitude::Another => {
-            free = 0;
-            None
-        }
+    let (mut free, alone) = match slots.alone(run) {
+        Solitude::Nobody => (slots.for_run(run), None),
+        Solitude::Due(at) => (slots.for_run(run), Some(at)),
+        Solitude::Another => (0, None),
     };
+    let before = free;
     let wants = |at: &usize| alone.is_none_or(|alone| alone == *at);
     let resumable = run.suspended().filter(|(at, attempt)| may_resume(run, *at, attempt, now) && wants(at));
     let mut starved = false;
