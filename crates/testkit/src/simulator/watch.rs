@@ -66,6 +66,9 @@ impl Watch {
             ensure(*until > world.now && !reason.is_empty(), || format!("{agent} is limited for no time"))?;
             self.accounts.announce(agent, *until);
         }
+        if let Event::ClockJumped { by, .. } = event {
+            run.clock_was_set(&self.accounts, *by);
+        }
         let Some(task) = event.task() else { return run.of_run(event) };
         let task = names::number(task);
         let took = run.of_task(world, &self.accounts, task, event)?;

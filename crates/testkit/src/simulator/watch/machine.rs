@@ -31,6 +31,11 @@ impl Accounts {
         self.limited(agent, now) || self.announced.get(agent).is_some_and(|until| *until > now)
     }
 
+    /// Until when the engine said that it waits.
+    pub(super) fn announced(&self, agent: &str) -> Option<Timestamp> {
+        self.announced.get(agent).copied()
+    }
+
     pub(super) fn announce(&mut self, agent: &str, until: Timestamp) {
         let known = self.announced.entry(agent.to_owned()).or_insert(until);
         *known = (*known).max(until);

@@ -209,7 +209,7 @@ impl Run {
             Some(None) if active.fresh_end => {
                 ensure(known > world.now, || format!("t{id} does not wait for its agent's limit"))
             }
-            _ if !active.fresh_end && accounts.waits(&self.wanted[&id].agent, world.now) => Ok(()),
+            _ if accounts.announced(&self.wanted[&id].agent) == until => Ok(()),
             _ => self.may_pause(world, id, until),
         }
     }

@@ -126,6 +126,17 @@ impl Run {
         }
     }
 
+    /// Pauses move along with the clock; the reset of an account is a time of the world, and does not.
+    pub(super) fn clock_was_set(&mut self, accounts: &Accounts, by: i64) {
+        for (id, task) in &mut self.tasks {
+            let reset = accounts.announced(&self.wanted[id].agent);
+            let pause = task.active.as_mut().and_then(|active| active.until.as_mut());
+            if let Some(until) = pause.filter(|until| Some(**until) != reset) {
+                until.0 += by;
+            }
+        }
+    }
+
     pub(super) fn of_run(&mut self, event: &Event) -> Checked {
         match event {
             Event::IntegrationOpened { commit, .. } => self.tip = Some(commit.clone()),
