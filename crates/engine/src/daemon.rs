@@ -95,6 +95,7 @@ pub fn serve(options: &DaemonOptions) -> Result<(), DaemonError> {
     // A session of its own: what ends the terminal does not end the engine. It fails where this process leads a
     // session already, and then that is what is wanted.
     let _ = rustix::process::setsid();
+    gadugi_sys::memory::keep_little();
     let lived = elected(options);
     if let Err(error) = &lived {
         tracing::error!(%error, "the engine ends");

@@ -15,6 +15,16 @@ use crate::world::{Heard, RunningStep, Seen, World};
 /// What a step does is shown at most this often: four times a second, for a person's eye.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
+/// Where many steps run, each is shown less often: all together 200 times a second, more than a screen has lines.
+const SHOW_EACH: Duration = Duration::from_millis(5);
+
+/// Up to so many steps are read the moment that they write.
+const READ_AT_ONCE: u32 = 16;
+
+/// Beyond those each step more lets all rest a little longer between two readings, so that they are read 400 times a
+/// second all together. What was written meanwhile is read at once, and costs little more than one line does.
+const READ_EACH: Duration = Duration::from_micros(2500);
+
 /// Follows a step that has started until it is over. `agent` is the adapter that understands its output; none for
 /// checks.
 pub(crate) async fn follow(
@@ -30,16 +40,13 @@ pub(crate) async fn follow(
     world.report(Report::StepStarted { step: step.clone(), process: follower.process().clone() }).await;
     let mut watched = Watched::new(world, step, agent.map(StreamReader::new), pulse);
     watched.seen.process = follower.main_process();
-    watched.seen.command = follower.command();
+    watched.seen.command = follower.command().into();
     watched.show().await;
     let ended = loop {
-        tokio::select! {
-            news = follower.next() => match news {
-                Some(StepNews::Line(line)) => watched.line(&line.bytes).await,
-                Some(StepNews::Ended(ended)) => break ended,
-                None => return,
-            },
-            () = tokio::time::sleep_until(watched.next_show), if watched.unshown => watched.show().await,
+        match watched.next(&mut follower).await {
+            Some(StepNews::Line(line)) => watched.line(&line.bytes).await,
+            Some(StepNews::Ended(ended)) => break ended,
+            None => return,
         }
     };
     let peak_mib = world.ended(step);
@@ -61,6 +68,36 @@ impl<'a> Watched<'a> {
     fn new(world: &'a World, step: &'a StepId, reader: Option<StreamReader>, pulse: Pulse) -> Self {
         let (seen, next_show) = (Seen::default(), Instant::now());
         Self { world, step, reader, pulse, seen, unshown: false, next_show }
+    }
+
+    /// What is new; while nothing is, what was seen is shown when it is time.
+    async fn next(&mut self, follower: &mut StepFollower) -> Option<StepNews> {
+        let rest = rest(self.world.running_count());
+        if !rest.is_zero() {
+            let there = tokio::select! {
+                biased;
+                news = follower.next() => Some(news),
+                () = std::future::ready(()) => None,
+            };
+            match there {
+                Some(news) => return news,
+                None => self.show_until(Instant::now() + rest).await,
+            }
+        }
+        loop {
+            tokio::select! {
+                news = follower.next() => return news,
+                () = tokio::time::sleep_until(self.next_show), if self.unshown => self.show().await,
+            }
+        }
+    }
+
+    async fn show_until(&mut self, until: Instant) {
+        if self.unshown && self.next_show < until {
+            tokio::time::sleep_until(self.next_show).await;
+            self.show().await;
+        }
+        tokio::time::sleep_until(until).await;
     }
 
     async fn line(&mut self, line: &[u8]) {
@@ -116,7 +153,7 @@ impl<'a> Watched<'a> {
 
     async fn show(&mut self) {
         self.unshown = false;
-        self.next_show = Instant::now() + SHOW_EVERY;
+        self.next_show = Instant::now() + SHOW_EVERY.max(SHOW_EACH * self.world.running_count());
         self.world.tell(Heard::Seen(self.step.clone(), self.seen.clone())).await;
     }
 
@@ -137,7 +174,27 @@ impl<'a> Watched<'a> {
     }
 }
 
+/// Between two readings of one step, where so many run.
+fn rest(running: u32) -> Duration {
+    READ_EACH * running.saturating_sub(READ_AT_ONCE)
+}
+
 /// What an agent says to people: its reports to gadugi are shown as what they mean.
 fn without_marks(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("GADUGI-")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_steps_are_read_at_once_and_many_a_bounded_number_of_times_a_second() {
+        assert_eq!(rest(16), Duration::ZERO);
+        assert_eq!(rest(17), READ_EACH);
+        for running in [50, 200, 5000] {
+            let readings = f64::from(running) / rest(running).as_secs_f64();
+            assert!((400.0..=600.0).contains(&readings), "{running}: {readings} a second");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The monitoring files: what the state and the running processes say, at the pace that the contract sets.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use gadugi_core::{Attempt, Millis, RunState, Stage, State, StepExit, TaskState, TaskStatus, Timestamp};
 use gadugi_exec::Figures;
@@ -8,12 +9,19 @@ use gadugi_store::monitoring::{self, Due, MonitoringWriter, ResourceSample, Snap
 
 use crate::view::{Live, report_json};
 
+/// After a write it rests for so many times as long as that took, so that it never takes more than a fiftieth of one
+/// processor: thousands of tasks are megabytes of JSON.
+const RESTS: u32 = 49;
+
 /// Writes the monitoring files when it is time.
 #[derive(Debug)]
 pub(crate) struct Monitor {
     writer: MonitoringWriter,
+    interval: Duration,
     changed: bool,
     begun: bool,
+    /// Until when it rests.
+    rests_until: Option<Instant>,
 }
 
 impl Monitor {
@@ -22,7 +30,13 @@ impl Monitor {
         let also: PathBuf = root.join(".claude/orchestrator");
         let dir = root.join(dir);
         [&dir, &also].into_iter().for_each(|dir| remove_half_written(dir));
-        Self { writer: MonitoringWriter::new(dir, Some(also), interval), changed: false, begun: false }
+        Self {
+            writer: MonitoringWriter::new(dir, Some(also), interval),
+            interval: Duration::from_millis(interval.0),
+            changed: false,
+            begun: false,
+            rests_until: None,
+        }
     }
 
     /// Something happened that the files should show.
@@ -35,10 +49,16 @@ impl Monitor {
         if self.begun && self.writer.due(now, self.changed || !live.figures.is_empty()) != Due::Now {
             return;
         }
+        let began = Instant::now();
+        if self.rests_until.is_some_and(|until| began < until) {
+            return;
+        }
         let snapshot = snapshot(state, live, now);
         let written = if self.begun { self.writer.write(&snapshot) } else { self.writer.begin(&snapshot) };
         self.begun = true;
         self.changed = false;
+        // Never for so long that the files grow too old.
+        self.rests_until = Some(Instant::now() + (began.elapsed() * RESTS).min(self.interval / 2));
         warn(written);
     }
 
@@ -88,7 +108,7 @@ fn task(run: &RunState, place: usize, live: &Live, now: Timestamp) -> monitoring
     let agent = planned.agent.as_deref().unwrap_or(&run.settings.agent);
     let seen = task.active().and_then(|attempt| {
         let step = attempt.step()?.id(run.attempt_id(place, attempt.number));
-        live.seen.get(&step).map(|seen| seen.command.clone())
+        live.seen.get(&step).map(|seen| seen.command.to_string())
     });
     let tidied = run.is_finished() && task.merged && !run.settings.keep;
     monitoring::TaskView {

@@ -36,8 +36,8 @@ pub(crate) struct Seen {
     pub(crate) usage: Usage,
     /// The agent or check itself, below the shim.
     pub(crate) process: Option<Process>,
-    /// Its program and arguments, for people.
-    pub(crate) command: String,
+    /// Its program and arguments, for people. Shared: what is seen is told many times, and this stays as it is.
+    pub(crate) command: Arc<str>,
 }
 
 /// What an attempt's steps are started from.
@@ -186,6 +186,11 @@ impl World {
 
     pub(crate) fn stopper(&self, step: &StepId) -> Option<Stopper> {
         lock(&self.running).get(step).map(|running| running.stopper.clone())
+    }
+
+    /// How many steps run.
+    pub(crate) fn running_count(&self) -> u32 {
+        u32::try_from(lock(&self.running).len()).unwrap_or(u32::MAX)
     }
 
     /// All steps that run.

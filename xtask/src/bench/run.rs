@@ -50,7 +50,8 @@ pub(super) fn measure(binary: &Path, sandbox: &Sandbox, slots: usize) -> Result<
     let Some(finished) = last.filter(|event| event["type"] == "run-finished") else {
         bail!("gadugi run ended with {status} and its last line is no run-finished");
     };
-    ensure!(status.success(), "gadugi run ended with {status}: {finished}");
+    let shown: String = finished.to_string().chars().take(2000).collect();
+    ensure!(status.success(), "gadugi run ended with {status}: {shown}");
     Ok(Measured { wall, finished, engine })
 }
 

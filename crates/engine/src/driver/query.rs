@@ -1,6 +1,7 @@
 //! What people ask of the loop without wanting anything changed, and the records of old runs.
 
 use gadugi_core::RunId;
+use gadugi_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -10,19 +11,28 @@ use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{EventLine, report_json, wire_line};
 use gadugi_sys::clock;
 
+/// Events that are read from the log at a time: some 400 kB.
+const PAGE: usize = 1000;
+
 impl Driver {
-    /// Brings a run's state into memory from the log.
+    /// Brings a run's state into memory from the log, page by page: its events, all at once, would take many times the
+    /// room that its state does.
     pub(super) fn load(&mut self, run: &RunId) -> Result<(), Failure> {
-        let rows = self.store.rows(run).map_err(|error| failure("store", error.to_string()))?;
-        if rows.is_empty() {
-            return Err(failure("unknown-run", format!("there is no run {run}")));
+        let damaged = |detail: String| failure("store", format!("the record of {run} is damaged: {detail}"));
+        let (mut state, mut at) = (gadugi_core::State::default(), 0);
+        loop {
+            let page = self.store.events_after(Some(run), at, PAGE).map_err(|error| match error {
+                StoreError::BadRow(bad) => damaged(format!("event {}: {}", bad.seq, bad.detail)),
+                error => failure("store", error.to_string()),
+            })?;
+            let Some(last) = page.last() else { break };
+            at = last.seq;
+            for stored in &page {
+                state.apply(stored.at, &stored.event).map_err(|illegal| damaged(illegal.to_string()))?;
+            }
         }
-        let mut state = gadugi_core::State::default();
-        for row in rows {
-            let damaged =
-                |detail: String| failure("store", format!("the record of {run} is damaged: {detail}"));
-            let stored = row.map_err(|bad| damaged(format!("event {}: {}", bad.seq, bad.detail)))?;
-            state.apply(stored.at, &stored.event).map_err(|illegal| damaged(illegal.to_string()))?;
+        if state.runs.is_empty() {
+            return Err(failure("unknown-run", format!("there is no run {run}")));
         }
         self.state.runs.extend(state.runs);
         Ok(())

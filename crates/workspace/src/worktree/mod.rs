@@ -142,11 +142,16 @@ impl Tree {
     }
 }
 
+/// Where the `.git` of the worktree is whose folder of administration this is.
+fn pointer_of(git_dir: &Path) -> Option<PathBuf> {
+    let pointer = fs::read(git_dir.join("gitdir")).ok()?;
+    Some(git_dir.join(path_of(pointer.strip_suffix(b"\n").unwrap_or(&pointer))))
+}
+
 /// The worktree whose folder of administration this is. None without the file that says where it is: then it is another
 /// process's half-made or half-removed one.
 fn tree_of(git_dir: PathBuf) -> Option<Tree> {
-    let pointer = fs::read(git_dir.join("gitdir")).ok()?;
-    let pointer = git_dir.join(path_of(pointer.strip_suffix(b"\n").unwrap_or(&pointer)));
+    let pointer = pointer_of(&git_dir)?;
     let top = canonical(pointer.parent().unwrap_or(&pointer));
     let place = if top.is_dir() {
         worktree_place(&top, &git_dir)
@@ -160,27 +165,44 @@ impl Repository {
     /// The linked worktree that is registered for this path.
     pub(crate) fn tree_at(&self, path: &Path) -> Result<Option<Tree>> {
         let wanted = canonical(path);
-        let found = |tree: &Result<Tree>| tree.as_ref().map_or(true, |tree| tree.path() == wanted);
-        self.registered()?.find(found).transpose()
+        let is_it = |tree: &Tree| tree.path() == wanted;
+        let Some(name) = wanted.file_name() else { return Ok(None) };
+        // Git names the folder of administration as the worktree: where there are thousands, that is one look. One to
+        // whose name git had to add a number, or that was moved, is found among all.
+        if let Some(tree) = tree_of(self.common_dir().join("worktrees").join(name)).filter(is_it) {
+            return Ok(Some(tree));
+        }
+        for git_dir in self.registered()? {
+            let git_dir = git_dir?;
+            // Git writes paths without symlinks: of another name is another worktree, and is looked at no further.
+            if pointer_of(&git_dir).and_then(|pointer| Some(pointer.parent()?.file_name()? == name))
+                != Some(true)
+            {
+                continue;
+            }
+            if let Some(tree) = tree_of(git_dir).filter(is_it) {
+                return Ok(Some(tree));
+            }
+        }
+        Ok(None)
     }
 
     /// All linked worktrees, also those that are not there at the moment.
     pub(crate) fn trees(&self) -> Result<Vec<Tree>> {
-        self.registered()?.collect()
+        self.registered()?.filter_map(|git_dir| git_dir.map(tree_of).transpose()).collect()
     }
 
-    /// The same one by one: there may be thousands, and whoever looks for one keeps only that.
-    fn registered(&self) -> Result<impl Iterator<Item = Result<Tree>>> {
+    /// The folders of administration of all of them, one by one: there may be thousands, and whoever looks for one keeps only
+    /// that.
+    fn registered(&self) -> Result<impl Iterator<Item = Result<PathBuf>>> {
         let folder = self.common_dir().join("worktrees");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::Io { path: folder, source: error }),
         };
-        Ok(entries.into_iter().flatten().filter_map(move |entry| match entry {
-            Ok(entry) => tree_of(entry.path()).map(Ok),
-            Err(error) => Some(Err(Error::io(&folder)(error))),
-        }))
+        let path = move |entry: io::Result<fs::DirEntry>| Ok(entry.map_err(Error::io(&folder))?.path());
+        Ok(entries.into_iter().flatten().map(path))
     }
 
     /// One of gadugi's own worktrees, there and intact.
