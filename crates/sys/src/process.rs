@@ -67,3 +67,38 @@ pub fn find(process: &Process) -> io::Result<Option<OwnedFd>> {
 pub fn signal(process: &Process, signal: Signal) -> bool {
     open(process).is_some_and(|handle| pidfd_send_signal(&handle, signal).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_its_pid_its_start_and_its_boot() {
+        let own = this().unwrap();
+        assert!(exists(&own) && find(&own).unwrap().is_some());
+        for other in [
+            Process { start_ticks: own.start_ticks + 1, ..own.clone() },
+            Process { boot: "another".into(), ..own.clone() },
+            Process { pid: 0, ..own.clone() },
+            Process { pid: u32::MAX, ..own },
+        ] {
+            assert!(!exists(&other) && find(&other).unwrap().is_none(), "{other:?}");
+            assert!(!signal(&other, Signal::KILL));
+        }
+    }
+
+    #[test]
+    fn one_that_has_ended_is_there_until_it_was_waited_for() {
+        let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let process = identify(child.id()).unwrap();
+        assert!(signal(&process, Signal::KILL));
+        while !fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert!(exists(&process));
+        child.wait().unwrap();
+        assert!(!exists(&process) && find(&process).unwrap().is_none());
+    }
+}
