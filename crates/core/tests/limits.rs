@@ -241,6 +241,42 @@ fn a_limit_that_never_ends_is_given_up_after_twenty_times() {
     assert_eq!(detail(&story, "a"), "usage-limit: said; given up after 20 tries");
 }
 
+/// Who is given up has met the limit all the same: the next one would meet it too.
+#[test]
+fn the_limit_that_a_task_failed_at_holds_the_others_back() {
+    let once = gadugi_core::RetrySettings { transient: 1, ..Default::default() };
+    let mut story = Story::of_agents(plan(&["a", "b"], &[]), RunSettings { retry: once, ..slots(1) });
+    let reset = story.now + HOUR;
+    assert_eq!(limited(&story.ends("a", limit(Some(reset)))).len(), 1);
+    assert_eq!((story.word("a"), story.word("b")), ("failed".into(), "waiting".into()));
+    story.wakes();
+    assert_eq!(story.word("b"), "preparing");
+    assert!(story.now >= reset);
+}
+
+#[test]
+fn a_run_that_is_begun_again_knows_what_others_have_learnt_meanwhile() {
+    let mut story = Story::of_agents(plan(&["a"], &[]), settings());
+    story.ends("a", spoken(EndClass::Refused, None));
+    story.salvaged("a");
+    story.report(gadugi_core::Report::Tidied { run: run_id(), kept: vec![] });
+    assert!(story.run().is_finished());
+    let other = RunId::new("other");
+    let start =
+        Command::StartRun { run: other.clone(), plan: plan(&["x"], &[]), settings: Box::new(slots(1)) };
+    story.command(start);
+    let until = story.now + HOUR;
+    story.fact(&Event::AccountLimited { run: other, agent: "claude".into(), until, reason: String::new() });
+    let retry =
+        |story: &mut Story| story.command(Command::Retry { run: run_id(), target: Target::All, with: None });
+    assert_eq!(limited(&retry(&mut story.clone())), [(run_id().to_string(), "claude".into(), until)]);
+    retry(&mut story);
+    assert_eq!(story.word("a"), "waiting");
+    story.now = until;
+    story.hears(Input::Tick);
+    assert_eq!(story.word("a"), "preparing");
+}
+
 fn refused() -> StepEnd {
     let end = spoken(EndClass::Auth, None);
     let agent = end.agent.map(|agent| AgentEnd { detail: "401 invalid x-api-key".into(), ..agent });
