@@ -66,7 +66,8 @@ fn test(name: &str, report: &str, variables: &[(&str, &str)]) -> Result<Part> {
     // What an earlier soak left says nothing of this one.
     let _ = fs::remove_file(&file);
     let mut command = cargo(["test", "--package", names::BINARY, "--features", "faults", "--locked"]);
-    command.args(["--test", name]).env(report, &file).envs(variables.iter().copied());
+    // What it finds and how far it is are told as they come.
+    command.args(["--test", name, "--", "--nocapture"]).env(report, &file).envs(variables.iter().copied());
     let holds = finish(command)?;
     let text =
         fs::read_to_string(&file).with_context(|| format!("{name} said nothing of what it came to"))?;

@@ -14,6 +14,7 @@ mod stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gadugi_core::{Effect, Event};
@@ -141,18 +142,21 @@ fn play_one(wish: &str) {
     eprintln!("{:#?}\n{:#?}\nfired: {:?}", played.passed, played.aftermath, played.fired);
 }
 
+/// A soak takes a while.
+#[expect(clippy::print_stderr, reason = "whoever waits for a soak wants to see how far it is")]
+fn progress(done: usize, of: usize) {
+    if done.is_multiple_of(100) {
+        eprintln!("{done} of {of} moments");
+    }
+}
+
 #[test]
 fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
     if let Ok(wish) = std::env::var(ONE) {
         return play_one(&wish);
     }
     let soak = std::env::var(SOAK).ok();
-    let undisturbed = side_by_side(ALL, |scenario| {
-        let began = Instant::now();
-        let p = play(scenario, "");
-        eprintln!("{} {:?}", scenario.name, began.elapsed());
-        p
-    });
+    let undisturbed = side_by_side(ALL, |scenario| play(scenario, ""));
     let undisturbed: Vec<Played> = undisturbed
         .into_iter()
         .zip(ALL)
@@ -184,14 +188,18 @@ fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
     let left_out: Vec<_> = every_point().difference(&tried).cloned().collect();
     assert!(left_out.is_empty(), "no scenario passes {left_out:?}; write one that does");
 
-    let outcomes = side_by_side(&moments, Moment::try_and_tell);
+    let done = AtomicUsize::new(0);
+    let outcomes = side_by_side(&moments, |moment| {
+        let outcome = moment.try_and_tell();
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, moments.len());
+        outcome
+    });
     let told: Vec<_> = moments.iter().zip(&outcomes).collect();
     let name = |moment: &Moment<'_>| format!("{} dying at {}", moment.scenario.name, moment.fault);
     let failed: Vec<String> = told
         .iter()
         .filter_map(|(moment, outcome)| Some(format!("{}: {}", name(moment), outcome.as_ref().err()?)))
         .collect();
-    eprintln!("{} moments", told.len());
     // Which of several things comes first may differ from run to run, and then a moment may not come.
     let missed: Vec<String> =
         told.iter().filter(|(_, outcome)| **outcome == Ok(false)).map(|(moment, _)| name(moment)).collect();

@@ -79,7 +79,16 @@ impl<'a> Play<'a> {
                         }
                     }
                 },
-                Some(_) => self.follow(&["resume", "--json"]),
+                Some(_) => {
+                    // It came about while nobody looked.
+                    let interrupts = |deed: &&Deed| matches!(deed.what, What::Interrupt);
+                    if let (Some(deed), Some(view)) = (self.deeds.first().filter(interrupts), &view)
+                        && (deed.done)(view)
+                    {
+                        self.deeds = &self.deeds[1..];
+                    }
+                    self.follow(&["resume", "--json"]);
+                }
             }
         }
         Err(format!("the run came to no end: {:#}", self.stage.view().unwrap_or_default()))
