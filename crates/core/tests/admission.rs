@@ -242,27 +242,27 @@ fn what_comes_back_alone_stays_alone_until_it_has_got_somewhere() {
     assert!(suspension(&story.ends("a", spoken(EndClass::Overloaded, None))).expect("again").2);
 }
 
-/// Two runs; the second has nothing to do with what was killed, but shares the machine with it.
+/// Two runs; the other has nothing to do with what was killed, but shares the machine with it. Neither place in the
+/// order of runs keeps it from coming back.
 #[test]
 fn nothing_of_another_run_begins_beside_it_either() {
-    let mut story = Story::of_agents(plan(&["a"], &[]), slots(Some(2)));
-    let other = RunId::new("other");
-    let of = |task: &str| gadugi_core::AttemptId {
-        run: RunId::new("other"),
-        task: gadugi_core::TaskId::new(task),
-        attempt: 1,
-    };
-    let settings = Box::new(slots(Some(1)));
-    story.command(Command::StartRun { run: other.clone(), plan: plan(&["x", "y"], &[]), settings });
-    story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) });
-    story.ends("a", ended(StepExit::OutOfMemory));
-    story.later(Millis::seconds(2));
-    assert_eq!(story.word("a"), "suspended", "x is still there");
-    let gone = story.report(Report::WorkspacePrepared { attempt: of("x"), result: Err("gone".into()) });
-    assert_eq!((story.word("a"), begun(&gone)), ("starting".into(), 0));
-    story.started("a");
-    let ends = story.ends("a", done());
-    assert_eq!(begun(&ends), 1, "y begins after it");
+    for name in ["a-run-before-it", "run-behind-it"] {
+        let mut story = Story::of_agents(plan(&["a"], &[]), slots(Some(2)));
+        let other = RunId::new(name);
+        let x = gadugi_core::AttemptId { run: other.clone(), task: task("x"), attempt: 1 };
+        let settings = Box::new(slots(Some(1)));
+        let plan = plan(&["x", "y"], &[]);
+        story.command(Command::StartRun { run: other.clone(), plan, settings });
+        story.report(Report::IntegrationOpened { run: other, result: Ok(commit("base")) });
+        story.ends("a", ended(StepExit::OutOfMemory));
+        story.later(Millis::seconds(2));
+        assert_eq!(story.word("a"), "suspended", "x is still there");
+        let gone = story.report(Report::WorkspacePrepared { attempt: x, result: Err("gone".into()) });
+        assert_eq!((story.word("a"), begun(&gone)), ("starting".into(), 0), "{name}");
+        story.started("a");
+        let ends = story.ends("a", done());
+        assert_eq!(begun(&ends), 1, "y begins after it");
+    }
 }
 
 /// What must come back alone and cannot, since somebody paused it or its account is limited, keeps nobody waiting.
