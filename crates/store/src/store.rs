@@ -69,6 +69,10 @@ impl Store {
         let sorted = |error: rusqlite::Error| StoreError::from_sqlite(&error, path);
         let mut connection = Connection::open_with_flags(path, flags).map_err(sorted)?;
         connection.busy_timeout(BUSY).map_err(sorted)?;
+        // Where it may not be written SQLite opens it all the same, to be read.
+        if connection.is_readonly("main").map_err(sorted)? {
+            return Err(StoreError::Unwritable { detail: "it can only be read".into() });
+        }
         let version = match schema::look(&connection).map_err(sorted)?? {
             Found::New => {
                 // Before the first table, else it has no effect: the file shrinks when runs are deleted.
