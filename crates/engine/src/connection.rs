@@ -177,9 +177,10 @@ async fn follow(inside: &Inside, writer: &mut OwnedWriteHalf, run: RunId, after:
     let mut at = after;
     while at < up_to {
         let (path, run) = (inside.world.layout.database(), run.clone());
-        let page =
-            tokio::task::spawn_blocking(move || Store::open(&path)?.events_after(Some(&run), at, PAGE))
-                .await?;
+        let page = tokio::task::spawn_blocking(move || {
+            Store::open_to_read(&path)?.events_after(Some(&run), at, PAGE)
+        })
+        .await?;
         let page = match page {
             Ok(page) => page,
             Err(error) => return write(writer, &Frame::Failed(failure("store", error.to_string()))).await,

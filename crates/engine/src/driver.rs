@@ -219,8 +219,9 @@ impl Driver {
             }
         }
         asked.close();
-        if !self.displaced {
-            self.monitor.write_last(&self.state, &self.live, clock::now());
+        match self.displaced {
+            true => self.keep_hidden(),
+            false => self.monitor.write_last(&self.state, &self.live, clock::now()),
         }
         Ok(())
     }
@@ -340,23 +341,23 @@ impl Driver {
         if self.displaced {
             return Ok(self.unstored(events.len()));
         }
-        let mut question = None;
+        let mut said = false;
         loop {
             let error = match self.store.append(at, events) {
                 Err(error @ (StoreError::Full | StoreError::Locked | StoreError::Unwritable { .. })) => error,
-                other => {
-                    self.put_off.extend(question);
-                    return other;
-                }
+                other => return other,
             };
-            match question.take() {
-                Some(question) => self.refuse(question, &error),
-                None => tracing::warn!(%error, "the log cannot be written; the engine waits for room"),
+            if !said {
+                tracing::warn!(%error, "the log cannot be written; the engine waits until it can");
+                said = true;
             }
-            question = tokio::select! {
-                Some(message) = asked.recv() => Some(message),
-                () = tokio::time::sleep(ROOM_AGAIN) => None,
-            };
+            let mut again = std::pin::pin!(tokio::time::sleep(ROOM_AGAIN));
+            loop {
+                tokio::select! {
+                    Some(message) = asked.recv() => self.refuse(message, &error),
+                    () = &mut again => break,
+                }
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! An engine whose log somebody has removed under it. Nothing that it says would be on record, so it takes nothing new,
 //! says so to whoever follows, stops what it started, and leaves.
 
-use gadugi_core::RunId;
+use gadugi_core::{Command, Input, RunId};
+use gadugi_sys::files;
 
 use super::{Driver, Turn, failure};
 use crate::protocol::Failure;
@@ -14,8 +15,19 @@ impl Driver {
         }
         tracing::error!(why, "this engine's records are gone; it stops what runs, and leaves");
         self.displaced = true;
+        self.keep_hidden();
         self.followers.fail(&gone(why));
         self.terminate(turn);
+    }
+
+    /// What was written since without knowing better stays out of `git status`.
+    pub(super) fn keep_hidden(&self) {
+        let state = self.world.layout.state_dir();
+        if state.exists()
+            && let Err(error) = files::create_ignored_dir(&state)
+        {
+            tracing::warn!(%error, "the state folder shows in git status");
+        }
     }
 
     /// The numbers that facts would have: nothing is stored any more.
@@ -28,10 +40,7 @@ impl Driver {
         self.terminating = true;
         let runs: Vec<RunId> = self.state.runs.keys().cloned().collect();
         for run in runs {
-            self.consider(
-                turn,
-                gadugi_core::Input::Command(gadugi_core::Command::Interrupt { run, now: false }),
-            );
+            self.consider(turn, Input::Command(Command::Interrupt { run, now: false }));
         }
     }
 }
