@@ -80,6 +80,14 @@ impl Client {
             if let Some(client) = Self::connect(layout).await? {
                 return Ok(client);
             }
+            if gadugi_sys::env::get(gadugi_sys::env::ATTEMPT).is_some() {
+                // It would be a process of that task, and end with it.
+                return Err(ClientError::NotStarted(Failure {
+                    code: "inside-attempt".into(),
+                    message: "no engine lives, and inside a task of gadugi none is started".into(),
+                    hint: None,
+                }));
+            }
             match start(layout, program).await? {
                 Started::Ready => {}
                 // Another one holds the lock: it is about to listen or about to leave, and the lock does not say which.

@@ -107,7 +107,7 @@ impl<'a> Watched<'a> {
             return self.action(&String::from_utf8_lossy(line)).await;
         };
         let events = reader.line(line);
-        self.pulse.line(events.iter().any(|event| matches!(event, AgentEvent::Result { .. })));
+        self.pulse.line(reader.over());
         for event in events {
             match event {
                 AgentEvent::Phase(phase) => self.phase(phase).await,
@@ -159,15 +159,18 @@ impl<'a> Watched<'a> {
 
     fn end(self, ended: Ended, dir: &Path, peak_mib: u64) -> StepEnd {
         let tail = tail(dir);
+        // A check whose tool the kernel killed fails by a status of its own: `make` with 2, say.
+        let failed = matches!(ended.exit, StepExit::Code(code) if code != 0) && !ended.stopped;
+        let starved = self.reader.is_none() && failed && ended.oom_kills > 0;
         let agent = self.reader.filter(|_| !matches!(ended.exit, StepExit::NotStarted(_)));
         StepEnd {
             agent: agent.map(|reader| reader.finish(&ended.exit, ended.stopped, &tail, ended.ended_at)),
-            exit: ended.exit,
+            exit: if starved { StepExit::OutOfMemory } else { ended.exit },
             stopped: ended.stopped,
             wall: ended.wall,
             max_rss_kib: ended.max_rss_kib,
-            // A step that was over before anybody looked had at least what its largest process had.
-            peak_mib: peak_mib.max(ended.max_rss_kib / 1024),
+            // A step that was over before anybody looked had about what its largest process had, files it read among that.
+            peak_mib: if peak_mib == 0 { ended.max_rss_kib / 1024 } else { peak_mib },
             cpu_ms: ended.cpu.0,
             tail,
         }
