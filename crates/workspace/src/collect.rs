@@ -57,7 +57,9 @@ impl Repository {
         match self.try_collect(path, branch, base, message) {
             // What had no ref yet may have gone with a `git gc --prune=now`; an index may be broken.
             Err(Error::Failed { code: Some(_), .. }) => {
-                self.mend_index(&self.own_tree(path)?)?;
+                let tree = self.own_tree(path)?;
+                self.mend_branch(&tree, branch)?;
+                self.mend_index(&tree)?;
                 self.try_collect(path, branch, base, message)
             }
             collected => collected,

@@ -136,12 +136,11 @@ impl Repository {
     ) -> Result<Option<Source<'a>>> {
         let tip = || if branch.is_empty() { Ok(None) } else { self.branch_tip(branch) };
         if let Some(tree) = tree {
-            let (head, _) = self.head_of(&tree.place).unwrap_or((None, None));
-            // The branch was deleted under it, or `HEAD` cannot be read: its log tells where it was.
-            let head = match head {
-                Some(head) => Some(head),
-                None => self.last_head(&tree.git_dir)?.map_or_else(tip, |head| Ok(Some(head)))?,
-            };
+            // The branch may have been deleted under it, or what it held: its log tells where it was.
+            let head = self.whole_head(tree, branch)?;
+            if head.is_some() {
+                self.mend_branch(tree, branch)?;
+            }
             // `.git` may have been replaced: what git is told is where its own folder of administration lies.
             let place = if there { worktree_place(path, &tree.git_dir) } else { tree.place.clone() };
             return Ok(Some(Source { place, tree: Some(tree), head }));

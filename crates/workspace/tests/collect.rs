@@ -300,6 +300,26 @@ with_each_git! {
         settled(fixture, &made, &collected.work.commit);
     }
 
+    fn a_branch_whose_commits_went_with_the_garbage_is_made_whole(fixture) {
+        let made = fixture.worktree("one");
+        write(&made.path.join("first"), "1\n");
+        let first = fixture.commit_all_in(&made.path, "first");
+        // A prune that had looked at the refs before this commit was on one.
+        for lost in ["HEAD", "HEAD^{tree}"] {
+            write(&made.path.join("second"), &format!("{lost}\n"));
+            fixture.commit_all_in(&made.path, "second");
+            let object = fixture.git_in(&made.path, ["rev-parse", lost]);
+            fs::remove_file(fixture.root.join(".git/objects").join(&object[..2]).join(&object[2..])).unwrap();
+            write(&made.path.join("rest"), "3\n");
+            let Ok(collected) = collect(fixture, &made) else { panic!("{lost}") };
+            assert_eq!(collected.work.changed, ["first", "rest", "second"], "{lost}");
+            settled(fixture, &made, &collected.work.commit);
+            assert_eq!(fixture.tip(&made.path, "HEAD^"), first, "{lost}");
+            fixture.git(["fsck", "--connectivity-only", "--no-reflogs"]);
+            fixture.git_in(&made.path, ["reset", "-q", "--hard", first.as_str()]);
+        }
+    }
+
     fn a_folder_that_is_gone_is_said_to_be(fixture) {
         let made = fixture.worktree("one");
         fs::remove_dir_all(&made.path).unwrap();

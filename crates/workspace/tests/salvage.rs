@@ -295,6 +295,20 @@ with_each_git! {
         assert_eq!((fixture.show(&format!("{REF}:new")), fixture.show("HEAD:b.txt")), ("new".into(), "b".into()));
     }
 
+    fn commits_that_are_not_all_there_take_nothing_along(fixture) {
+        let made = fixture.worktree("one");
+        write(&made.path.join("first"), "1\n");
+        let first = fixture.commit_all_in(&made.path, "first");
+        write(&made.path.join("second"), "2\n");
+        fixture.commit_all_in(&made.path, "second");
+        let tree = fixture.git_in(&made.path, ["rev-parse", "HEAD^{tree}"]);
+        fs::remove_file(fixture.root.join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+        write(&made.path.join("rest"), "3\n");
+        assert_eq!(kept(fixture, &made).files, 2, "what that commit held, and what came since");
+        assert_eq!(parent(fixture), first);
+        assert!(has(fixture, "second") && has(fixture, "rest"));
+    }
+
     fn a_deleted_branch_is_found_by_the_log(fixture) {
         let made = fixture.worktree("one");
         write(&made.path.join("done"), "done\n");

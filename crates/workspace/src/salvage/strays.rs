@@ -47,7 +47,7 @@ impl Repository {
         // Refs of this worktree alone go with it.
         let own = ["for-each-ref", "--format=%(objectname)", "refs/worktree/", "refs/rewritten/"];
         named.extend(ids_in(&self.git.call(&tree.place, own).answer()?.stdout));
-        let mut strays = self.unheld(&named)?;
+        let mut strays = self.unheld(&named, source.head.as_ref())?;
         for stash in self.stashes(branch, &logged)? {
             let held = match before {
                 Some(before) => self.is_ancestor(&stash, before)?,
@@ -77,7 +77,7 @@ impl Repository {
     }
 
     /// Of these, what is a commit and reached from no ref, without what others of them reach.
-    fn unheld(&self, named: &BTreeSet<String>) -> Result<Vec<CommitId>> {
+    fn unheld(&self, named: &BTreeSet<String>, head: Option<&CommitId>) -> Result<Vec<CommitId>> {
         let list: String = named.iter().map(|id| format!("{id}\n")).collect();
         let check =
             self.main(["cat-file", "--batch-check=%(objecttype) %(objectname)"]).input(list).text()?;
@@ -89,7 +89,15 @@ impl Repository {
         if commits.is_empty() {
             return Ok(Vec::new());
         }
-        let walk = ["rev-list", "--topo-order", "--parents", "--stdin", "--not", "--glob=refs/*"];
+        let walk = [
+            "rev-list",
+            "--topo-order",
+            "--parents",
+            "--ignore-missing",
+            "--stdin",
+            "--not",
+            "--glob=refs/*",
+        ];
         let listing = self.main(walk).input(commits).text()?;
         let mut parents = HashSet::new();
         let mut found = Vec::new();
@@ -98,7 +106,14 @@ impl Repository {
             found.extend(words.next());
             parents.extend(words);
         }
-        Ok(found.into_iter().filter(|id| !parents.contains(id)).map(CommitId::new).collect())
+        let mut young = Vec::new();
+        for id in found.into_iter().filter(|id| !parents.contains(id)).map(CommitId::new) {
+            // A ref on what is not all there would break every later `git gc`.
+            if self.is_whole(&id, head)? {
+                young.push(id);
+            }
+        }
+        Ok(young)
     }
 
     /// The stashes that were made in this worktree: on its branch, or on a commit that only it has known.
