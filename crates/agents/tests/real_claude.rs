@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use gadugi_agents::{AgentEvent, WorkflowManager};
-use gadugi_core::{EndClass, Phase, SessionMode, Usage};
-use gadugi_testkit::model_api::USAGE_PER_TURN;
+use gadugi_core::{AgentSettings, EndClass, Phase, SessionMode, Usage};
+use gadugi_testkit::claude;
+use gadugi_testkit::model_api::{Fault, Meets, USAGE_PER_TURN};
 use support::{SESSION, Stage};
 
 const WORK: &str = r#"# A greeting
@@ -143,4 +144,36 @@ fn sessions_that_cannot_be_had_are_said_to_be_so() {
     let again = stage.play(&stage.launch(WORK, |_| {}));
     assert_eq!(again.end.class, EndClass::NoSession);
     assert!(again.end.detail.contains("already in use"), "{}", again.end.detail);
+}
+
+#[test]
+fn failures_of_the_api_are_left_to_the_engine_after_a_few_seconds() {
+    let prompt = "```model\n{\"text\": \"hello\"}\n```\n";
+    let overloaded = Fault::Status { status: 529, retry_after: None, message: None };
+    // A stream that broke is not asked for again as one object.
+    for (fault, tries) in [(overloaded, 4), (Fault::Cut { events: 0 }, 4), (Fault::Cut { events: 4 }, 1)] {
+        let stage = Stage::new();
+        stage.api.misbehave(fault.clone(), Meets::Every);
+        let played = stage.play(&stage.launch(prompt, |_| {}));
+        assert_eq!(played.end.class, EndClass::Overloaded, "{fault:?}: {:?}", played.output);
+        assert_eq!(stage.api.scripted_requests().len(), tries, "{fault:?}");
+    }
+}
+
+#[test]
+fn the_timeout_of_a_request_is_for_the_head_of_its_answer_and_cuts_none_that_has_begun() {
+    let prompt = "```model\n{\"text\": \"a long thought\"}\n```\n";
+    let program = claude::program().unwrap_or_else(|missing| panic!("{missing}"));
+    for (events, tries) in [(Some(3), 1), (None, 2)] {
+        let stage = Stage::new();
+        let settings: &'static AgentSettings = Box::leak(Box::new(AgentSettings {
+            command: Some(program.to_string_lossy().into_owned()),
+            env: [("API_TIMEOUT_MS".to_owned(), "2000".to_owned())].into(),
+            ..AgentSettings::default()
+        }));
+        stage.api.misbehave(Fault::Slow { seconds: 5.0, events }, Meets::First(1));
+        let played = stage.play(&stage.launch(prompt, |options| options.settings = settings));
+        assert_eq!((played.end.class, played.end.detail.as_str()), (EndClass::Done, "a long thought"));
+        assert_eq!(stage.api.scripted_requests().len(), tries, "{events:?}");
+    }
 }

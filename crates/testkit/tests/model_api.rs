@@ -111,10 +111,13 @@ fn a_stream_is_cut_truncated_or_falls_silent_where_it_is_told_to() {
     api.misbehave(Fault::Silent { events: None }, Meets::First(1));
     let silent = ask(&api, "a", HELLO, Duration::from_millis(300));
     assert_eq!((silent.text.as_str(), silent.end), ("", Err(ErrorKind::WouldBlock)));
-    api.misbehave(Fault::Slow { seconds: 0.2 }, Meets::First(1));
-    let began = Instant::now();
-    assert!(ask(&api, "a", HELLO, LONG).events().ends_with(&["message_stop"]));
-    assert!(began.elapsed() >= Duration::from_millis(200));
+    let whole = ask(&api, "a", HELLO, LONG).events().join(" ");
+    for events in [None, Some(3)] {
+        api.misbehave(Fault::Slow { seconds: 0.2, events }, Meets::First(1));
+        let began = Instant::now();
+        assert_eq!(ask(&api, "a", HELLO, LONG).events().join(" "), whole, "late, and all of it");
+        assert!(began.elapsed() >= Duration::from_millis(200));
+    }
 }
 
 #[test]

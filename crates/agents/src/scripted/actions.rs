@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gadugi_sys::clock::pause;
+use gadugi_sys::clock::{self, pause};
 use serde_json::json;
 
-use super::script::Action;
+use super::script::{Action, Reset};
 use super::voice::Voice;
 
 /// How the agent ends.
@@ -47,8 +47,8 @@ impl<'v, 'o> Actor<'v, 'o> {
             Action::MaxTurns => Ending::MaxTurns,
             Action::AuthError => Ending::Api(401, "Failed to authenticate. API Error: 401 scripted".into()),
             Action::Overloaded => Ending::Api(529, "API Error: 529 Overloaded (scripted)".into()),
-            Action::UsageLimit(epoch) => {
-                self.voice.limit(*epoch)?;
+            Action::UsageLimit(reset) => {
+                self.voice.limit(epoch(*reset))?;
                 Ending::Api(429, "You've hit your limit (scripted)".into())
             }
             Action::Exit(code) => Ending::Exit(*code),
@@ -89,9 +89,11 @@ impl<'v, 'o> Actor<'v, 'o> {
                 pause(*length);
                 Ok(())
             }
-            Action::Hang => loop {
-                pause(Duration::from_secs(3600));
-            },
+            Action::Hang => for_ever(),
+            Action::Linger => {
+                self.voice.end(&Ending::Done)?;
+                for_ever()
+            }
             Action::IgnoreTerm => {
                 ignore_term();
                 Ok(())
@@ -164,6 +166,23 @@ impl<'v, 'o> Actor<'v, 'o> {
         }
         self.voice.raw().write_all(behind)?;
         self.voice.raw().flush()
+    }
+}
+
+/// Seconds since 1970, the next whole one: never sooner than asked for.
+fn epoch(reset: Reset) -> i64 {
+    match reset {
+        Reset::At(epoch) => epoch,
+        Reset::After(length) => {
+            let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+            clock::now().0.saturating_add(millis).div_euclid(1000).saturating_add(1)
+        }
+    }
+}
+
+fn for_ever() -> ! {
+    loop {
+        pause(Duration::from_secs(3600));
     }
 }
 

@@ -35,12 +35,13 @@
 //! | `usage IN OUT USD` | adds tokens and dollars to what it says it used |
 //! | `lines COUNT RATE` | messages, RATE a second (0: as fast as it can) |
 //! | `fail TEXT` | ends with a failed result and exit 1 |
-//! | `max-turns`, `auth-error`, `overloaded`, `usage-limit EPOCH` | ends as Claude Code does in these cases |
+//! | `max-turns`, `auth-error`, `overloaded`, `usage-limit EPOCH` | ends as Claude Code does in these cases; `usage-limit +3s` is lifted so long after it was met |
 //! | `exit N`, `no-result` | ends at once with that code (0) and no result |
 //! | `garbage BYTES` | so many bytes that are no JSON |
 //! | `line BYTES` | one message so many bytes long |
 //! | `invalid-utf8` | a line that is not UTF-8 |
 //! | `hang` | does nothing until it is killed |
+//! | `linger` | says its last word, a successful result, and does nothing until it is killed |
 //! | `ignore-term` | SIGTERM does nothing from now on |
 //! | `spawn-daemon [SECONDS]` | leaves a process behind, in a session of its own, that lives so long (600) |
 //!

@@ -22,11 +22,22 @@ pub(super) enum Action {
     MaxTurns,
     AuthError,
     Overloaded,
-    UsageLimit(i64),
+    UsageLimit(Reset),
+    /// Says its last word and lives on.
+    Linger,
     Exit(i32),
     Hang,
     IgnoreTerm,
     SpawnDaemon { seconds: u64 },
+}
+
+/// When an account's limit is lifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// In seconds since 1970.
+    At(i64),
+    /// So long after it was met.
+    After(Duration),
 }
 
 /// When an action counts.
@@ -192,7 +203,8 @@ fn action(line: &str, text: Option<String>) -> Result<Action, String> {
         "max-turns" => Action::MaxTurns,
         "auth-error" => Action::AuthError,
         "overloaded" => Action::Overloaded,
-        "usage-limit" => Action::UsageLimit(parse(rest)?),
+        "usage-limit" => Action::UsageLimit(reset(rest)?),
+        "linger" => Action::Linger,
         "exit" => Action::Exit(parse(rest)?),
         "no-result" => Action::Exit(0),
         "hang" => Action::Hang,
@@ -213,6 +225,13 @@ fn split(line: &str) -> (&str, &str) {
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is no number that fits here"))
+}
+
+fn reset(text: &str) -> Result<Reset, String> {
+    match text.strip_prefix('+') {
+        Some(after) => length(after).map(Reset::After),
+        None => parse(text).map(Reset::At),
+    }
 }
 
 fn length(text: &str) -> Result<Duration, String> {
@@ -265,6 +284,13 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_lifted_at_a_moment_or_after_a_while() {
+        let limit = |text: &str| actions(&format!("```script\nusage-limit {text}\n```"), FRESH);
+        assert_eq!(limit("1800000000"), [Action::UsageLimit(Reset::At(1_800_000_000))]);
+        assert_eq!(limit("+3s"), [Action::UsageLimit(Reset::After(Duration::from_secs(3)))]);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_said_with_its_line() {
         for (line, what) in [
             ("dance", "there is no action `dance`"),
@@ -273,6 +299,7 @@ mod tests {
             ("phase 300", "`300` is no number that fits here"),
             ("usage 1 2", "`usage` takes tokens in, tokens out, and dollars"),
             ("write a <<END", "`END` never comes"),
+            ("usage-limit +soon", "`soon` is no number that fits here"),
             ("attempt x say", "`x` is no number that fits here"),
         ] {
             let error = Script::of_prompt(&format!("```script\nsay a\n{line}\n```"), "t").unwrap_err();

@@ -59,10 +59,13 @@ pub enum Fault {
         #[serde(default)]
         events: Option<usize>,
     },
-    /// The answer comes, but late.
+    /// The answer comes whole, but with a pause.
     Slow {
-        /// Seconds before its head.
+        /// How long it is.
         seconds: f64,
+        /// Events before it. Without a number the head of the answer waits too.
+        #[serde(default)]
+        events: Option<usize>,
     },
     /// The server goes down: this connection and all others are gone, and the port is closed.
     Down {

@@ -281,7 +281,12 @@ async fn message(shared: &Shared, connection: Connection, mut request: Request, 
             wire::stream(Body::from_stream(Broken::silent(first(events))))
         }
         Fault::Silent { .. } => std::future::pending().await,
-        Fault::Slow { seconds } => {
+        Fault::Slow { seconds, events: Some(before) } if streamed => {
+            let rest = events[before.min(events.len())..].concat();
+            let body = Broken::paused(first(before), Duration::from_secs_f64(seconds), rest);
+            wire::stream(Body::from_stream(body))
+        }
+        Fault::Slow { seconds, .. } => {
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
             if streamed { wire::stream(events.concat().into()) } else { whole() }
         }

@@ -94,7 +94,7 @@ impl Connection {
     }
 }
 
-/// The body of an answer that does not come to its end.
+/// The body of an answer that does not come as it should.
 pub(super) struct Broken {
     first: Option<Bytes>,
     then: Then,
@@ -102,6 +102,7 @@ pub(super) struct Broken {
 
 enum Then {
     Silence,
+    Pause { wait: Pin<Box<Sleep>>, rest: Option<Bytes> },
     End { connection: Option<Connection>, wait: Option<Pin<Box<Sleep>>> },
 }
 
@@ -109,6 +110,12 @@ impl Broken {
     /// So much, and then nothing.
     pub(super) fn silent(text: String) -> Self {
         Self { first: some(text), then: Then::Silence }
+    }
+
+    /// So much, and the rest after a while.
+    pub(super) fn paused(text: String, length: Duration, rest: String) -> Self {
+        let wait = Box::pin(tokio::time::sleep(length));
+        Self { first: some(text), then: Then::Pause { wait, rest: some(rest) } }
     }
 
     /// So much, and then the connection is closed.
@@ -143,6 +150,12 @@ impl Stream for Broken {
         match &mut self.then {
             // Nobody wakes it; it ends with its connection.
             Then::Silence => Poll::Pending,
+            Then::Pause { wait, rest } => {
+                if rest.is_some() {
+                    ready!(wait.as_mut().poll(context));
+                }
+                Poll::Ready(rest.take().map(Ok))
+            }
             Then::End { connection, wait } => {
                 if let Some(wait) = wait {
                     ready!(wait.as_mut().poll(context));
