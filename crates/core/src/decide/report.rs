@@ -82,6 +82,7 @@ fn workspace_prepared(
             out.fact(Event::WorkspacePrepared { attempt: id.clone(), path, branch });
             out.record(id, phases);
         }
+        Err(_) if found.attempt.stopping == Some(StopCause::Cancel) => out.cancel(found.run, found.at),
         Err(reason) => {
             out.finish(found.run, found.at, Outcome::Failed, None, format!("no workspace: {reason}"));
         }
@@ -212,6 +213,10 @@ fn work_collected(
     let (run, at) = (found.run, found.at);
     let collected = match result {
         Ok(collected) => collected,
+        Err(_) if found.attempt.stopping == Some(StopCause::Cancel) => {
+            out.cancel(run, at);
+            return Some(());
+        }
         Err(reason) => {
             out.finish(run, at, Outcome::Failed, None, format!("its work could not be taken in: {reason}"));
             return Some(());

@@ -168,7 +168,7 @@ pub(super) fn verify_stopped(out: &mut Decision, ended: &Ended<'_>) {
     if remedy == Remedy::Afresh {
         return put_back(out, ended, None);
     }
-    if ended.wanted() != Some(StopCause::Hung) && remedy == Remedy::GiveUp {
+    if remedy == Remedy::GiveUp {
         let command = run.verify(at).unwrap_or("verify");
         let detail = format!("`{command}` failed on the composed tree: {}", ended.end.exit.describe());
         return out.finish(run, at, Outcome::Failed, rejected, detail);
