@@ -263,9 +263,9 @@ fn would_go_on(run: &RunState) -> bool {
 fn restart(out: &mut Decision, state: &State) -> usize {
     let mut affected = 0;
     for run in state.runs.values() {
-        // A pause that somebody asked for still stands where nothing was under way.
+        // A pause that somebody asked for, of the run or of all that is left of it, still stands where nothing was under way.
         let lost = match run.status {
-            RunStatus::Active => true,
+            RunStatus::Active => !run.rests(),
             RunStatus::Paused { .. } => !run.is_interrupted() && (!run.at_rest() || would_go_on(run)),
             RunStatus::Ending | RunStatus::Finished { .. } => false,
         };
