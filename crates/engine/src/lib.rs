@@ -10,6 +10,7 @@
 pub mod client;
 mod connection;
 mod daemon;
+mod descriptors;
 mod driver;
 mod effects;
 #[cfg(feature = "faults")]

@@ -13,6 +13,7 @@ use gadugi_exec::{LocalExecutor, Stopper};
 use gadugi_workspace::Repository;
 use tokio::sync::mpsc;
 
+use crate::descriptors;
 use crate::layout::Layout;
 use crate::quiet::Pulse;
 
@@ -177,6 +178,8 @@ impl World {
 
     pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {
         lock(&self.running).insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0 });
+        // Some more are starting at this moment.
+        descriptors::allow(self.running_count() + 64);
     }
 
     /// The most memory that the step's tree was seen to have, MiB.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gadugi_core::CommitId;
@@ -33,6 +34,8 @@ struct Commit {
     tree: Option<String>,
     /// All or, where it was not gadugi that made the commit, none.
     parents: Vec<CommitId>,
+    /// The how many-eth it is that gadugi made; 0: it made it not.
+    made: u64,
     /// Its files can be checked out, as to Git LFS.
     lfs_checked: bool,
 }
@@ -41,6 +44,8 @@ struct Commit {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     commits: Mutex<HashMap<CommitId, Commit>>,
+    /// How many commits gadugi has made.
+    made: AtomicU64,
     listing: Mutex<Option<(CommitId, Arc<Listing>)>>,
     entries: Mutex<HashMap<(CommitId, String), Option<Lying>>>,
     names: Mutex<Option<Names>>,
@@ -68,8 +73,12 @@ impl Known {
 
     /// A commit that gadugi made.
     pub(crate) fn learn_made(&self, commit: &CommitId, tree: &str, parents: &[&CommitId]) {
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         self.learn(commit, |known| {
             known.tree = Some(tree.to_owned());
+            if known.made == 0 {
+                known.made = number;
+            }
             known.parents = parents.iter().map(|parent| (*parent).clone()).collect();
         });
     }
@@ -77,13 +86,19 @@ impl Known {
     /// Whether `ancestor` is found going back from `descendant` over commits that gadugi made. `false` says nothing.
     pub(crate) fn surely_ancestor(&self, ancestor: &CommitId, descendant: &CommitId) -> bool {
         let commits = held(&self.commits);
+        // A commit is made after those before it: what was made before the ancestor was has no way back to it. Without
+        // that, each of thousands of merges would look through all merges before it.
+        let since = commits.get(ancestor).map_or(0, |known| known.made);
+        let leads_back = |commit: &CommitId| {
+            commit == ancestor || commits.get(commit).map_or(0, |known| known.made) >= since
+        };
         let (mut seen, mut next) = (HashSet::from([descendant]), vec![descendant]);
         while let Some(commit) = next.pop() {
             if commit == ancestor {
                 return true;
             }
             let parents = commits.get(commit).map_or(&[][..], |known| &known.parents);
-            next.extend(parents.iter().filter(|parent| seen.insert(parent)));
+            next.extend(parents.iter().filter(|parent| leads_back(parent) && seen.insert(parent)));
         }
         false
     }
@@ -163,6 +178,13 @@ mod tests {
         assert!(known.surely_ancestor(&id("base"), &id("merge")));
         assert!(!known.surely_ancestor(&id("merge"), &id("work")));
         assert!(!known.surely_ancestor(&id("before"), &id("merge")));
+        // Made later, from the same base: on no way back from the merge, but on one from what comes behind it.
+        known.learn_made(&id("later work"), "t3", &[&id("base")]);
+        assert!(!known.surely_ancestor(&id("later work"), &id("merge")));
+        known.learn_made(&id("later merge"), "t4", &[&id("merge"), &id("later work")]);
+        for ancestor in ["later work", "merge", "work", "base"] {
+            assert!(known.surely_ancestor(&id(ancestor), &id("later merge")), "{ancestor}");
+        }
         assert_eq!(known.tree(&id("merge")).as_deref(), Some("t2"));
         assert!(!known.lfs_checked(&id("merge")));
     }
