@@ -99,14 +99,14 @@ fn recovered(stage: &Stage, ran: &Ran, class: &str) {
 
 /// The second command of a task meets the fault.
 #[track_caller]
-fn fault_in_the_middle(fault: Value, settings: &str) {
+fn fault_in_the_middle(fault: Value, settings: &str, class: &str) {
     let api = ModelApi::start().unwrap();
     let stage = stage_with(&api);
     stage.write("gadugi.toml", &format!("{QUICK}{settings}"));
     let [one, two, three, last] = three_steps("work");
     model_prompt(&stage, "work", &[one, with(two, fault), three, last]);
     let ran = run(&stage, &[]);
-    recovered(&stage, &ran, "overloaded");
+    recovered(&stage, &ran, class);
     let told = api.scripted_requests().pop().unwrap().user_texts();
     assert!(told.iter().any(|text| text.contains("The last command that you gave may have run")));
 }
@@ -114,57 +114,61 @@ fn fault_in_the_middle(fault: Value, settings: &str) {
 #[test]
 fn too_many_requests_without_a_word_of_when() {
     // Four of them for the first process, one for the second.
-    fault_in_the_middle(json!({"kind": "status", "status": 429, "times": 5}), "");
+    fault_in_the_middle(json!({"kind": "status", "status": 429, "times": 5}), "", "overloaded");
 }
 
 #[test]
 fn too_many_requests_with_retry_after() {
-    fault_in_the_middle(json!({"kind": "status", "status": 429, "retry_after": 1, "times": 5}), "");
+    fault_in_the_middle(
+        json!({"kind": "status", "status": 429, "retry_after": 1, "times": 5}),
+        "",
+        "overloaded",
+    );
 }
 
 #[test]
 fn too_many_requests_with_a_retry_after_that_claude_code_does_not_wait_for() {
-    fault_in_the_middle(json!({"kind": "status", "status": 429, "retry_after": 120}), "");
+    fault_in_the_middle(json!({"kind": "status", "status": 429, "retry_after": 120}), "", "overloaded");
 }
 
 #[test]
 fn an_overloaded_api() {
-    fault_in_the_middle(json!({"kind": "status", "status": 529, "times": 5}), "");
+    fault_in_the_middle(json!({"kind": "status", "status": 529, "times": 5}), "", "overloaded");
 }
 
 #[test]
 fn an_overload_within_the_stream() {
-    fault_in_the_middle(json!({"kind": "error-event", "events": 3}), "");
+    fault_in_the_middle(json!({"kind": "error-event", "events": 3}), "", "overloaded");
 }
 
 #[test]
 fn a_failing_api() {
-    fault_in_the_middle(json!({"kind": "status", "status": 500, "times": 5}), "");
+    fault_in_the_middle(json!({"kind": "status", "status": 500, "times": 5}), "", "overloaded");
 }
 
 #[test]
 fn an_api_that_is_away() {
-    fault_in_the_middle(json!({"kind": "down", "seconds": 7}), "");
+    fault_in_the_middle(json!({"kind": "down", "seconds": 7}), "", "overloaded");
 }
 
 #[test]
 fn connections_that_are_cut_before_an_answer() {
-    fault_in_the_middle(json!({"kind": "cut", "events": 0, "times": 5}), "");
+    fault_in_the_middle(json!({"kind": "cut", "events": 0, "times": 5}), "", "overloaded");
 }
 
 #[test]
 fn a_stream_that_is_cut_in_the_middle() {
-    fault_in_the_middle(json!({"kind": "cut", "events": 4}), "");
+    fault_in_the_middle(json!({"kind": "cut", "events": 4}), "", "overloaded");
 }
 
 #[test]
 fn a_stream_that_ends_in_the_middle() {
-    fault_in_the_middle(json!({"kind": "truncated", "events": 4}), "");
+    fault_in_the_middle(json!({"kind": "truncated", "events": 4}), "", "overloaded");
 }
 
 #[test]
 fn an_api_that_says_nothing() {
-    fault_in_the_middle(json!({"kind": "silent", "times": 3}), IMPATIENT);
+    fault_in_the_middle(json!({"kind": "silent", "times": 3}), IMPATIENT, "overloaded");
 }
 
 #[test]
@@ -189,7 +193,7 @@ fn a_hiccup_costs_no_process() {
 }
 
 /// A program that does `first` the first time that it is called, and is Claude Code from then on.
-fn wrapper(stage: &Stage, first: &str) {
+fn wrapper(stage: &Stage, first: &str, settings: &str) {
     let path = stage.home.join("once.sh");
     let once = stage.home.join("once");
     let (once, real) = (once.display(), claude::program().unwrap());
@@ -197,7 +201,7 @@ fn wrapper(stage: &Stage, first: &str) {
     let text = format!("#!/bin/sh\nif mkdir '{once}' 2>/dev/null; then\n{first}\nfi\nexec '{real}' \"$@\"\n");
     fs::write(&path, text.replace("REAL", &format!("'{real}'"))).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let setting = format!("{QUICK}[agents.claude]\ncommand = \"{}\"\n", path.display());
+    let setting = format!("{QUICK}{settings}[agents.claude]\ncommand = \"{}\"\n", path.display());
     stage.write("gadugi.toml", &setting);
 }
 
@@ -222,7 +226,7 @@ fn an_agent_that_is_killed_in_the_middle_of_a_tool() {
 fn an_agent_that_exits_with_0_before_it_says_anything() {
     let api = ModelApi::start().unwrap();
     let stage = stage_with(&api);
-    wrapper(&stage, "cat > /dev/null\nexit 0");
+    wrapper(&stage, "cat > /dev/null\nexit 0", "");
     model_prompt(&stage, "work", &three_steps("work"));
     let ran = run(&stage, &[]);
     ran.ends_with(0);
@@ -240,9 +244,41 @@ fn an_agent_that_exits_with_0_before_it_says_anything() {
 fn an_agent_whose_result_never_comes() {
     let api = ModelApi::start().unwrap();
     let stage = stage_with(&api);
-    wrapper(&stage, "REAL \"$@\" | grep -v '\"type\":\"result\"'\nexit 0");
+    wrapper(&stage, "REAL \"$@\" | grep -v '\"type\":\"result\"'\nexit 0", "");
     model_prompt(&stage, "work", &three_steps("work"));
     recovered(&stage, &run(&stage, &[]), "silent");
+}
+
+#[test]
+fn an_agent_that_lives_on_after_its_result_is_stopped_and_what_it_said_stands() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_with(&api);
+    // Claude Code tells of the end of a background command behind its result.
+    let told = json!({"type": "system", "subtype": "task_notification", "status": "stopped"});
+    wrapper(
+        &stage,
+        &format!("REAL \"$@\"\necho '{told}'\nexec sleep 600"),
+        "[hang]\nafter_result = \"2s\"\n",
+    );
+    model_prompt(&stage, "work", &three_steps("work"));
+    let ran = run(&stage, &[]);
+    ran.ends_with(0);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(stage.blob(&branch, "work.txt"), "one\ntwo\nthree");
+    let steps = steps(&ran, "work");
+    assert_eq!(steps.iter().map(|(.., class)| class.as_str()).collect::<Vec<_>>(), ["done"]);
+    let events = ran.events();
+    let stop = events.iter().find(|event| event["type"] == "stop-requested").expect("it was stopped");
+    assert_eq!(stop["cause"], "lingered");
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_given_up_by_the_engine_where_claude_code_waits_on() {
+    fault_in_the_middle(
+        json!({"kind": "silent", "events": 3}),
+        "[hang]\nsuspect = \"3s\"\nstop = \"6s\"\n",
+        "crashed",
+    );
 }
 
 #[test]
