@@ -90,6 +90,24 @@ impl Summary {
         self.pauses.1 += other.pauses.1;
         self.time.0 += other.time.0;
     }
+
+    /// What no single story shows: pauses are spread evenly over what they could be, so that they come to half of it.
+    ///
+    /// # Errors
+    ///
+    /// What is odd about them, in one line.
+    pub fn check(&self) -> Result<(), String> {
+        /// So long that chance alone takes none of that many pauses that far from half.
+        const ENOUGH: u64 = 10_000_000;
+        let (paused, most) = self.pauses;
+        let share = paused as f64 / most.max(1) as f64;
+        if most > ENOUGH && !(0.45..0.55).contains(&share) {
+            return Err(format!(
+                "pauses between tries come to {share:.3} of what they could be, not to half"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// An invariant that did not hold.

@@ -20,6 +20,7 @@ fn twenty_thousand_worlds_keep_every_invariant() {
     // The worlds are rough enough to mean something, and not so rough that nothing ever comes off.
     let Summary { tasks, succeeded, .. } = sum;
     assert_eq!(sum.seeds, 20_000);
+    assert_eq!(sum.check(), Ok(()));
     assert!(sum.crashes > 20_000, "too few crashes");
     assert!(sum.lost_reports > 2_000, "too few lost reports");
     assert!(sum.commands > 100_000, "too few commands");

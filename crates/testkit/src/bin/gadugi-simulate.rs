@@ -66,8 +66,17 @@ fn main() -> ExitCode {
     let began = Instant::now();
     match play(&simulator, &wish, began) {
         Ok(sum) => {
-            say(&format!("{}; every invariant held", progress(&sum, began.elapsed())));
-            ExitCode::SUCCESS
+            let told = progress(&sum, began.elapsed());
+            match sum.check() {
+                Ok(()) => {
+                    say(&format!("{told}; every invariant held"));
+                    ExitCode::SUCCESS
+                }
+                Err(odd) => {
+                    say(&format!("{told}; every invariant held, but {odd}"));
+                    ExitCode::FAILURE
+                }
+            }
         }
         Err(failure) => {
             say(&explained(&simulator, &wish, &failure));

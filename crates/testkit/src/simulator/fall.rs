@@ -12,6 +12,7 @@ impl Simulation<'_> {
         self.summary.crashes += 1;
         self.alive = false;
         self.world.epoch += 1;
+        self.watch.crashed();
         let epoch = self.world.epoch;
         let away = self.dice.pick(Key::of(What::Away, &[epoch]), 1000, |rng| {
             if rng.chance(150) { rng.below(1_500_000) } else { rng.below(60_000) }

@@ -29,8 +29,8 @@ impl Simulation<'_> {
                 self.crash();
                 return Ok(());
             }
-            if let (Some(command), Some(Reply::Accepted { .. })) = (wish, &decision.reply) {
-                self.watch.accepted(&command);
+            if let (Some(command), Some(Reply::Accepted { tasks })) = (wish, &decision.reply) {
+                self.watch.accepted(&command, *tasks);
             }
             if let Some(Reply::Refused(Refusal::BadPlan(error))) = &decision.reply {
                 return Err(format!("a good plan was refused: {error}"));
@@ -108,6 +108,7 @@ impl Simulation<'_> {
             self.after(delay, Item::Do(effect, epoch));
         }
         self.watch.idle(&self.world)?;
+        self.watch.kept_word()?;
         let wake = next_wake(&self.state, self.world.now);
         if wake.is_some_and(|wake| wake <= self.world.now) {
             return Err("a deadline is past, and nothing is done about it".into());
@@ -130,6 +131,7 @@ fn wish(input: &Input) -> Option<Command> {
             command @ (Command::Cancel { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Interrupt { .. }
             | Command::Measured(_)),
         ) => Some(command.clone()),
         _ => None,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use gadugi_core::{
     AdvanceFailure, Command, CommitId, Composition, Effect, Event, Outcome, Report, RunId, SkipReason,
-    StepExit, StepId, Target, TaskId,
+    StepExit, StepId, StopCause, StopForce, Target, TaskId,
 };
 
 use super::names::{self, StepAt};
@@ -115,10 +115,19 @@ impl Watch {
                     format!("{step} is launched with another budget than was set aside")
                 })
             }
-            Effect::StopStep { step, .. } => {
+            Effect::StopStep { step, force } => {
+                let run = self.runs.get_mut(&names::number(&step.attempt.run));
+                if let Some(run) = run.filter(|_| *force == StopForce::Now) {
+                    run.urgent.remove(&names::step_at(step));
+                }
                 let task = self.task(&step.attempt.run, &step.attempt.task);
                 let stopping = task.and_then(|task| task.active.as_ref()?.stopping);
                 ensure(stopping.is_some(), || format!("{step} is stopped and nobody wants it"))
+            }
+            Effect::MakeRoom { run } => {
+                let run = self.runs.get_mut(&names::number(run));
+                run.into_iter().for_each(|run| run.wants_room = false);
+                Ok(())
             }
             Effect::Advance { run, task, from, to } => self.advance(world, run, task, from, to),
             _ => Ok(()),
@@ -138,8 +147,16 @@ impl Watch {
         })
     }
 
-    /// A command was accepted, and its events are about to come.
-    pub(super) fn accepted(&mut self, command: &Command) {
+    /// A command was accepted, and its events are about to come; it was said that so many tasks are affected.
+    pub(super) fn accepted(&mut self, command: &Command, affected: usize) {
+        match command {
+            Command::Cancel { run, target } => self.promised(run, target, affected),
+            Command::Interrupt { run, now } => {
+                let run = self.runs.get_mut(&names::number(run));
+                run.into_iter().for_each(|run| run.interrupt(*now));
+            }
+            _ => {}
+        }
         let (run, target, act): (_, _, fn(&mut Task)) = match command {
             Command::Measured(reading) => return self.machine.read(reading),
             Command::Cancel { run, target } => (run, target, Task::unwant),
@@ -158,6 +175,50 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Where it was said that all that were meant and are not over are cancelled, none of them may still succeed.
+    fn promised(&mut self, run: &RunId, target: &Target, affected: usize) {
+        let Some(run) = self.runs.get_mut(&names::number(run)) else { return };
+        let meant: HashSet<u32> = match target {
+            Target::All => run.tasks.keys().copied().collect(),
+            Target::Tasks(tasks) => tasks.iter().map(names::number).collect(),
+        };
+        // Who asks twice means it.
+        for task in &meant {
+            let active = run.tasks.get(task).and_then(|task| task.active.as_ref());
+            let again = active.filter(|active| active.stopping == Some(StopCause::Cancel));
+            run.urgent.extend(again.and_then(task::Active::running));
+        }
+        let open = |task: &u32| run.tasks.get(task).is_some_and(|task| task.outcome.is_none());
+        let open: Vec<u32> = meant.into_iter().filter(open).collect();
+        if open.len() == affected {
+            for id in open {
+                run.tasks.entry(id).and_modify(|task| task.doomed = true);
+            }
+        }
+    }
+
+    /// What must hold at the end of every turn: what was asked to stop is being stopped.
+    pub(super) fn kept_word(&mut self) -> Checked {
+        for run in self.runs.values_mut() {
+            let all = std::mem::take(&mut run.to_stop);
+            ensure(run.urgent.is_empty(), || format!("not all are stopped at once: {:?}", run.urgent))?;
+            ensure(!run.wants_room, || "the disk is full and nobody makes room".into())?;
+            if run.tasks.len() > SMALL && !all {
+                continue;
+            }
+            for (id, task) in &run.tasks {
+                let Some(active) = task.active.as_ref().filter(|active| active.step.is_some()) else {
+                    continue;
+                };
+                let paused = task.held && active.place == task::Place::Slot;
+                ensure(active.stopping.is_some() || !all && !paused, || {
+                    format!("t{id} was to be stopped, and its step runs on")
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// A report has reached the engine.
@@ -218,6 +279,14 @@ impl Watch {
         })
     }
 
+    /// The engine has died: what it was about to do nobody expects any more.
+    pub(super) fn crashed(&mut self) {
+        for run in self.runs.values_mut() {
+            (run.to_stop, run.wants_room) = (false, false);
+            run.urgent.clear();
+        }
+    }
+
     /// The clock was set while no engine was there.
     pub(super) fn clock_was_set_unseen(&mut self) {
         self.accounts.clock_unsure = true;
@@ -247,7 +316,7 @@ impl Watch {
     pub(super) fn halted(&self) -> Checked {
         for (number, run) in &self.runs {
             let goes_on = match run.mood {
-                Mood::Active => true,
+                Mood::Active => run.should_go_on(),
                 Mood::Paused | Mood::Refused => run.tasks.values().any(Task::is_under_way),
                 Mood::Interrupted | Mood::Ending | Mood::Finished => false,
             };

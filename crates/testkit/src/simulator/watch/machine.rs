@@ -174,8 +174,8 @@ impl Watch {
         Ok(())
     }
 
-    /// What must hold at the end of every turn: nobody who could run waits beside a free slot. Large plans are not gone
-    /// through, and money that is shared out is left to the sums.
+    /// What must hold at the end of every turn: nobody who could run waits beside a free slot, or it is said what holds
+    /// the run back. Large plans are not gone through.
     pub(in super::super) fn idle(&self, world: &World) -> Checked {
         let plain = |run: &&Run| {
             run.mood == Mood::Active
@@ -183,32 +183,23 @@ impl Watch {
                 && run.tip.is_some()
                 && !run.refused
                 && run.holds.is_empty()
-                && run.settings.budget_microusd.is_none()
         };
         for run in self.live().filter(plain) {
             let all = self.machine.slots().max(self.most_named()).saturating_sub(self.taken());
             let unnamed = self.machine.slots().saturating_sub(self.taken_unnamed());
             let shared = if run.settings.max_parallel.is_some() { all } else { all.min(unnamed) };
-            if shared == 0 || run.held >= self.limit(run) || self.somebody_waits_alone() {
+            if shared == 0 || run.held >= self.limit(run) {
                 continue;
             }
             let accounts = &self.accounts;
-            let waits = run.tasks.keys().find(|id| {
-                run.could_begin(world, accounts, **id) == Some(true) || run.could_go_on(world, accounts, **id)
-            });
+            let waits = run
+                .tasks
+                .keys()
+                .find(|id| run.could_begin(world, accounts, **id) || run.could_go_on(world, accounts, **id));
             ensure(waits.is_none(), || {
                 format!("{} of {} could run, and does not", waits.unwrap_or(&0), names::run(run.number))
             })?;
         }
         Ok(())
-    }
-
-    /// Whether there is one that is to be alone, wherever it is.
-    fn somebody_waits_alone(&self) -> bool {
-        let alone = |run: &Run| {
-            let mut actives = run.tasks.values().filter_map(|task| task.active.as_ref());
-            actives.any(|active| active.alone)
-        };
-        self.starved && self.live().any(alone)
     }
 }

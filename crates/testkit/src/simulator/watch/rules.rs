@@ -64,6 +64,10 @@ impl Run {
         for (from, needs) in &wanted.before {
             let earlier = &self.tasks[from];
             ensure(earlier.outcome.is_some(), || format!("t{id} begins before t{from} is over"))?;
+            let passed = self.still_open_before(*from);
+            ensure(passed.is_none(), || {
+                format!("t{id} begins before t{}, which t{from} was to follow, is over", passed.unwrap_or(id))
+            })?;
             if *needs {
                 ensure(earlier.outcome == Some(Outcome::Succeeded), || {
                     format!("t{id} begins though t{from} did not succeed")
@@ -83,8 +87,7 @@ impl Run {
             (other.priority, wanted.place) > (wanted.priority, other.place)
         };
         let before = self.tasks.keys().filter(|other| first(other));
-        let passed =
-            before.into_iter().find(|other| self.could_begin(world, accounts, **other) == Some(true));
+        let passed = before.into_iter().find(|other| self.could_begin(world, accounts, **other));
         ensure(passed.is_none(), || {
             format!("t{id} begins before t{} whose turn it is", passed.unwrap_or(&id))
         })
@@ -235,6 +238,9 @@ impl Run {
     /// Success is only ever observed; every other end has its reason.
     fn may_finish(&self, world: &World, id: u32, outcome: &Outcome, verdict: Option<Verdict>) -> Checked {
         let task = &self.tasks[&id];
+        ensure(*outcome == Outcome::Cancelled || !task.doomed, || {
+            format!("t{id} ends as {outcome}, and somebody was told that it is cancelled")
+        })?;
         let holds = match (outcome, verdict) {
             (Outcome::Succeeded, Some(Verdict::NoChange)) => {
                 world.claims_no_change((self.number, id, task.attempts))

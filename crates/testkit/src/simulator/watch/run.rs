@@ -6,7 +6,7 @@ use gadugi_core::{
     CommitId, EdgeReason, Event, Hold, Millis, Outcome, PauseCause, Plan, RunSettings, StepKind,
 };
 
-use super::super::names;
+use super::super::names::{self, StepAt};
 use super::super::world::World;
 use super::faults::Fault;
 use super::task::{Place, Task};
@@ -64,6 +64,14 @@ pub(in super::super) struct Run {
     pub(super) merging: usize,
     /// Attempts whose uncommitted work nobody has looked at.
     owed: usize,
+    /// Somebody has just asked for the end of everything that runs.
+    pub(super) to_stop: bool,
+    /// Steps that somebody wants to end at once.
+    pub(super) urgent: BTreeSet<StepAt>,
+    /// The disk is full, and there may be something that can go.
+    pub(super) wants_room: bool,
+    /// It was interrupted by a person, and nobody has said since that it goes on.
+    interrupted: bool,
     /// A task has ended in the batch of events that is being taken in: what was decided with that is decided without it.
     pub(super) stirred: bool,
     pub(in super::super) tasks: BTreeMap<u32, Task>,
@@ -108,6 +116,10 @@ impl Run {
             open: plan.tasks.len(),
             merging: 0,
             owed: 0,
+            to_stop: false,
+            urgent: BTreeSet::new(),
+            wants_room: false,
+            interrupted: false,
             stirred: false,
             wanted,
         }
@@ -123,6 +135,15 @@ impl Run {
             Mood::Active => !self.tasks.values().any(|task| task.held),
             Mood::Ending => true,
             Mood::Paused | Mood::Refused | Mood::Interrupted | Mood::Finished => false,
+        }
+    }
+
+    /// Somebody asks for the end of everything that runs: at once, where they say so or say it again.
+    pub(super) fn interrupt(&mut self, now: bool) {
+        self.to_stop = true;
+        if now || self.interrupted {
+            let actives = self.tasks.values().filter_map(|task| task.active.as_ref());
+            self.urgent.extend(actives.filter_map(super::task::Active::running));
         }
     }
 
@@ -150,11 +171,15 @@ impl Run {
                 if mood > self.mood {
                     self.mood = mood;
                 }
+                self.interrupted |= *cause == PauseCause::Interrupted;
             }
-            Event::RunResumed { .. } => (self.mood, self.refused) = (Mood::Active, false),
+            Event::RunResumed { .. } => {
+                (self.mood, self.refused, self.interrupted) = (Mood::Active, false, false);
+            }
             Event::DispatchHeld { hold, reason, .. } => {
                 ensure(!reason.is_empty(), || "a run is held back and nobody says why".into())?;
                 ensure(self.holds.insert(*hold), || format!("it is held back for {hold:?} already"))?;
+                self.wants_room |= *hold == Hold::Disk;
             }
             Event::DispatchFreed { hold, .. } => {
                 ensure(self.holds.remove(hold), || format!("it is not held back for {hold:?}"))?;
@@ -184,7 +209,7 @@ impl Run {
             self.spent += end.agent.as_ref().map_or(0, |agent| agent.usage.cost_microusd);
         }
         if self.mood == Mood::Finished && matches!(event, Event::TaskRevived { .. }) {
-            (self.mood, self.refused) = (Mood::Active, false);
+            (self.mood, self.refused, self.interrupted) = (Mood::Active, false, false);
         }
         let task = self.tasks.get_mut(&id).ok_or("no such task")?;
         let before = task.weighs(self.one_by_one);
@@ -207,27 +232,42 @@ impl Run {
         Ok(after.slot && !before.slot)
     }
 
-    /// Whether a task that waits could begin now, for all that is known of it; none where that is not clear.
-    pub(super) fn could_begin(&self, world: &World, accounts: &Accounts, id: u32) -> Option<bool> {
+    /// Whether a task that waits could begin now, for all that is known of it.
+    pub(super) fn could_begin(&self, world: &World, accounts: &Accounts, id: u32) -> bool {
         let (task, wanted) = (&self.tasks[&id], &self.wanted[&id]);
         if task.outcome.is_some() || task.active.is_some() || task.held {
-            return Some(false);
+            return false;
         }
         if accounts.waits(&wanted.agent, world.now) {
-            return Some(false);
+            return false;
         }
         for (from, needs) in &wanted.before {
             let earlier = &self.tasks[from];
             match &earlier.outcome {
-                None => return Some(false),
+                None => return false,
                 Some(Outcome::Succeeded) => {}
-                Some(_) if *needs => return Some(false),
-                // One that never began hands its own place in the order on.
-                Some(_) if earlier.attempts == 0 => return None,
+                Some(_) if *needs => return false,
+                Some(_) if self.still_open_before(*from).is_some() => return false,
                 Some(_) => {}
             }
         }
-        Some(true)
+        true
+    }
+
+    /// Of those that come before a task which never began, and before those which did not either, one that is not over: an
+    /// order holds also where one in its middle falls out.
+    pub(super) fn still_open_before(&self, task: u32) -> Option<u32> {
+        let mut seen = BTreeSet::new();
+        let mut fallen = vec![task];
+        while let Some(at) = fallen.pop() {
+            if self.tasks[&at].outcome.is_none() {
+                return Some(at);
+            }
+            if self.tasks[&at].attempts == 0 && seen.insert(at) {
+                fallen.extend(self.wanted[&at].before.iter().map(|(before, _)| *before));
+            }
+        }
+        None
     }
 
     /// Whether a suspended attempt could be taken up now.

@@ -7,6 +7,7 @@ use gadugi_core::{
     Timestamp,
 };
 
+use super::super::names::{self, StepAt};
 use super::super::world::World;
 use super::faults::{self, Fault, Faults};
 use super::{Checked, ensure};
@@ -23,6 +24,8 @@ pub(in super::super) struct Task {
     pub(super) merged: Option<CommitId>,
     /// Somebody asked for its end since it was last wanted.
     pub(super) unwanted: bool,
+    /// Somebody was told that it is cancelled.
+    pub(super) doomed: bool,
     /// Somebody paused it.
     pub(super) held: bool,
     /// Git or the file system failed under its latest attempt, or there was nothing to merge.
@@ -151,7 +154,7 @@ impl Task {
             Event::TaskRevived { .. } => {
                 self.revivals += 1;
                 self.outcome = None;
-                self.unwanted = false;
+                (self.unwanted, self.doomed) = (false, false);
                 return Ok(());
             }
             Event::WorkSalvaged { attempt, .. } => {
@@ -282,6 +285,12 @@ impl Active {
         self.last_exit = Some(end.exit.clone());
         self.ended_by = self.stopping;
         self.stopping = self.stopping.filter(|cause| *cause == StopCause::Cancel);
+    }
+
+    /// The step that runs.
+    pub(super) fn running(&self) -> Option<StepAt> {
+        let step = self.step.as_ref().filter(|step| step.since.is_some())?;
+        Some(names::step_at(&step.id))
     }
 
     /// Time that its setup and agent steps have taken, with the one that runs.
