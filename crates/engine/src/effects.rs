@@ -63,14 +63,7 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
         }
         Effect::MakeRoom { run: id } => {
             let (workspaces, merged_into) = (workspaces_left(&world, run), tip(run));
-            let merged: Vec<_> = workspaces.into_iter().filter(|leftover| leftover.merged).collect();
-            spawn(async move {
-                for (path, because) in put_away(&world, &context, merged, merged_into).await {
-                    tracing::info!(run = %id, path, because, "kept, although the disk is nearly full");
-                }
-                #[cfg(feature = "faults")]
-                crate::fault::after_effect("make-room");
-            });
+            spawn(async move { make_room(&world, &context, &id, workspaces, merged_into).await });
         }
         Effect::Compose { run, task, work, onto } => spawn(async move {
             let result = compose(&world, &context, &run, &task, work.clone(), onto.clone()).await;
@@ -185,8 +178,13 @@ async fn try_launch(
     order: &Launch,
 ) -> Result<StepFollower, String> {
     let attempt = attempt.ok_or("its workspace is not on record")?;
-    if let StepKind::Verify { commit } = &order.kind {
-        check_out(world, run, &order.step, commit).await?;
+    match &order.kind {
+        StepKind::Verify { commit } => check_out(world, run, &order.step, commit).await?,
+        // Somebody deleted it: what was committed is on its branch still.
+        StepKind::Setup | StepKind::Agent { .. } if !attempt.workspace.exists() => {
+            prepare(world, run, &order.step.attempt, attempt.base.clone()).await?;
+        }
+        StepKind::Setup | StepKind::Agent { .. } => {}
     }
     launch(world, run, attempt, order).await
 }
@@ -354,6 +352,22 @@ fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
 /// Workspaces that are put away side by side. Each looks through all that are registered: a few hundred bytes for each of
 /// what may be thousands, which more at once would multiply.
 const REMOVALS: usize = 2;
+
+/// Puts away what is merged while the run goes on.
+async fn make_room(
+    world: &Arc<World>,
+    run: &RunContext,
+    id: &RunId,
+    left: Vec<Leftover>,
+    merged_into: CommitId,
+) {
+    let merged: Vec<Leftover> = left.into_iter().filter(|leftover| leftover.merged).collect();
+    for (path, because) in put_away(world, run, merged, merged_into).await {
+        tracing::info!(run = %id, path, because, "kept for now");
+    }
+    #[cfg(feature = "faults")]
+    crate::fault::after_effect("make-room");
+}
 
 /// Puts away the workspaces of a run that is over. What holds anything is kept and named.
 async fn tidy(
