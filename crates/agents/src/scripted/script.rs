@@ -9,12 +9,23 @@ pub(super) enum Action {
     Phase(u8),
     NoChange(String),
     Sleep(Duration),
-    Write { path: String, text: String, append: bool },
+    Write {
+        path: String,
+        text: String,
+        append: bool,
+    },
     Delete(String),
     Commit(String),
     Run(String),
-    Usage { input: u64, output: u64, usd: f64 },
-    Lines { count: u64, per_second: u64 },
+    Usage {
+        input: u64,
+        output: u64,
+        usd: f64,
+    },
+    Lines {
+        count: u64,
+        per_second: u64,
+    },
     Garbage(u64),
     Line(u64),
     InvalidUtf8,
@@ -28,7 +39,9 @@ pub(super) enum Action {
     Exit(i32),
     Hang,
     IgnoreTerm,
-    SpawnDaemon { seconds: u64 },
+    SpawnDaemon {
+        seconds: u64,
+    },
 }
 
 /// When an account's limit is lifted.
