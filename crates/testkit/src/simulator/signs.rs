@@ -17,18 +17,14 @@ impl Simulation<'_> {
                 self.world.linger(&step, said);
                 self.after(LOOKS, Item::Look(step));
             }
-            Item::Mute(step, length) => {
-                if self.world.mute(&step, true) {
-                    self.after(LOOKS, Item::Look(step.clone()));
-                    if let Some(length) = length {
-                        self.after(length, Item::Alive(step));
-                    }
+            Item::Mute(step, length) if self.world.mute(&step, true) => {
+                self.after(LOOKS, Item::Look(step.clone()));
+                if let Some(length) = length {
+                    self.after(length, Item::Alive(step));
                 }
             }
-            Item::Alive(step) => {
-                if self.world.mute(&step, false) {
-                    self.tell(&step, Report::StepAlive { step: step.clone() });
-                }
+            Item::Alive(step) if self.world.mute(&step, false) => {
+                self.tell(&step, Report::StepAlive { step: step.clone() });
             }
             Item::Look(step) => {
                 if let Some((quiet, after_result)) = self.world.quiet(&step) {

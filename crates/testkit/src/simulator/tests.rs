@@ -1,8 +1,10 @@
 //! The simulator itself: it finds what is broken on purpose, and tells it in few words.
 
-use gadugi_core::{Decision, Effect, Event, Input, Report, State, Timestamp, decide};
+use gadugi_core::{
+    Command, Decision, Effect, Event, Input, Outcome, Report, State, StepKind, Timestamp, Verdict, decide,
+};
 
-use super::{Shape, Simulator, Story};
+use super::{Shape, Simulator, Story, Summary};
 
 /// The story of the first seed that shows what is wrong with `decide`.
 fn found(decide: super::Decider) -> Story {
@@ -42,21 +44,19 @@ fn an_end_that_goes_unrecorded_is_found_and_shrunk_to_one_task() {
         if failed { Decision::default() } else { decide(state, now, input) }
     }
     let story = found(deaf);
-    println!("{story}");
     small(&story, 1);
 }
 
 #[test]
-fn a_dependency_that_is_broken_is_found_and_shrunk_to_two_tasks() {
-    /// A task that failed is told to those behind it as one that succeeded.
+fn a_success_that_was_none_is_found_and_shrunk_to_one_task() {
     fn flatters(state: &State, now: Timestamp, input: Input) -> Decision {
         let mut decision = decide(state, now, input);
         for event in &mut decision.events {
             if let Event::TaskFinished { outcome, verdict, .. } = event
-                && *outcome == gadugi_core::Outcome::Failed
+                && *outcome == Outcome::Failed
             {
-                *outcome = gadugi_core::Outcome::Succeeded;
-                *verdict = Some(gadugi_core::Verdict::Unverified);
+                *outcome = Outcome::Succeeded;
+                *verdict = Some(Verdict::Unverified);
             }
         }
         decision
@@ -64,6 +64,50 @@ fn a_dependency_that_is_broken_is_found_and_shrunk_to_two_tasks() {
     let story = found(flatters);
     assert!(story.problem.contains("that is not what happened"), "{story}");
     small(&story, 1);
+}
+
+#[test]
+fn a_task_that_passes_another_is_found_and_shrunk_to_few() {
+    /// The engine hears of the end of a task that has not ended, and those behind it begin.
+    fn hasty(state: &State, now: Timestamp, input: Input) -> Decision {
+        let mut decision = decide(state, now, input);
+        let intends =
+            |event: &Event| matches!(event, Event::StepIntended { what: StepKind::Agent { .. }, .. });
+        if let Some(event) = decision.events.iter().find(|event| intends(event))
+            && let (Some(run), Some(task)) = (event.run().cloned(), event.task().cloned())
+        {
+            let (outcome, verdict) = (Outcome::Succeeded, Some(Verdict::NoChange));
+            decision.events.push(Event::TaskFinished { run, task, outcome, verdict, detail: String::new() });
+        }
+        decision
+    }
+    let story = found(hasty);
+    assert!(story.problem.contains("that is not what happened"), "{story}");
+    small(&story, 1);
+}
+
+#[test]
+fn what_an_engine_forgets_in_a_crash_is_found_and_shrunk() {
+    /// It comes back and looks for nothing.
+    fn forgets(state: &State, now: Timestamp, input: Input) -> Decision {
+        let restart = matches!(input, Input::Command(Command::Restart));
+        let mut decision = decide(state, now, input);
+        if restart {
+            decision.effects.clear();
+        }
+        decision
+    }
+    let story = found(forgets);
+    assert!(story.problem.contains("stuck"), "{story}");
+    small(&story, 1);
+}
+
+#[test]
+fn pauses_that_come_to_nothing_are_noticed() {
+    let pauses = |paused| Summary { pauses: (paused, 20_000_000), ..Summary::default() };
+    assert_eq!(pauses(10_100_000).check(), Ok(()));
+    assert!(pauses(0).check().is_err() && pauses(20_000_000).check().is_err());
+    assert_eq!(Summary { pauses: (0, 1000), ..Summary::default() }.check(), Ok(()));
 }
 
 #[test]

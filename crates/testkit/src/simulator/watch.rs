@@ -239,10 +239,10 @@ impl Watch {
             Report::WorkspacePrepared { attempt, result: Err(_) } => {
                 self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
             }
-            Report::WorkCollected { attempt, result } => {
-                if result.as_ref().map_or(true, |collected| collected.changed.is_empty()) {
-                    self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
-                }
+            Report::WorkCollected { attempt, result }
+                if result.as_ref().map_or(true, |collected| collected.changed.is_empty()) =>
+            {
+                self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
             }
             Report::Composed {
                 run, task, result: Composition::Conflict(_) | Composition::Failed(_), ..
