@@ -31,6 +31,25 @@ pub(crate) fn look(pid: u32) -> Option<Stat> {
     read(&format!("/proc/{pid}/stat"), &mut [0; 2048], |text| parse(pid, text))
 }
 
+/// Whether a process that shows no environment has a place for one, of no bytes: so it is where it was started without
+/// any, and for a moment while it becomes another program. Before that moment there is no place.
+pub(crate) fn has_empty_environment(pid: u32) -> bool {
+    // Fields 50 and 51 are where the environment begins and ends; the state is field 3.
+    let empty = read(&format!("/proc/{pid}/stat"), &mut [0; 2048], |stat| {
+        let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+        let mut fields =
+            std::str::from_utf8(&stat[behind_name..]).ok()?.split_ascii_whitespace().skip(50 - 3);
+        let (begin, end) = (fields.next()?, fields.next()?);
+        Some(begin == end && end != "0")
+    });
+    empty == Some(true)
+}
+
+/// Whether it is a process of somebody's: kernel threads, and what has ended, have no program.
+pub(crate) fn has_program(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
 /// Files of `/proc` are made as they are read: one read is one moment.
 fn read<T>(path: &str, buffer: &mut [u8], parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let length = File::open(path).and_then(|mut file| file.read(buffer)).ok()?;

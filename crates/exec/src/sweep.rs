@@ -4,10 +4,12 @@
 //! process, or shares a session with one (a session below a shim is made below it, so all of it is the step's).
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use gadugi_sys::clock::pause;
 use gadugi_sys::process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -16,6 +18,13 @@ use crate::procfs::{self, Stat};
 
 /// Passes of STOP before KILL, against what forks behind its back.
 const STOP_PASSES: usize = 50;
+
+/// A process that becomes another program (`execve`) shows no environment until it has. That takes less than a
+/// millisecond, and on a machine with ten times the work that it can do it was seen to take 100.
+const BECOMING: Duration = Duration::from_secs(2);
+
+/// One that shows an empty environment for so long was started without any.
+const WITHOUT: Duration = Duration::from_millis(50);
 
 /// For so long what was killed is waited for; then it is stuck in the kernel.
 const BOUND: Duration = Duration::from_secs(10);
@@ -78,8 +87,25 @@ fn marked(attempt: &str, known: &HashMap<u32, u64>) -> Vec<Stat> {
     let mark = format!("{}={attempt}", gadugi_sys::env::ATTEMPT).into_bytes();
     let all: Vec<_> = procfs::all().into_iter().filter(|stat| !stat.zombie && stat.pid != own).collect();
     let is_known = |stat: &Stat| known.get(&stat.pid) == Some(&stat.start_ticks);
-    let mut found: HashSet<u32> =
-        all.iter().filter(|stat| is_known(stat) || bears(stat.pid, &mark)).map(|stat| stat.pid).collect();
+    let mut found: HashSet<u32> = all.iter().filter(|stat| is_known(stat)).map(|stat| stat.pid).collect();
+    let mut open: Vec<&Stat> = all.iter().filter(|stat| !is_known(stat)).collect();
+    let begun = Instant::now();
+    loop {
+        open.retain(|stat| {
+            let environment = environment(stat.pid);
+            if environment.as_ref().is_some_and(|all| has(all, &mark)) {
+                found.insert(stat.pid);
+            }
+            environment.is_some_and(|all| all.is_empty())
+                && procfs::has_program(stat.pid)
+                && (begun.elapsed() < WITHOUT || !procfs::has_empty_environment(stat.pid))
+        });
+        if open.is_empty() || begun.elapsed() > BECOMING {
+            break;
+        }
+        // The kernel tells nobody when that is over.
+        pause(Duration::from_millis(1));
+    }
     let own_session = procfs::look(own).map(|stat| stat.session);
     loop {
         let sessions: HashSet<u32> = all
@@ -101,8 +127,25 @@ fn marked(attempt: &str, known: &HashMap<u32, u64>) -> Vec<Stat> {
 }
 
 fn bears(pid: u32, mark: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|all| all.split(|byte| *byte == 0).any(|entry| entry == mark))
+    environment(pid).is_some_and(|all| has(&all, mark))
+}
+
+/// None where it is gone or closed to us. One read is one moment: of one that becomes another program between two reads
+/// the second gives nothing, and the mark may stand there.
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 32 * 1024];
+    loop {
+        let length = File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut bytes).ok()?;
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return Some(bytes);
+        }
+        bytes.resize(2 * length, 0);
+    }
+}
+
+fn has(environment: &[u8], mark: &[u8]) -> bool {
+    environment.split(|byte| *byte == 0).any(|entry| entry == mark)
 }
 
 fn alive(pid: u32, start_ticks: u64) -> Option<Stat> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Stages for each processor that there is.
-const PER_PROCESSOR: usize = 2;
+const PER_PROCESSOR: usize = 4;
 
 /// Does all of it on several threads; what each came to, in order. A panic is an error with its words.
 pub fn side_by_side<I: Sync, O: Send>(
