@@ -20,7 +20,8 @@ use crate::procfs::{self, Stat};
 const STOP_PASSES: usize = 50;
 
 /// A process that becomes another program (`execve`) shows no environment until it has. That takes less than a
-/// millisecond, and on a machine with ten times the work that it can do it was seen to take 100.
+/// millisecond, and longer where the machine has more to do than it can: 4 % of the looks at one that does nothing else
+/// met it so.
 const BECOMING: Duration = Duration::from_secs(2);
 
 /// One that shows an empty environment for so long was started without any.
