@@ -147,7 +147,7 @@ async fn submit(inside: &Inside, submission: Submission) -> Result<Reply, Failur
     let tasks: Vec<_> = plan.tasks.iter().map(|task| task.id.clone()).collect();
     let kept = tokio::task::spawn_blocking(move || {
         let dir = layout.run_dir(&run).join("prompts");
-        std::fs::create_dir_all(&dir)?;
+        files::create_private_dir(&dir)?;
         for task in tasks {
             let words = prompts.get(&task).map_or("", String::as_str);
             files::write_atomic(&layout.prompt(&run, &task), words.as_bytes())?;

@@ -198,7 +198,7 @@ fn listen(path: &Path) -> Result<UnixListener, DaemonError> {
         return Err(io_error(path.display().to_string())(error));
     }
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(io_error(dir.display().to_string()))?;
+        files::create_private_dir(dir).map_err(io_error(dir.display().to_string()))?;
     }
     // Nobody else may connect, not even between making the socket and closing it to others.
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));

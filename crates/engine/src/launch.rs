@@ -53,7 +53,7 @@ fn order(
     let Launch { step, kind, .. } = what;
     let task = run.plan.task(&step.attempt.task).ok_or("the plan has no such task")?;
     let dir = world.layout.step_dir(step);
-    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    gadugi_sys::files::create_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let cwd = cwd(world, run, step, kind);
     if !cwd.is_dir() {
         return Err(format!("{} is gone", cwd.display()));
@@ -176,7 +176,8 @@ impl Environment {
         env.set("ORCHESTRATOR_WORKTREE", cwd.as_os_str());
         if run.settings.home == HomePolicy::Own {
             let home = world.layout.attempt_dir(&step.attempt).join("home");
-            std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+            gadugi_sys::files::create_private_dir(&home)
+                .map_err(|error| format!("{}: {error}", home.display()))?;
             env.set("HOME", home.as_os_str());
         }
         Ok(env)

@@ -1,8 +1,8 @@
 //! Files that others read while gadugi writes them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,9 +28,14 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Makes a folder for gadugi's own things, with a `.gitignore` that keeps it out of `git status`.
+/// Makes a folder that only its owner can look into, and those above it that are missing. One that is there stays as it is.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a folder for gadugi's own things, for its owner alone, with a `.gitignore` that keeps it out of `git status`.
 pub fn create_ignored_dir(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
+    create_private_dir(path)?;
     let ignore = path.join(".gitignore");
     if ignore.exists() { Ok(()) } else { write_atomic(&ignore, b"*\n") }
 }

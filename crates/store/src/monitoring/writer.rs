@@ -98,7 +98,7 @@ impl MonitoringWriter {
         alive: impl Fn(&Process) -> bool,
     ) -> Result<(), MonitoringError> {
         self.pace.wrote(snapshot.at);
-        let made = fs::create_dir_all(&self.dir);
+        let made = gadugi_sys::files::create_private_dir(&self.dir);
         made.map_err(|source| MonitoringError { path: self.dir.clone(), source })?;
         let files = Files::of(snapshot, alive);
         let at = snapshot.at;
