@@ -5,9 +5,9 @@ use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request, TaskView};
 
 use crate::args::Global;
-use crate::commands::targets::{self, Meant, everything, meant, names};
+use crate::commands::targets::{self, Meant, everything, meant};
 use crate::error::{Done, Exit, Problem, Stop};
-use crate::follow::count;
+use crate::follow::{count, names};
 use crate::output;
 use crate::place::{Place, block_on};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(global: &Global, args: &CancelArgs) -> Done {
             output::result("nothing runs\n")?;
         }
         // All are asked before any is waited for.
-        for meant in &all {
+        for meant in all.iter().filter(|meant| meant.tasks().any(|task| !task.over)) {
             ask(&mut client, meant).await?;
         }
         for meant in &all {

@@ -7,9 +7,9 @@ use gadugi_engine::protocol::{Reply, Request, TaskView};
 
 use crate::args::Global;
 use crate::commands::runs;
-use crate::commands::targets::{self, Meant, everything, meant, names};
+use crate::commands::targets::{self, Meant, everything, meant};
 use crate::error::{Done, Exit, Problem, Stop};
-use crate::follow::count;
+use crate::follow::{count, names};
 use crate::output;
 use crate::place::{Place, block_on};
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::args::Global;
 use crate::commands::runs;
 use crate::error::{Done, Exit, Problem, Stop};
-use crate::follow::{count, dollars, mark, tokens};
+use crate::follow::{count, dollars, hold, hold_words, mark, tokens, when};
 use crate::place::{Place, block_on};
 use crate::table::{Align, Table};
 use crate::{output, text};
@@ -70,7 +70,7 @@ fn show(view: &RunView, args: &StatusArgs) -> Result<Vec<usize>, Stop> {
         }
         return Ok(Vec::new());
     }
-    let table = render(view, output::columns());
+    let table = render(view, clock::now(), output::columns());
     output::result(&table)?;
     Ok(table.lines().map(text::width).collect())
 }
@@ -128,7 +128,7 @@ async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &Stat
 }
 
 /// A run as a table, in so many columns where a number is named.
-fn render(view: &RunView, columns: Option<usize>) -> String {
+fn render(view: &RunView, now: Timestamp, columns: Option<usize>) -> String {
     use Align::{Left, Right};
     let over = view.tasks.iter().filter(|task| task.over).count();
     let because = view.paused_because.as_ref().map_or_else(String::new, |because| format!(" ({because})"));
@@ -141,7 +141,7 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
         tokens(view.usage.tokens()),
         dollars(view.usage.cost_microusd)
     );
-    out.push_str(&held_back(view));
+    out.push_str(&held_back(view, now));
     let mut table = Table::new(&[
         ("", Left),
         ("TASK", Left),
@@ -167,7 +167,7 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
             task.pid.map_or_else(String::new, |pid| pid.to_string()),
             if running { format!("{:.0}%", task.cpu_percent) } else { String::new() },
             if running { format!("{:.0}M", task.memory_mb) } else { String::new() },
-            doing(task),
+            doing(view, task, now),
         ]);
     }
     out.push_str(&table.render(columns));
@@ -181,16 +181,21 @@ fn render(view: &RunView, columns: Option<usize>) -> String {
 }
 
 /// Why less begins than could: a line for each reason.
-fn held_back(view: &RunView) -> String {
+fn held_back(view: &RunView, now: Timestamp) -> String {
     let mut lines = String::new();
     if !view.paused_detail.is_empty() {
         lines.push_str(&format!("paused: {}\n", text::line(&view.paused_detail)));
     }
-    if !view.holds.is_empty() {
-        lines.push_str(&format!("held back by: {}\n", view.holds.join(", ")));
+    for word in &view.holds {
+        lines.push_str(&format!(
+            "held back: {}\n",
+            hold(word).map_or("something that this version does not know", hold_words)
+        ));
     }
     for (agent, until) in &view.limited {
-        lines.push_str(&format!("limited: {agent} goes on at {}\n", clock::rfc3339(*until)));
+        let until = when(*until, now);
+        lines
+            .push_str(&format!("held back: the limit of {agent}'s account is reached; it goes on {until}\n"));
     }
     lines
 }
@@ -202,7 +207,7 @@ fn state(task: &TaskView) -> String {
     format!("{}{held}{verdict}{attempt}", task.state)
 }
 
-fn doing(task: &TaskView) -> String {
+fn doing(view: &RunView, task: &TaskView, now: Timestamp) -> String {
     if task.over {
         return task.detail.clone();
     }
@@ -213,12 +218,40 @@ fn doing(task: &TaskView) -> String {
     if let Some(quiet) = task.suspected_ms {
         return format!("no sign of life for {}", format_duration(Millis(quiet)));
     }
-    if !task.detail.is_empty() {
-        let again = task.resumes_at.map(|at| format!("again at {}: ", clock::rfc3339(at)));
-        return format!("{}{}", again.unwrap_or_default(), task.detail);
+    if task.state == "suspended" || task.resumes_at.is_some() {
+        let colon = if task.detail.is_empty() { "" } else { ": " };
+        return format!("{}{colon}{}", again(view, task, now), task.detail);
+    }
+    if task.state == "waiting" {
+        return waits(view, task, now);
     }
     let phase = task.phase.and_then(Phase::from_number);
     let phase = phase.map(|phase| format!("{} {}", phase.number(), phase.title()));
     let parts = phase.into_iter().chain((!task.action.is_empty()).then(|| task.action.clone()));
     parts.collect::<Vec<_>>().join(": ")
+}
+
+/// When a task that was stopped is taken up again.
+fn again(view: &RunView, task: &TaskView, now: Timestamp) -> String {
+    match task.resumes_at.filter(|at| *at > now) {
+        _ if task.held => format!("paused (gadugi resume {})", task.id),
+        _ if view.status == "paused" => "with the run".to_owned(),
+        Some(at) => format!("again {}", when(at, now)),
+        None => "again as soon as it can".to_owned(),
+    }
+}
+
+/// What a task that waits for no other waits for.
+fn waits(view: &RunView, task: &TaskView, now: Timestamp) -> String {
+    let lifted = view.limited.values().filter(|until| **until > now).max();
+    let running = view.tasks.iter().filter(|task| task.pid.is_some()).count();
+    match lifted {
+        _ if task.held => format!("paused (gadugi resume {})", task.id),
+        _ if view.status == "paused" => "waits for the run to go on".to_owned(),
+        _ if !view.holds.is_empty() => format!("held back by {}", view.holds.join(", ")),
+        Some(lifted) if running < view.slots as usize => {
+            format!("waits for the limit to be lifted {}", when(*lifted, now))
+        }
+        _ => "waits for a slot".to_owned(),
+    }
 }

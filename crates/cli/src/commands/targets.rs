@@ -108,17 +108,3 @@ pub(crate) async fn settled(
         }
     }
 }
-
-/// `a`, `a and b`, `a, b and 3 more`.
-pub(crate) fn names(tasks: &[&TaskView]) -> String {
-    const SHOWN: usize = 5;
-    let mut words: Vec<String> = tasks.iter().take(SHOWN).map(|task| task.id.to_string()).collect();
-    if tasks.len() > SHOWN {
-        words.push(format!("{} more", tasks.len() - SHOWN));
-    }
-    match words.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} and {last}", before.join(", ")),
-        None => String::new(),
-    }
-}

@@ -1,8 +1,8 @@
 //! What a watcher knows of a run: one row for each task, kept up from the frames.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use gadugi_core::{Event, StepKind, TaskId, Timestamp, Usage};
+use gadugi_core::{AgentName, Event, Hold, StepKind, TaskId, Timestamp, Usage};
 use gadugi_engine::protocol::{Activity, RunView};
 
 use crate::text;
@@ -13,8 +13,13 @@ const ACTION_COLUMNS: usize = 200;
 /// What a task is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Not begun, or put back.
+    /// Not begun.
     Waiting,
+    /// Stopped, failed or lost, to be taken up again: at that moment, else as soon as there is room.
+    Suspended {
+        /// When.
+        until: Option<Timestamp>,
+    },
     /// An attempt is under way since then.
     Running {
         /// Since when.
@@ -41,8 +46,10 @@ pub(crate) struct Row {
     pub(crate) stage: Stage,
     /// The phase that its agent reported last.
     pub(crate) phase: Option<u8>,
-    /// Its last action, clean.
+    /// Its last action, clean; why, where it is suspended.
     pub(crate) action: String,
+    /// Whether somebody paused it.
+    pub(crate) held: bool,
     step: Option<StepKind>,
     told: Usage,
     ended: Usage,
@@ -51,7 +58,16 @@ pub(crate) struct Row {
 impl Row {
     fn new(id: TaskId) -> Self {
         let (told, ended) = (Usage::default(), Usage::default());
-        Self { id, stage: Stage::Waiting, phase: None, action: String::new(), step: None, told, ended }
+        Self {
+            id,
+            stage: Stage::Waiting,
+            phase: None,
+            action: String::new(),
+            held: false,
+            step: None,
+            told,
+            ended,
+        }
     }
 
     /// Tokens and cost so far. What a running step tells holds its ended steps already; where nothing was told, those
@@ -68,17 +84,35 @@ pub(crate) struct Board {
     index: HashMap<TaskId, usize>,
     /// When the run started.
     pub(crate) started_at: Option<Timestamp>,
+    /// Whether it is paused.
+    pub(crate) paused: bool,
+    /// What holds it back.
+    pub(crate) holds: BTreeSet<Hold>,
+    /// Agents whose account has reached its limit, and until when.
+    pub(crate) limited: BTreeMap<AgentName, Timestamp>,
 }
 
 impl Board {
     /// The board of a run that is under way already.
     pub(crate) fn from_view(view: &RunView) -> Self {
-        let mut board = Self { started_at: Some(view.started_at), ..Self::default() };
+        let mut board = Self {
+            started_at: Some(view.started_at),
+            paused: view.status == "paused",
+            holds: view.holds.iter().filter_map(|word| hold(word)).collect(),
+            limited: view.limited.iter().map(|(agent, until)| (agent.clone(), *until)).collect(),
+            ..Self::default()
+        };
         for task in &view.tasks {
             let row = board.row(&task.id);
             row.phase = task.phase;
             row.action = text::fit(&task.action, ACTION_COLUMNS);
             row.told = task.usage;
+            row.held = task.held;
+            if task.state == "suspended" {
+                row.stage = Stage::Suspended { until: task.resumes_at };
+                row.action = text::fit(&task.detail, ACTION_COLUMNS);
+                continue;
+            }
             row.stage = match (task.over, task.started_at) {
                 (true, _) => Stage::Over { succeeded: task.state == "succeeded" },
                 (false, Some(since)) if task.attempts > 0 => Stage::Running { since },
@@ -114,7 +148,7 @@ impl Board {
                 self.row(&task.id);
             });
         }
-        let Some(task) = event.task() else { return };
+        let Some(task) = event.task() else { return self.of_run(event) };
         let row = self.row(task);
         match event {
             Event::AttemptStarted { .. } => {
@@ -124,6 +158,9 @@ impl Board {
             Event::StepIntended { what, .. } => {
                 if !matches!(what, StepKind::Agent { .. }) {
                     row.action = what.word().into();
+                }
+                if let Stage::Suspended { .. } = row.stage {
+                    (row.stage, row.action) = (Stage::Running { since: at }, what.word().into());
                 }
                 row.step = Some(what.clone());
             }
@@ -139,11 +176,46 @@ impl Board {
                 row.action = "merging".into();
                 row.stage = Stage::Merging { since: row.since().unwrap_or(at) };
             }
-            Event::AttemptSuspended { .. } | Event::TaskRevived { .. } => {
+            Event::AttemptSuspended { because, until, .. } => {
+                row.stage = Stage::Suspended { until: *until };
+                (row.phase, row.action) = (None, text::fit(because, ACTION_COLUMNS));
+            }
+            Event::TaskRevived { .. } => {
                 (row.stage, row.phase, row.action) = (Stage::Waiting, None, String::new());
             }
+            Event::TaskHeld { .. } => row.held = true,
+            Event::TaskReleased { .. } => row.held = false,
+            Event::StepSuspected { .. } => row.action = "no sign of life".into(),
+            Event::StepCleared { .. } => row.action = String::new(),
             Event::TaskFinished { outcome, .. } => {
                 row.stage = Stage::Over { succeeded: outcome.satisfies_dependents() };
+            }
+            _ => {}
+        }
+    }
+
+    fn of_run(&mut self, event: &Event) {
+        match event {
+            Event::RunPaused { .. } => self.paused = true,
+            Event::RunResumed { .. } => self.paused = false,
+            Event::DispatchHeld { hold, .. } => {
+                self.holds.insert(*hold);
+            }
+            Event::DispatchFreed { hold, .. } => {
+                self.holds.remove(hold);
+            }
+            Event::AccountLimited { agent, until, .. } => {
+                self.limited.insert(agent.clone(), *until);
+            }
+            // Pauses move along; the moment at which a limit is lifted does not.
+            Event::ClockJumped { by, .. } => {
+                for row in &mut self.rows {
+                    if let Stage::Suspended { until: Some(until) } = &mut row.stage
+                        && !self.limited.values().any(|reset| reset == until)
+                    {
+                        until.0 = until.0.saturating_add(*by);
+                    }
+                }
             }
             _ => {}
         }
@@ -171,7 +243,13 @@ impl Row {
     pub(crate) fn since(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Running { since } | Stage::Merging { since } => Some(since),
-            Stage::Waiting | Stage::Over { .. } => None,
+            Stage::Waiting | Stage::Suspended { .. } | Stage::Over { .. } => None,
         }
     }
+}
+
+/// What that word in a view stands for.
+pub(crate) fn hold(word: &str) -> Option<Hold> {
+    let all = [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone];
+    all.into_iter().find(|hold| hold.word() == word)
 }

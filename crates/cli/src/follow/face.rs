@@ -77,7 +77,7 @@ impl Face {
             Self::Plain(level) => *level,
             Self::Live(live) => live.level,
         };
-        let Some((level, words)) = event.and_then(|event| describe(event, board)) else { return Ok(()) };
+        let Some((level, words)) = event.and_then(|event| describe(event, at, board)) else { return Ok(()) };
         if level <= wanted {
             let since = at.since(board.started_at.unwrap_or(at));
             self.say(&format!("[{:>7}] {}", format_duration(since), text::line(&words)));

@@ -1,9 +1,9 @@
 //! How rows and sums look: plain functions of the board, so that they can be looked at without a terminal.
 
-use gadugi_core::{Millis, Phase, Timestamp, Usage, format_duration};
+use gadugi_core::{Phase, Timestamp, Usage, format_duration};
 
 use super::board::{Board, Row, Stage};
-use super::words::count;
+use super::words::{count, hold_words, when};
 use crate::text;
 
 /// Columns of a task's name.
@@ -13,15 +13,20 @@ const BAR: usize = 20;
 /// Columns of a phase: the longest title that an agent reports, with its number.
 const PHASE: usize = 24;
 
-/// All of it: a line for each running task, in at most so many rows, and below them the overall line with its bar.
+/// All of it: a line for each running task, then for each that is to be taken up again, in at most so many rows, what
+/// holds the run back, and below them the overall line with its bar.
 pub(crate) fn block(board: &Board, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
-    let running: Vec<&Row> = board.rows().iter().filter(|row| row.since().is_some()).collect();
+    let held = held_back(board, now);
+    let rows = rows.saturating_sub(held.len()).max(1);
+    let mut running: Vec<&Row> = board.rows().iter().filter(|row| row.since().is_some()).collect();
+    running.extend(board.rows().iter().filter(|row| matches!(row.stage, Stage::Suspended { .. })));
     let shown = if running.len() > rows { rows.saturating_sub(1) } else { running.len() };
     let names = name_columns(board).min((columns / 4).max(8));
     let mut lines: Vec<String> = running[..shown].iter().map(|one| row(one, now, names, columns)).collect();
     if running.len() > shown {
         lines.push(text::cut(&format!("… and {} more", count(running.len() - shown, "task")), columns));
     }
+    lines.extend(held.iter().map(|line| text::cut(line, columns)));
     let done = board.rows().iter().filter(|row| matches!(row.stage, Stage::Over { .. })).count();
     let full = BAR * done / board.rows().len().max(1);
     let bar = console::style("━".repeat(full)).green().for_stderr();
@@ -30,18 +35,40 @@ pub(crate) fn block(board: &Board, now: Timestamp, rows: usize, columns: usize) 
     lines
 }
 
+/// Why less begins than could: a line for each reason.
+fn held_back(board: &Board, now: Timestamp) -> Vec<String> {
+    let holds = board.holds.iter().map(|hold| hold_words(*hold).to_owned());
+    let limited = board.limited.iter().filter(|(_, until)| **until > now);
+    let limits = limited.map(|(agent, until)| {
+        format!("the limit of {agent}'s account is reached; it goes on {}", when(*until, now))
+    });
+    holds.chain(limits).collect()
+}
+
+/// What a task is at, in a few words.
+fn doing(row: &Row, now: Timestamp) -> String {
+    let Stage::Suspended { until } = row.stage else { return row.action.clone() };
+    match until {
+        _ if row.held => "paused".to_owned(),
+        Some(until) if until > now => format!("again {}: {}", when(until, now), row.action),
+        _ => format!("again as soon as it can: {}", row.action),
+    }
+}
+
 /// One running task in so many columns: name, phase, action, elapsed, tokens, cost.
 fn row(row: &Row, now: Timestamp, names: usize, columns: usize) -> String {
-    let elapsed = format_duration(row.since().map_or(Millis(0), |since| now.since(since)));
+    let elapsed = row.since().map_or_else(String::new, |since| format_duration(now.since(since)));
     let numbers = format!("{elapsed:>7}{}", usage_columns(&row.usage()));
     let name = pad(text::cut(row.id.as_str(), names.min(NAME)), names.min(NAME));
     let phase = row.phase.and_then(Phase::from_number);
     let phase = phase.map_or_else(String::new, |phase| format!("{} {}", phase.number(), phase.title()));
     let spare = columns.saturating_sub(text::width(&name) + numbers.len() + 4);
-    // Where the terminal is narrow the phase goes first, then the action.
-    let phase = if spare >= PHASE + 14 { pad(text::cut(&phase, PHASE), PHASE) } else { String::new() };
+    // Where the terminal is narrow the phase goes first, then the action. Who waits is in none.
+    let waits = matches!(row.stage, Stage::Suspended { .. });
+    let phase =
+        if spare >= PHASE + 14 && !waits { pad(text::cut(&phase, PHASE), PHASE) } else { String::new() };
     let spare = spare.saturating_sub(text::width(&phase) + 2 * usize::from(!phase.is_empty()));
-    let action = pad(text::cut(&row.action, spare), spare);
+    let action = pad(text::cut(&doing(row, now), spare), spare);
     let cells = [name, phase, action, numbers];
     let cells: Vec<&str> = cells.iter().filter(|cell| !cell.is_empty()).map(String::as_str).collect();
     text::cut(&cells.join("  "), columns)
@@ -59,12 +86,23 @@ fn overall(board: &Board, now: Timestamp) -> String {
     let done = of(|stage| matches!(stage, Stage::Over { .. }));
     let running = of(|stage| matches!(stage, Stage::Running { .. }));
     let merging = of(|stage| matches!(stage, Stage::Merging { .. }));
+    let paused = rows.iter().filter(|row| row.held && !matches!(row.stage, Stage::Over { .. })).count();
+    let again = rows.iter().filter(|row| !row.held && matches!(row.stage, Stage::Suspended { .. })).count();
     let failed = of(|stage| stage == Stage::Over { succeeded: false });
     let mut line = format!("{done}/{} done", rows.len());
-    for (number, word) in [(running, "running"), (merging, "merging"), (failed, "not succeeded")] {
+    for (number, word) in [
+        (running, "running"),
+        (merging, "merging"),
+        (again, "to be taken up again"),
+        (paused, "paused"),
+        (failed, "not succeeded"),
+    ] {
         if number > 0 {
             line.push_str(&format!(", {number} {word}"));
         }
+    }
+    if board.paused {
+        line.push_str(", the run is paused");
     }
     if let Some(started_at) = board.started_at {
         line.push_str(&format!("  {}", format_duration(now.since(started_at))));
@@ -108,7 +146,7 @@ fn pad(clean: String, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gadugi_core::{AttemptId, CommitId, Event, Outcome, RunId, SessionId, StepId, TaskId};
+    use gadugi_core::{AttemptId, CommitId, Event, Hold, Outcome, RunId, SessionId, StepId, TaskId};
     use gadugi_engine::protocol::Activity;
 
     use super::*;
@@ -185,6 +223,47 @@ mod tests {
             overall(&board, Timestamp(66_000)),
             "1/3 done, 1 running, 1 not succeeded  1m 06s  12.3k tokens  $0.12"
         );
+    }
+
+    #[test]
+    fn what_waits_says_for_what_and_how_long() {
+        let mut board = board();
+        let attempt = AttemptId { run: RunId::new("r"), task: TaskId::new("lexer"), attempt: 1 };
+        let suspended = |until| Event::AttemptSuspended {
+            attempt: attempt.clone(),
+            because: "API Error: 529 Overloaded".into(),
+            until,
+            alone: false,
+        };
+        let now = Timestamp(64_000);
+        let shown = |board: &Board| block(board, now, 10, 100);
+        board.event(&suspended(Some(Timestamp(75_500))), now);
+        let lines = shown(&board);
+        assert!(lines[0].starts_with("a-task"), "what runs comes first: {lines:?}");
+        assert!(lines[1].contains("again in 12s: API Error: 529 Overloaded"), "{lines:?}");
+        assert_eq!(
+            overall(&board, now),
+            "0/3 done, 1 running, 1 to be taken up again  1m 04s  12.3k tokens  $0.12"
+        );
+        let run = RunId::new("r");
+        board.event(&Event::ClockJumped { run: run.clone(), by: 10_000 }, now);
+        assert!(shown(&board)[1].contains("again in 22s"));
+        board.event(&suspended(None), now);
+        assert!(shown(&board)[1].contains("again as soon as it can"));
+        board.event(&Event::TaskHeld { run: run.clone(), task: TaskId::new("lexer") }, now);
+        assert!(shown(&board)[1].contains("  paused "));
+        board.event(
+            &Event::DispatchHeld { run: run.clone(), hold: Hold::Disk, reason: "1 MiB left".into() },
+            now,
+        );
+        let (agent, reason) = ("claude".to_owned(), "limit".to_owned());
+        let limited = Event::AccountLimited { run: run.clone(), agent, until: Timestamp(67_000), reason };
+        board.event(&limited, now);
+        let lines = shown(&board);
+        assert_eq!(lines[2], "the disk is nearly full: nothing begins until there is room");
+        assert_eq!(lines[3], "the limit of claude's account is reached; it goes on in 3s");
+        board.event(&Event::DispatchFreed { run, hold: Hold::Disk }, now);
+        assert_eq!(block(&board, Timestamp(67_000), 10, 100).len(), 3, "both are over");
     }
 
     #[test]

@@ -22,12 +22,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, hold};
 pub(crate) use echo::Unechoed;
 use face::Face;
 pub(crate) use lines::{dollars, tokens};
 pub(crate) use signals::Signals;
-pub(crate) use words::{count, mark, short};
+pub(crate) use words::{count, hold_words, mark, names, short, when};
 
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output::Manner;
@@ -306,7 +306,13 @@ impl<'a> Follower<'a> {
                 format!("the agent's credential was refused ({}); {left}", view.paused_detail),
                 format!("mend the login (claude setup-token, or its API key), then {resume}"),
             ),
-            _ => ("paused", Exit::Failure, format!("paused; {left}"), resume),
+            Some(_) => ("paused", Exit::Failure, format!("paused; {left}"), resume),
+            // The run itself goes on: what is left was paused task by task.
+            None => {
+                let held: Vec<_> = view.tasks.iter().filter(|task| task.held && !task.over).collect();
+                let message = format!("paused: {}; {left}", names(&held));
+                ("paused", Exit::Failure, message, resume)
+            }
         };
         if self.view.json {
             let problem = Problem { code: code.into(), exit, message, hint: Some(again) };

@@ -1,15 +1,20 @@
 //! What an event says to people, in one line.
 
 use gadugi_core::{
-    Event, Hold, Outcome, PauseCause, Salvage, SkipReason, StepEnd, StepExit, StepKind, StopCause, TaskId,
-    Verdict, format_duration,
+    Event, Hold, Millis, Outcome, PauseCause, Salvage, SkipReason, StepEnd, StepExit, StepKind, StopCause,
+    TaskId, Timestamp, Verdict, format_duration,
 };
+use gadugi_engine::protocol::TaskView;
+use gadugi_sys::clock;
 
 use super::board::Board;
 use crate::text;
 
 /// Columns of what an agent gives as its reason: it may be anything, of any length.
 const LONGEST: usize = 240;
+
+/// What is so near needs no time of the day.
+const SOON: Millis = Millis::seconds(60);
 
 /// How much somebody wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +27,21 @@ pub(crate) enum Level {
     Verbose,
 }
 
-/// The words for an event, not cleaned yet, and who wants them; none where it says nothing to people.
-pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> {
+/// A moment to come, as it is waited for: `in 12s`, later `at 14:05, in 2h 10m`; `now` where it is past.
+pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
+    // A part of a second is one more: nobody waits for less than is said.
+    let left = Millis(at.since(now).0.div_ceil(1000) * 1000);
+    if left.0 == 0 {
+        "now".to_owned()
+    } else if left < SOON {
+        format!("in {}", format_duration(left))
+    } else {
+        format!("at {}, in {}", clock::local(at, now), format_duration(left))
+    }
+}
+
+/// The words for an event at that moment, not cleaned yet, and who wants them; none where it says nothing to people.
+pub(crate) fn describe(event: &Event, at: Timestamp, board: &Board) -> Option<(Level, String)> {
     use Level::{Important, Normal, Verbose};
     let words = match event {
         Event::RunStarted { run, plan, .. } => {
@@ -39,12 +57,11 @@ pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> 
             let colon = if detail.is_empty() { "" } else { ": " };
             (Important, format!("{}{colon}{}", pause_words(*cause), text::fit(detail, LONGEST)))
         }
-        Event::DispatchHeld { hold, reason, .. } => (Important, format!("{}: {reason}", hold_words(*hold))),
-        Event::DispatchFreed { hold, .. } => (Normal, format!("no longer held back by {}", hold.word())),
+        Event::DispatchHeld { hold, reason, .. } => (Important, format!("{} ({reason})", hold_words(*hold))),
+        Event::DispatchFreed { hold, .. } => (Normal, freed_words(*hold).to_owned()),
         Event::AccountLimited { agent, until, reason, .. } => {
-            let until = gadugi_sys::clock::rfc3339(*until);
-            let reason = text::fit(reason, LONGEST);
-            (Important, format!("{agent} goes on at {until}: its account's limit is reached ({reason})"))
+            let (until, reason) = (when(*until, at), text::fit(reason, LONGEST));
+            (Important, format!("the limit of {agent}'s account is reached; it goes on {until} ({reason})"))
         }
         Event::ClockJumped { by, .. } => (Verbose, format!("the clock jumped by {by} ms")),
         Event::RunResumed { .. } => (Important, "the run goes on".to_owned()),
@@ -60,14 +77,14 @@ pub(crate) fn describe(event: &Event, board: &Board) -> Option<(Level, String)> 
         Event::TaskReleased { task, .. } => (Important, format!("{task}: goes on")),
         Event::TaskRevived { task, .. } => (Normal, format!("{task}: wanted again")),
         other => {
-            let (level, words) = of_attempt(other, board)?;
+            let (level, words) = of_attempt(other, at, board)?;
             (level, format!("{}: {words}", other.task()?))
         }
     };
     Some(words)
 }
 
-fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
+fn of_attempt(event: &Event, at: Timestamp, board: &Board) -> Option<(Level, String)> {
     use Level::{Important, Normal, Verbose};
     Some(match event {
         Event::AttemptStarted { attempt, .. } if attempt.attempt > 1 => {
@@ -97,9 +114,8 @@ fn of_attempt(event: &Event, board: &Board) -> Option<(Level, String)> {
         Event::MergePutBack { because, .. } => (Normal, format!("merge put back: {because}")),
         Event::TaskMerged { commit, .. } => (Normal, format!("merged at {}", short(commit.as_str()))),
         Event::AttemptSuspended { because, until, alone, .. } => {
-            let alone = if *alone { " with nothing beside it" } else { "" };
-            let when =
-                until.map_or_else(String::new, |until| format!(" at {}", gadugi_sys::clock::rfc3339(until)));
+            let alone = if *alone { ", with nothing beside it" } else { "" };
+            let when = until.map_or_else(String::new, |until| format!(" {}", when(until, at)));
             (Important, format!("to be taken up again{when}{alone}: {}", text::fit(because, LONGEST)))
         }
         Event::StepSuspected { quiet, .. } => {
@@ -191,13 +207,26 @@ fn pause_words(cause: PauseCause) -> &'static str {
     }
 }
 
-fn hold_words(hold: Hold) -> &'static str {
+/// How people are told of what holds a run back.
+pub(crate) fn hold_words(hold: Hold) -> &'static str {
     match hold {
-        Hold::Memory => "one task at a time, for want of memory",
-        Hold::Cpu => "no further task begins while the processors are busy",
-        Hold::Disk => "nothing begins until there is room on the disk",
-        Hold::Budget => "nothing begins until running tasks have used less than was set aside",
-        Hold::Alone => "nothing begins beside it",
+        Hold::Memory => "there is little memory: tasks begin one at a time",
+        Hold::Cpu => "the processors are busy: without --max-parallel, tasks begin one at a time",
+        Hold::Disk => "the disk is nearly full: nothing begins until there is room",
+        Hold::Budget => {
+            "what is left of the budget is set aside for tasks that run: nothing begins until some of it comes back"
+        }
+        Hold::Alone => "a task that was killed for want of memory runs alone",
+    }
+}
+
+fn freed_words(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Memory => "there is memory again",
+        Hold::Cpu => "the processors have room again",
+        Hold::Disk => "there is room on the disk again",
+        Hold::Budget => "there is budget to be set aside again",
+        Hold::Alone => "others may run again",
     }
 }
 
@@ -224,4 +253,35 @@ pub(crate) fn count(number: usize, word: &str) -> String {
 /// A commit as people read it.
 pub(crate) fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
+}
+
+/// `a`, `a and b`, `a, b and 3 more`.
+pub(crate) fn names(tasks: &[&TaskView]) -> String {
+    const SHOWN: usize = 5;
+    let mut words: Vec<String> = tasks.iter().take(SHOWN).map(|task| task.id.to_string()).collect();
+    if tasks.len() > SHOWN {
+        words.push(format!("{} more", tasks.len() - SHOWN));
+    }
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_by_its_length_and_a_long_one_by_its_end_too() {
+        let now = Timestamp(1_800_000_000_000);
+        let when = |millis: i64| when(Timestamp(now.0 + millis), now);
+        assert_eq!(
+            [when(-5), when(0), when(1), when(11_001), when(59_000)],
+            ["now", "now", "in 1s", "in 12s", "in 59s"]
+        );
+        let later = when(130 * 60 * 1000);
+        assert!(later.starts_with("at ") && later.ends_with(", in 2h 10m"), "{later}");
+    }
 }
