@@ -29,6 +29,13 @@ impl SmallDisk {
         Self { folder: folder.to_owned() }
     }
 
+    /// Leaves so much less.
+    fn take(&self, mebibytes: usize) -> PathBuf {
+        let filler = self.folder.join("part");
+        fs::write(&filler, vec![0_u8; mebibytes << 20]).unwrap();
+        filler
+    }
+
     /// Leaves not a byte.
     fn fill(&self) -> PathBuf {
         let filler = self.folder.join("filler");
@@ -56,6 +63,7 @@ fn a_run_waits_for_room_and_loses_nothing() {
     for name in ["a", "b", "c", "d"] {
         stage.prompt(name, "", &format!("sleep 1s\nrun cat README.md > {name}.txt"));
     }
+    stage.write("gadugi.toml", "[admission]\nmin_disk = \"1MiB\"\n");
     stage.commit("prompts");
     let mut run = stage.start_run(&["--max-parallel", "2"]);
     run.until_type("step-started");
@@ -74,5 +82,43 @@ fn a_run_waits_for_room_and_loses_nothing() {
         ["a.txt", "b.txt", "c.txt", "d.txt"].iter().all(|file| files.contains(&(*file).to_owned())),
         "{files:?}"
     );
+    stage.engine_leaves();
+}
+
+#[test]
+fn while_the_disk_is_nearly_full_nothing_begins_and_what_is_merged_goes() {
+    let outside = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mounted_on(outside.path(), 96);
+    let stage = Stage::within(tempfile::tempdir_in(outside.path()).unwrap());
+    let go = outside.path().join("go");
+    let wait = format!("run until test -e {}; do sleep 0.1; done", go.display());
+    stage.prompt("a", "", &format!("{wait}\nwrite a.txt a"));
+    stage.prompt("b", "", "write b.txt b");
+    stage.write("gadugi.toml", "[admission]\nmin_disk = \"48MiB\"\n");
+    stage.commit("prompts");
+    let mut run = stage.start_run(&["--max-parallel", "1"]);
+    run.until_type("step-started");
+    let filler = disk.take(56);
+    let held = run.until("the disk is seen to be nearly full", |event| event["hold"] == "disk");
+    assert!(held["reason"].as_str().unwrap().contains("MiB left"), "{held}");
+    File::create(&go).unwrap();
+    let merged = run.until("the first task is merged", |event| event["type"] == "task-merged");
+    let tree = stage.root.join(".worktrees").join(merged["run"].as_str().unwrap()).join("a");
+    until("its workspace is put away", || !tree.exists());
+    fs::remove_file(filler).unwrap();
+    let ran = run.end();
+    ran.ends_with(0);
+    let words: Vec<String> = ran
+        .events()
+        .iter()
+        .map(|event| {
+            let about = event["task"].as_str().or(event["hold"].as_str()).unwrap_or("");
+            format!("{} {about}", event["type"].as_str().unwrap())
+        })
+        .collect();
+    let at = |word: &str| {
+        words.iter().position(|other| other == word).unwrap_or_else(|| panic!("{word}: {words:#?}"))
+    };
+    assert!(at("dispatch-freed disk") < at("attempt-started b"), "{words:#?}");
     stage.engine_leaves();
 }

@@ -77,6 +77,28 @@ fn an_agent_whose_end_is_the_first_that_is_heard_of_it_is_resumed() {
 }
 
 #[test]
+fn an_agent_that_could_not_be_started_begins_its_conversation_the_next_time() {
+    let mut story = Story::of(plan(&["a"], &[]), gadugi_core::RunSettings { setup: vec![], ..settings() });
+    story.opened();
+    story.prepared("a");
+    let session = story.task("a").session.clone().expect("a session");
+    // The shim runs, and finds no program.
+    story.started("a");
+    story.ends("a", ended(StepExit::NotStarted("no such program".into())));
+    assert_eq!(launched(&story.wakes()), [fresh(&session)]);
+    // One that had spoken before is still taken up.
+    story.started("a");
+    story.ends("a", spoken(gadugi_core::EndClass::Crashed, None));
+    let resumed = [StepKind::Agent { session, mode: SessionMode::Resume }];
+    assert_eq!(launched(&story.wakes()), resumed);
+    story.started("a");
+    story.ends("a", spoken(gadugi_core::EndClass::Overloaded, None));
+    story.wakes();
+    story.ends("a", ended(StepExit::NotStarted("no such program".into())));
+    assert_eq!(launched(&story.wakes()), resumed);
+}
+
+#[test]
 fn an_interrupted_run_leaves_its_slots_to_others() {
     let one = gadugi_core::RunSettings { max_parallel: Some(1), ..settings() };
     let mut story = Story::of(plan(&["a"], &[]), one.clone());

@@ -361,6 +361,7 @@ async fn make_room(
     left: Vec<Leftover>,
     merged_into: CommitId,
 ) {
+    let Ok(_turn) = world.making_room.try_lock() else { return };
     let merged: Vec<Leftover> = left.into_iter().filter(|leftover| leftover.merged).collect();
     for (path, because) in put_away(world, run, merged, merged_into).await {
         tracing::info!(run = %id, path, because, "kept for now");

@@ -105,6 +105,8 @@ pub(crate) struct World {
     environments: Mutex<HashMap<RunId, Variables>>,
     /// What the repository says about its workflow manager at a base.
     managers: Mutex<HashMap<CommitId, WorkflowManager>>,
+    /// Held by whoever puts workspaces away while their run goes on: one at a time is enough.
+    pub(crate) making_room: tokio::sync::Mutex<()>,
     /// Which block of ports each attempt has.
     ports: Mutex<BTreeMap<AttemptId, u16>>,
 }
@@ -132,6 +134,7 @@ impl World {
             running: Mutex::default(),
             environments: Mutex::default(),
             managers: Mutex::default(),
+            making_room: tokio::sync::Mutex::default(),
             ports: Mutex::default(),
         }
     }

@@ -249,7 +249,9 @@ fn measured(out: &mut Decision, state: &State, reading: &Reading) {
             if hold == Hold::Disk && holds && !before(hold) {
                 out.then(Effect::MakeRoom { run: run.id.clone() });
             }
-            out.hold(run, hold, holds, || reason);
+            // A run that names its slots begins as many whatever the processors do.
+            let applies = hold != Hold::Cpu || run.settings.max_parallel.is_none();
+            out.hold(run, hold, holds && applies, || reason);
         }
     }
 }

@@ -51,10 +51,9 @@ impl Slots {
         };
         let own = if run.plan.sequential_because.is_some() { 1 } else { own };
         let free = own.saturating_sub(held(run)).min(shared);
-        let named = run.settings.max_parallel.is_some();
         if run.holds.contains(&Hold::Disk) {
             0
-        } else if run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) && !named {
+        } else if run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) {
             // One at a time over all runs: never none for good.
             free.min(1_usize.saturating_sub(self.held))
         } else {

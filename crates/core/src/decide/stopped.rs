@@ -118,7 +118,8 @@ fn await_reset(out: &mut Decision, ended: &Ended<'_>, at: Option<Timestamp>, det
     let (run, tally) = (ended.found.run, ended.tally());
     // One that is past, or a second ahead, would be asked again and again.
     let soonest = ended.now + run.settings.retry.first;
-    let until = at.unwrap_or(ended.now + RESET_UNKNOWN).clamp(soonest, ended.now + RESET_AT_MOST);
+    // Not `clamp`, which panics where the first pause is configured to be longer than the longest wait.
+    let until = at.unwrap_or(ended.now + RESET_UNKNOWN).min(ended.now + RESET_AT_MOST).max(soonest);
     let agent = run.agent(ended.found.at);
     let unfinished = ended.state.runs.values();
     let unfinished =

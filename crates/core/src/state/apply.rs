@@ -5,8 +5,8 @@ use thiserror::Error;
 use super::index::Mark;
 use super::{Attempt, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState, TaskStatus};
 use crate::{
-    AttemptId, CommitId, EndClass, Event, Millis, RunId, SessionId, StepEnd, StepExit, StepId, StepKind,
-    StopCause, Tally, Timestamp,
+    AttemptId, CommitId, EndClass, Event, Millis, RunId, SessionId, SessionMode, StepEnd, StepExit, StepId,
+    StepKind, StopCause, Tally, Timestamp,
 };
 
 /// An event that cannot follow what is known. The log is damaged, or `decide` has a defect.
@@ -383,9 +383,9 @@ impl Attempt {
                 self.set_up = good;
                 *stage = Stage::Ready;
             }
-            (StepKind::Agent { .. }, stage) => {
+            (StepKind::Agent { mode, .. }, stage) => {
                 *stage = if good { Stage::Collecting } else { Stage::Ready };
-                self.end_turn(end);
+                self.end_turn(mode, end);
             }
             (StepKind::Verify { commit }, Stage::Merging { at, .. }) => *at = MergeStage::Composed { commit },
             (StepKind::Verify { .. }, _) => return None,
@@ -394,7 +394,7 @@ impl Attempt {
     }
 
     /// What an agent's turn leaves behind beside its work.
-    fn end_turn(&mut self, end: &StepEnd) {
+    fn end_turn(&mut self, mode: SessionMode, end: &StepEnd) {
         self.spent.0 += end.wall.0;
         self.alone &= end.exit == StepExit::OutOfMemory;
         self.no_change = end.agent.as_ref().and_then(|agent| agent.no_change.clone());
@@ -404,7 +404,9 @@ impl Attempt {
             self.losses += 1;
         }
         self.spoken |= !matches!(end.exit, StepExit::NotStarted(_) | StepExit::NeverBegan | StepExit::Lost);
-        self.spoken &= !no_session;
+        // A shim that could not start the agent was there itself, and its start is on record.
+        let unsaid = mode == SessionMode::Fresh && matches!(end.exit, StepExit::NotStarted(_));
+        self.spoken &= !no_session && !unsaid;
     }
 
     fn apply_to_merge(&mut self, event: &Event) -> Option<()> {

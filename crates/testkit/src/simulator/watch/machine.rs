@@ -149,6 +149,7 @@ impl Watch {
     pub(in super::super) fn measured(&self, reading: &Reading) -> Checked {
         for run in self.runs.values().filter(|run| run.is_live()) {
             let needs = &run.settings.admission;
+            let named = run.settings.max_parallel.is_some();
             let held = |hold: Hold| run.holds.contains(&hold);
             let less = |have: Option<u64>, need: u64| have.is_some_and(|have| have < need);
             let stall = reading.memory_stall_percent.unwrap_or(0);
@@ -156,12 +157,12 @@ impl Watch {
             let peak = needs.min_memory_mib.max(self.machine.peak_mib);
             let lacking = [
                 (Hold::Memory, less(reading.available_mib, needs.min_memory_mib) || stall > 20),
-                (Hold::Cpu, busy > needs.max_cpu_percent),
+                (Hold::Cpu, busy > needs.max_cpu_percent && !named),
                 (Hold::Disk, less(reading.disk_free_mib, needs.min_disk_mib)),
             ];
             let plenty = [
                 (Hold::Memory, !less(reading.available_mib, peak + peak / 4 + 1) && stall <= 10),
-                (Hold::Cpu, busy + 10 <= needs.max_cpu_percent),
+                (Hold::Cpu, busy + 10 <= needs.max_cpu_percent || named),
                 (Hold::Disk, !less(reading.disk_free_mib, needs.min_disk_mib * 5 / 4 + 1)),
             ];
             for (hold, lacks) in lacking {
