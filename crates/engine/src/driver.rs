@@ -198,7 +198,8 @@ impl Driver {
             }
             match woken {
                 Woken::Asked(message) => {
-                    grace = None;
+                    // The engine's own look at the machine is no client.
+                    grace = grace.filter(|_| matches!(message, Asked::Seen(_)));
                     self.take_asked(&mut turn, message);
                 }
                 Woken::Heard(message) => self.take_heard(&mut turn, message),
