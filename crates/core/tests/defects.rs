@@ -88,12 +88,10 @@ fn an_agent_that_could_not_be_started_begins_its_conversation_the_next_time() {
     assert_eq!(launched(&story.wakes()), [fresh(&session)]);
     // One that had spoken before is still taken up.
     story.started("a");
-    story.ends("a", spoken(gadugi_core::EndClass::Crashed, None));
+    story.ends("a", spoken(gadugi_core::EndClass::Overloaded, None));
     let resumed = [StepKind::Agent { session, mode: SessionMode::Resume }];
     assert_eq!(launched(&story.wakes()), resumed);
     story.started("a");
-    story.ends("a", spoken(gadugi_core::EndClass::Overloaded, None));
-    story.wakes();
     story.ends("a", ended(StepExit::NotStarted("no such program".into())));
     assert_eq!(launched(&story.wakes()), resumed);
 }
