@@ -19,7 +19,8 @@ impl Driver {
     /// room that its state does.
     pub(super) fn load(&mut self, run: &RunId) -> Result<(), Failure> {
         let damaged = |detail: String| failure("store", format!("the record of {run} is damaged: {detail}"));
-        let (mut state, mut at) = (gadugi_core::State::default(), 0);
+        let learnt = self.state.learnt.clone();
+        let (mut state, mut at) = (gadugi_core::State { learnt, ..Default::default() }, 0);
         loop {
             let page = self.store.events_after(Some(run), at, PAGE).map_err(|error| match error {
                 StoreError::BadRow(bad) => damaged(format!("event {}: {}", bad.seq, bad.detail)),
@@ -35,6 +36,8 @@ impl Driver {
             return Err(failure("unknown-run", format!("there is no run {run}")));
         }
         self.state.runs.extend(state.runs);
+        // An engine that has just begun has seen no attempt itself.
+        self.state.learnt = state.learnt;
         Ok(())
     }
 
