@@ -40,7 +40,8 @@ pub enum Effect {
         budget: Option<u64>,
     },
     /// After a restart: find the step that was intended or running, and follow it; start nothing.
-    /// It reports the start (known or not) and the end; a step of which there is no trace ends as [`crate::StepExit::Lost`].
+    /// It reports the start (known or not) and the end; a step of which there is no trace ends as
+    /// [`crate::StepExit::NeverBegan`].
     AdoptStep {
         /// The step.
         step: StepId,
