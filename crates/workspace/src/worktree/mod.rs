@@ -13,9 +13,10 @@ mod list;
 mod outside;
 mod remove;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -142,6 +143,15 @@ impl Tree {
     }
 }
 
+/// Whether git takes the name of a worktree for its folder of administration as it is, but for a number behind it.
+fn is_plain(name: &OsStr) -> bool {
+    name.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn begins_with(git_dir: &Path, name: &OsStr) -> bool {
+    git_dir.file_name().is_some_and(|found| found.as_bytes().starts_with(name.as_bytes()))
+}
+
 /// Where the `.git` of the worktree is whose folder of administration this is.
 fn pointer_of(git_dir: &Path) -> Option<PathBuf> {
     let pointer = fs::read(git_dir.join("gitdir")).ok()?;
@@ -172,8 +182,13 @@ impl Repository {
         if let Some(tree) = tree_of(self.common_dir().join("worktrees").join(name)).filter(is_it) {
             return Ok(Some(tree));
         }
+        let named_so = !wanted.exists() && is_plain(name);
         for git_dir in self.registered()? {
             let git_dir = git_dir?;
+            // One that was moved here is here; else it begins with that name, and no other has to be opened.
+            if named_so && !begins_with(&git_dir, name) {
+                continue;
+            }
             // Git writes paths without symlinks: of another name is another worktree, and is looked at no further.
             if pointer_of(&git_dir).and_then(|pointer| Some(pointer.parent()?.file_name()? == name))
                 != Some(true)
