@@ -142,6 +142,24 @@ fn cancel_confirms_when_tasks_are_over_and_their_processes_gone() {
 }
 
 #[test]
+fn who_cancels_twice_need_not_wait_for_the_grace() {
+    let stage = quick();
+    stage.write("gadugi.toml", "[run]\ngrace = \"10m\"\n");
+    stage.prompt("ant", "", STUBBORN);
+    stage.commit("prompts");
+    let mut run = stage.start_run(&[]);
+    until("its descent is there", || processes_of(&stage, "ant").len() >= 4);
+    let first = stage.spawn(&["cancel", "ant"]);
+    run.until_type("stop-requested");
+    let second = stage.gadugi(&["cancel", "ant"]);
+    let left = stage.attempt_processes();
+    assert!(second.ends_with(0).stdout.contains("1 task cancelled (ant)"), "{second:?}");
+    assert_eq!(left, [] as [i32; 0]);
+    assert!(stage.finish(first).ends_with(0).stdout.contains("1 task cancelled (ant)"));
+    run.end().ends_with(1);
+}
+
+#[test]
 fn a_run_and_what_waits_can_be_cancelled() {
     let stage = quick();
     slow(&stage, "now", "priority: 9");

@@ -218,12 +218,15 @@ fn doing(view: &RunView, task: &TaskView, now: Timestamp) -> String {
     if let Some(quiet) = task.suspected_ms {
         return format!("no sign of life for {}", format_duration(Millis(quiet)));
     }
+    if task.held && matches!(task.state.as_str(), "suspended" | "waiting") {
+        return format!("paused (gadugi resume {})", task.id);
+    }
     if task.state == "suspended" || task.resumes_at.is_some() {
         let colon = if task.detail.is_empty() { "" } else { ": " };
         return format!("{}{colon}{}", again(view, task, now), task.detail);
     }
     if task.state == "waiting" {
-        return waits(view, task, now);
+        return waits(view, now);
     }
     let phase = task.phase.and_then(Phase::from_number);
     let phase = phase.map(|phase| format!("{} {}", phase.number(), phase.title()));
@@ -234,24 +237,21 @@ fn doing(view: &RunView, task: &TaskView, now: Timestamp) -> String {
 /// When a task that was stopped is taken up again.
 fn again(view: &RunView, task: &TaskView, now: Timestamp) -> String {
     match task.resumes_at.filter(|at| *at > now) {
-        _ if task.held => format!("paused (gadugi resume {})", task.id),
-        _ if view.status == "paused" => "with the run".to_owned(),
+        _ if view.status == "paused" => "again when the run goes on".to_owned(),
         Some(at) => format!("again {}", when(at, now)),
         None => "again as soon as it can".to_owned(),
     }
 }
 
 /// What a task that waits for no other waits for.
-fn waits(view: &RunView, task: &TaskView, now: Timestamp) -> String {
+fn waits(view: &RunView, now: Timestamp) -> String {
     let lifted = view.limited.values().filter(|until| **until > now).max();
     let running = view.tasks.iter().filter(|task| task.pid.is_some()).count();
     match lifted {
-        _ if task.held => format!("paused (gadugi resume {})", task.id),
         _ if view.status == "paused" => "waits for the run to go on".to_owned(),
+        _ if running >= view.slots as usize => "waits for a slot".to_owned(),
         _ if !view.holds.is_empty() => format!("held back by {}", view.holds.join(", ")),
-        Some(lifted) if running < view.slots as usize => {
-            format!("waits for the limit to be lifted {}", when(*lifted, now))
-        }
-        _ => "waits for a slot".to_owned(),
+        Some(lifted) => format!("waits for the limit to be lifted {}", when(*lifted, now)),
+        None => "waits for a slot".to_owned(),
     }
 }

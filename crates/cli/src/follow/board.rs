@@ -132,6 +132,11 @@ impl Board {
         self.rows.get(*self.index.get(task)?)?.step.as_ref()
     }
 
+    /// Whether somebody paused that task or the run.
+    pub(crate) fn is_paused(&self, task: &TaskId) -> bool {
+        self.paused || self.index.get(task).is_some_and(|at| self.rows[*at].held)
+    }
+
     /// What all tasks used.
     pub(crate) fn usage(&self) -> Usage {
         self.rows.iter().fold(Usage::default(), |mut sum, row| {

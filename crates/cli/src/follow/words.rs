@@ -97,7 +97,12 @@ fn of_attempt(event: &Event, at: Timestamp, board: &Board) -> Option<(Level, Str
             (Verbose, format!("step {} runs (shim pid {})", step.step, process.pid))
         }
         Event::PhaseReached { phase, .. } => (Normal, format!("phase {} {}", phase.number(), phase.title())),
-        Event::StopRequested { cause, .. } => (Important, format!("being stopped: {}", stop_words(*cause))),
+        Event::StopRequested { cause, .. } => {
+            // What a person paused or interrupted was said to be so already.
+            let asked = matches!(cause, StopCause::Held | StopCause::Interrupt);
+            let level = if asked { Verbose } else { Important };
+            (level, format!("being stopped: {}", stop_words(*cause)))
+        }
         Event::StepEnded { step, end } => {
             let kind = board.step_kind(&step.attempt.task).map_or("step", StepKind::word);
             step_ended(kind, end)
@@ -116,7 +121,8 @@ fn of_attempt(event: &Event, at: Timestamp, board: &Board) -> Option<(Level, Str
         Event::AttemptSuspended { because, until, alone, .. } => {
             let alone = if *alone { ", with nothing beside it" } else { "" };
             let when = until.map_or_else(String::new, |until| format!(" {}", when(until, at)));
-            (Important, format!("to be taken up again{when}{alone}: {}", text::fit(because, LONGEST)))
+            let level = if board.is_paused(event.task()?) { Verbose } else { Important };
+            (level, format!("to be taken up again{when}{alone}: {}", text::fit(because, LONGEST)))
         }
         Event::StepSuspected { quiet, .. } => {
             (Important, format!("has given no sign of life for {}", format_duration(*quiet)))
