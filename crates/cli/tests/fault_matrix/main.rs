@@ -175,7 +175,8 @@ fn whenever_the_engine_dies_the_run_ends_as_if_nothing_had_happened() {
             let new = tried.insert(point.to_owned());
             let chosen = match (&soak, new) {
                 (Some(_), _) => occurrences,
-                (None, true) => vec![occurrences[occurrences.len() / 2]],
+                // The first comes in any order of things.
+                (None, true) => vec![occurrences[0]],
                 (None, false) => continue,
             };
             moments.extend(chosen.into_iter().map(|occurrence| Moment {
