@@ -86,7 +86,8 @@ impl Watch {
                 let active = run.tasks[&task].active.as_ref();
                 let longest = active.filter(|active| active.limit.is_none());
                 let longest = longest.and_then(|active| active.faults.longest_pause(&run.settings.retry));
-                if let Some(longest) = longest {
+                // The first pause says nothing of how they grow.
+                if let Some(longest) = longest.filter(|longest| *longest > run.settings.retry.first) {
                     self.pauses.0 += until.since(world.now).0;
                     self.pauses.1 += longest.0;
                 }

@@ -161,8 +161,13 @@ impl World {
         if fate == Fate::NotStarted {
             let end = ends::plain(StepExit::NotStarted("no such program".into()));
             step.end = Some(end.clone());
+            let started = Report::StepStarted { step: id.clone(), process: step.process.clone() };
             self.steps.insert(at, step);
-            return Ok(vec![(1, After::Report(Report::StepEnded { step: id.clone(), end }))]);
+            // Sometimes there was a shim at least.
+            let shim = dice.chance(about.key.also(What::Begins).and(1), 300);
+            let started = shim.then_some((1, After::Report(started)));
+            let ended = After::Report(Report::StepEnded { step: id.clone(), end });
+            return Ok(started.into_iter().chain([(2, ended)]).collect());
         }
         self.begin_conversation(about.kind)?;
         let started = Report::StepStarted { step: id.clone(), process: step.process.clone() };

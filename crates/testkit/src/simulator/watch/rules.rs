@@ -269,8 +269,9 @@ impl Run {
         ensure(holds, || format!("t{id} ends as {outcome} {verdict:?} and that is not what happened"))
     }
 
+    /// What is only set aside may come back.
     fn is_spent(&self) -> bool {
-        self.left().is_some_and(|left| left < NOT_WORTH_IT)
+        self.reserved == 0 && self.left().is_some_and(|left| left < NOT_WORTH_IT)
     }
 
     /// Something failed that is not tried again, or was tried often enough.

@@ -280,7 +280,9 @@ impl Active {
         if step.is_agent() {
             let lost = end.agent.as_ref().is_some_and(|agent| agent.class == EndClass::NoSession);
             let began = !matches!(end.exit, StepExit::NotStarted(_) | StepExit::Lost);
-            self.spoken = !lost && (self.spoken || began);
+            // A shim that could not start its agent was there itself: nobody has spoken.
+            let unsaid = step.is_fresh() && matches!(end.exit, StepExit::NotStarted(_));
+            self.spoken = !lost && !unsaid && (self.spoken || began);
         }
         self.last_exit = Some(end.exit.clone());
         self.ended_by = self.stopping;
@@ -322,6 +324,10 @@ impl Step {
             quiet: Millis(0),
             after_result: false,
         }
+    }
+
+    fn is_fresh(&self) -> bool {
+        matches!(self.kind, StepKind::Agent { mode: SessionMode::Fresh, .. })
     }
 
     pub(super) fn is_agent(&self) -> bool {
