@@ -97,6 +97,9 @@ fn failures(out: &mut String, view: &RunView) {
         for command in ways_out(task, view) {
             let _ = writeln!(out, "      {command}");
         }
+        for reference in &task.salvage {
+            let _ = writeln!(out, "      git diff {reference}^ {reference}    # what it left uncommitted");
+        }
     }
 }
 
