@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gadugi_core::{AttemptId, RunId, TaskId};
-use gadugi_workspace::{BranchRemoval, Removal, Repository, Salvaged, Salvaging, WorktreeInfo, attempt_at};
+use gadugi_workspace::{
+    BranchRemoval, OwnBranch, Removal, Repository, Salvaged, Salvaging, WorktreeInfo, attempt_at,
+};
 
 use super::processes::{self, Marked, marked};
 use super::{blocking, task_of, view};
@@ -17,19 +19,25 @@ use crate::protocol::{Failure, Reply, RunView, TaskView, WorktreeLine};
 #[derive(Clone, Debug)]
 struct Records {
     runs: Vec<RunView>,
+    /// Runs whose record is damaged. Nobody knows whether they are over or what is theirs: whatever could be stays.
+    unreadable: Vec<RunId>,
     /// Where worktrees lie, or lay.
     dirs: BTreeSet<PathBuf>,
 }
 
 impl Records {
     async fn read(inside: &Inside) -> Result<Self, Failure> {
-        let mut runs = Vec::new();
+        let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
         for line in ask(inside, Asked::Runs).await? {
-            runs.push(*view(inside, &line.run).await?);
+            match view(inside, &line.run).await {
+                Ok(run) => runs.push(*run),
+                Err(damaged) if damaged.code == "store" => unreadable.push(line.run),
+                Err(failure) => return Err(failure),
+            }
         }
         let default = inside.world.repository.root().join(".worktrees");
         let dirs = runs.iter().map(|run| run.worktree_dir.clone()).chain([default]).collect();
-        Ok(Self { runs, dirs })
+        Ok(Self { runs, unreadable, dirs })
     }
 
     /// The run and the task that a worktree was made for.
@@ -38,15 +46,24 @@ impl Records {
     }
 
     fn is_live(&self, run: &str) -> bool {
-        self.runs.iter().any(|known| known.run.as_str() == run && known.finished_at.is_none())
+        self.is_unreadable(run)
+            || self.runs.iter().any(|known| known.run.as_str() == run && known.finished_at.is_none())
     }
 
     fn knows(&self, run: &str) -> bool {
-        self.runs.iter().any(|known| known.run.as_str() == run)
+        self.is_unreadable(run) || self.runs.iter().any(|known| known.run.as_str() == run)
+    }
+
+    fn is_unreadable(&self, run: &str) -> bool {
+        self.unreadable.iter().any(|known| known.as_str() == run)
     }
 
     /// Whether a path is in the folder of a run that is not over.
     fn lies_in_live(&self, path: &Path) -> bool {
+        let within = |run: &RunId| self.dirs.iter().any(|dir| path.starts_with(dir.join(run.as_str())));
+        if self.unreadable.iter().any(within) {
+            return true;
+        }
         let live = self.runs.iter().filter(|run| run.finished_at.is_none());
         live.into_iter().any(|run| {
             path.starts_with(run.worktree_dir.join(run.run.as_str()))
@@ -73,11 +90,13 @@ impl Records {
         ))
     }
 
-    /// Whether a branch is one of a run on record.
+    /// Whether a branch is one of a run on record, or could be.
     fn has_branch(&self, branch: &str) -> bool {
-        self.runs
-            .iter()
-            .any(|run| run.branch == branch || run.tasks.iter().any(|task| is_branch_of(task, branch)))
+        !self.unreadable.is_empty()
+            || self
+                .runs
+                .iter()
+                .any(|run| run.branch == branch || run.tasks.iter().any(|task| is_branch_of(task, branch)))
     }
 }
 
@@ -91,18 +110,38 @@ fn is_branch_of(task: &TaskView, branch: &str) -> bool {
 
 /// The worktrees that are gadugi's, whose they are, and what else of dead runs lies about.
 pub(crate) async fn worktrees(inside: &Inside, repair: bool) -> Result<Reply, Failure> {
+    let repaired = if repair { mend(inside).await? } else { Vec::new() };
     let records = Records::read(inside).await?;
-    let looked = records.clone();
-    let (worktrees, repaired) = blocking(inside, move |git| {
-        let mut repaired = Vec::new();
-        if repair {
-            mend(git, &looked, &mut repaired);
-        }
-        list(git, &looked).map(|lines| (lines, repaired))
-    })
-    .await?
-    .map_err(|error| failure("git", error.to_string()))?;
+    let worktrees = blocking(inside, move |git| list(git, &records)).await?;
+    let worktrees = worktrees.map_err(|error| failure("git", error.to_string()))?;
     Ok(Reply::Worktrees { worktrees, repaired })
+}
+
+/// Mends what dead runs left. What is there is looked at before the records are: a run that begins meanwhile is on record
+/// before anything of it is there, and so is never taken for a dead one.
+async fn mend(inside: &Inside) -> Result<Vec<String>, Failure> {
+    let processes = blocking(inside, |_| marked()).await?;
+    let records = Records::read(inside).await?;
+    let mut said = blocking(inside, move |git| {
+        let mut said = Vec::new();
+        mend_remains(git, &records, processes, &mut said);
+        said
+    })
+    .await?;
+    let found = blocking(inside, |git| Ok((git.worktrees()?, git.own_branches()?))).await?;
+    let (worktrees, branches) =
+        found.map_err(|error: gadugi_workspace::Error| failure("git", error.to_string()))?;
+    let records = Records::read(inside).await?;
+    let orphans = blocking(inside, move |git| {
+        let mut said = Vec::new();
+        for info in worktrees.iter().filter(|info| info.ours) {
+            mend_orphan(git, &records, info, &mut said);
+        }
+        mend_branches(git, &records, branches, &mut said);
+        said
+    });
+    said.extend(orphans.await?);
+    Ok(said)
 }
 
 fn list(git: &Repository, records: &Records) -> gadugi_workspace::Result<Vec<WorktreeLine>> {
@@ -138,7 +177,7 @@ fn list(git: &Repository, records: &Records) -> gadugi_workspace::Result<Vec<Wor
             lines.push(line(lock.path, "lock", format!("{minutes} min old, and no git works here")));
         }
     }
-    for process in left_over(records) {
+    for process in left_over(records, marked()) {
         let detail = format!("pid {}: {}", process.pid, process.command);
         lines.push(WorktreeLine {
             task: task_named(&process.attempt),
@@ -206,19 +245,19 @@ fn task_named(attempt: &str) -> Option<(RunId, TaskId)> {
 }
 
 /// Processes of this repository's runs that are over or unknown.
-fn left_over(records: &Records) -> Vec<Marked> {
+fn left_over(records: &Records, marked: Vec<Marked>) -> Vec<Marked> {
     let ours = |process: &Marked| {
         let run = process.attempt.split('/').next().unwrap_or_default();
         let here = records.knows(run) || records.dirs.iter().any(|dir| process.worktree.starts_with(dir));
         here && !records.is_live(run) && process.pid != std::process::id()
     };
-    marked().into_iter().filter(ours).collect()
+    marked.into_iter().filter(ours).collect()
 }
 
 /// Mends one thing after the other; what cannot be mended is said and stops nothing.
-fn mend(git: &Repository, records: &Records, said: &mut Vec<String>) {
-    // Before anything is looked at: whoever still writes would write behind its back.
-    mend_processes(records, said);
+fn mend_remains(git: &Repository, records: &Records, marked: Vec<Marked>, said: &mut Vec<String>) {
+    // Before anything is stored: whoever still writes would write behind its back.
+    mend_processes(records, marked, said);
     for lock in git.locks() {
         let live = lock.worktree.as_deref().is_some_and(|path| records.lies_in_live(path));
         if lock.stale && !live && matches!(git.remove_stale_lock(&lock.path), Ok(true)) {
@@ -245,15 +284,6 @@ fn mend(git: &Repository, records: &Records, said: &mut Vec<String>) {
             }
         }
     }
-    match git.worktrees() {
-        Ok(infos) => {
-            for info in infos.iter().filter(|info| info.ours) {
-                mend_orphan(git, records, info, said);
-            }
-        }
-        Err(error) => said.push(not_mended(git.root(), &error.to_string())),
-    }
-    mend_branches(git, records, said);
 }
 
 fn not_mended(path: &Path, why: &str) -> String {
@@ -273,8 +303,8 @@ fn saved_words(path: &Path, salvaged: gadugi_workspace::Result<Salvaging>) -> Op
     }
 }
 
-fn mend_processes(records: &Records, said: &mut Vec<String>) {
-    let left = left_over(records);
+fn mend_processes(records: &Records, marked: Vec<Marked>, said: &mut Vec<String>) {
+    let left = left_over(records, marked);
     let ended = processes::end(&left);
     if ended > 0 {
         let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
@@ -303,8 +333,8 @@ fn mend_orphan(git: &Repository, records: &Records, info: &WorktreeInfo, said: &
     });
 }
 
-fn mend_branches(git: &Repository, records: &Records, said: &mut Vec<String>) {
-    for own in git.own_branches().unwrap_or_default() {
+fn mend_branches(git: &Repository, records: &Records, found: Vec<OwnBranch>, said: &mut Vec<String>) {
+    for own in found {
         let integrates = own.branch.strip_prefix("gadugi/").is_some_and(|run| records.knows(run));
         if integrates || own.checked_out || records.has_branch(&own.branch) {
             continue;
