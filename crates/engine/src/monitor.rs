@@ -9,9 +9,9 @@ use gadugi_store::monitoring::{self, Due, MonitoringWriter, ResourceSample, Snap
 
 use crate::view::{Live, report_json};
 
-/// After a write it rests for so many times as long as that took, so that it never takes more than a fiftieth of one
+/// After a write it rests for so many times as long as that took, so that it never takes more than a hundredth of one
 /// processor: thousands of tasks are megabytes of JSON.
-const RESTS: u32 = 49;
+const RESTS: u32 = 99;
 
 /// Writes the monitoring files when it is time.
 #[derive(Debug)]
