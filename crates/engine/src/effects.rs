@@ -378,6 +378,8 @@ async fn tidy(
     left: Vec<Leftover>,
     merged_into: CommitId,
 ) -> Vec<(String, String)> {
+    // Whoever still makes room is at the same workspaces: one that is half removed would be told as kept.
+    drop(world.making_room.lock().await);
     let mut kept = put_away(world, run, left, merged_into).await;
     let composed = world.composed_path(id, &run.settings);
     if composed.exists() {
