@@ -98,7 +98,7 @@ impl Summary {
     /// What is odd about them, in one line.
     pub fn check(&self) -> Result<(), String> {
         /// So long that chance alone takes none of that many pauses that far from half.
-        const ENOUGH: u64 = 10_000_000;
+        const ENOUGH: u64 = 5_000_000;
         let (paused, most) = self.pauses;
         let share = paused as f64 / most.max(1) as f64;
         if most > ENOUGH && !(0.45..0.55).contains(&share) {
