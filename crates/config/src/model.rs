@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, KindChoice, Length, Parallel, Percent, Pids, Program, ShellCommand, ShellCommands,
-    Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, Url, UvChoice, Word,
+    HomeChoice, HostPorts, KindChoice, Lease, Length, Parallel, Percent, Pids, Program, ShellCommand,
+    ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, Url, UvChoice, Word,
 };
 
 /// The whole file.
@@ -77,7 +77,7 @@ pub struct RunSection {
     /// Between asking a step to end and ending it.
     pub grace: Option<Length>,
     /// How long a step outlives an engine that does not come back.
-    pub lease: Option<Length>,
+    pub lease: Option<Lease>,
 }
 
 /// `[retry]`

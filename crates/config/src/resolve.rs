@@ -14,8 +14,8 @@ use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, Length, Percent, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts,
-    Tries, Turns, UvChoice,
+    HomeChoice, HostPorts, Lease, Length, Percent, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout,
+    Texts, Tries, Turns, UvChoice,
 };
 use layers::{Key, Layers};
 
@@ -231,7 +231,7 @@ fn run_section(
     let keep = flags.keep.then_some("true");
     settings.keep = layers.pick_or(key, keep, Switch(defaults.keep), |f| &f.run.keep)?.0;
     settings.grace = layers.or(Key::file("run.grace"), Length(defaults.grace), |f| &f.run.grace)?.0;
-    settings.lease = layers.or(Key::file("run.lease"), Length(defaults.lease), |f| &f.run.lease)?.0;
+    settings.lease = layers.or(Key::file("run.lease"), Lease(defaults.lease), |f| &f.run.lease)?.0;
     Ok(settings)
 }
 

@@ -56,8 +56,10 @@ impl Learnt {
         }
         let (peak, cpu) = (end.peak_mib, end.cpu_ms.saturating_mul(1000) / end.wall.0);
         let known = self.0.entry((agent.clone(), kind.word())).or_default();
-        known.peak_mib = peak.max((3 * known.peak_mib + peak) / 4);
-        known.cpu_permille = cpu.max((3 * known.cpu_permille + cpu) / 4);
+        // A damaged record may say anything.
+        let settle = |known: u64, new: u64| new.max(known.saturating_mul(3).saturating_add(new) / 4);
+        known.peak_mib = settle(known.peak_mib, peak);
+        known.cpu_permille = settle(known.cpu_permille, cpu);
     }
 
     /// What is known of that agent at that kind of task; else the most that it was seen to take at any.
@@ -143,7 +145,7 @@ pub(crate) fn holds(
             stalled || short(Hold::Memory, reading.available_mib, memory_need),
             match reading.memory_stall_percent {
                 Some(percent) if stalled => format!("{percent} % of the time something waits for memory"),
-                _ => format!("{} MiB of memory available", mib(reading.available_mib)),
+                _ => format!("{} MiB of memory available, {memory_need} needed", mib(reading.available_mib)),
             },
         ),
         (
@@ -154,7 +156,7 @@ pub(crate) fn holds(
         (
             Hold::Disk,
             short(Hold::Disk, reading.disk_free_mib, settings.min_disk_mib),
-            format!("{} MiB left on the disk", mib(reading.disk_free_mib)),
+            format!("{} MiB left on the disk, {} needed", mib(reading.disk_free_mib), settings.min_disk_mib),
         ),
     ]
 }

@@ -58,9 +58,14 @@ fn makes_room(decision: &Decision) -> usize {
 fn each_hold_begins_at_its_threshold_and_ends_with_a_margin() {
     type Look = fn(u64) -> Reading;
     let cases: [(Hold, Look, [u64; 4], &str); 3] = [
-        (Hold::Memory, short_of_memory, [1024, 1023, 1279, 1280], "1023 MiB of memory available"),
+        (
+            Hold::Memory,
+            short_of_memory,
+            [1024, 1023, 1279, 1280],
+            "1023 MiB of memory available, 1024 needed",
+        ),
         (Hold::Cpu, |percent| busy(percent as u32), [90, 91, 81, 80], "processors are 91 % busy"),
-        (Hold::Disk, full, [512, 511, 639, 640], "511 MiB left on the disk"),
+        (Hold::Disk, full, [512, 511, 639, 640], "511 MiB left on the disk, 512 needed"),
     ];
     for (hold, look, [well, short, not_yet, again], reason) in cases {
         let mut story = five(None);
@@ -324,7 +329,7 @@ fn what_attempts_were_seen_to_take_is_asked_for() {
     story.all_start();
     story.ends("a", StepEnd { peak_mib: 3072, cpu_ms: 100, ..done() });
     assert_eq!(holds(&reads(&mut story, short_of_memory(3072))), []);
-    let reason = "3071 MiB of memory available".to_owned();
+    let reason = "3071 MiB of memory available, 3072 needed".to_owned();
     assert_eq!(holds(&reads(&mut story, short_of_memory(3071))), [(Hold::Memory, reason)]);
     assert_eq!(
         story.state.learnt.of(&"claude".to_owned(), gadugi_core::Kind::Feature).map(|seen| seen.peak_mib),

@@ -76,24 +76,29 @@ fn an_agent_whose_end_is_the_first_that_is_heard_of_it_is_resumed() {
     assert_eq!(resumed, [StepKind::Agent { session, mode: SessionMode::Resume }]);
 }
 
+/// What is launched after that end and the pause behind it, which may be so short that it is over at once.
+fn launched_after(story: &mut Story, end: gadugi_core::StepEnd) -> Vec<StepKind> {
+    let mut kinds = launched(&story.ends("a", end));
+    kinds.extend(launched(&story.later(gadugi_core::Millis::seconds(60))));
+    kinds
+}
+
 #[test]
 fn an_agent_that_could_not_be_started_begins_its_conversation_the_next_time() {
     let mut story = Story::of(plan(&["a"], &[]), gadugi_core::RunSettings { setup: vec![], ..settings() });
     story.opened();
     story.prepared("a");
     let session = story.task("a").session.clone().expect("a session");
+    let not_started = || ended(StepExit::NotStarted("no such program".into()));
     // The shim runs, and finds no program.
     story.started("a");
-    story.ends("a", ended(StepExit::NotStarted("no such program".into())));
-    assert_eq!(launched(&story.wakes()), [fresh(&session)]);
+    assert_eq!(launched_after(&mut story, not_started()), [fresh(&session)]);
     // One that had spoken before is still taken up.
     story.started("a");
-    story.ends("a", spoken(gadugi_core::EndClass::Overloaded, None));
     let resumed = [StepKind::Agent { session, mode: SessionMode::Resume }];
-    assert_eq!(launched(&story.wakes()), resumed);
+    assert_eq!(launched_after(&mut story, spoken(gadugi_core::EndClass::Overloaded, None)), resumed);
     story.started("a");
-    story.ends("a", ended(StepExit::NotStarted("no such program".into())));
-    assert_eq!(launched(&story.wakes()), resumed);
+    assert_eq!(launched_after(&mut story, not_started()), resumed);
 }
 
 #[test]

@@ -144,7 +144,9 @@ fn outcome(stage: &str, end: &StepEnd) -> String {
                 assert_eq!(*mode, SessionMode::Fresh);
                 return "again*".into();
             }
-            assert_eq!(*mode, SessionMode::Resume);
+            // The id of what never began is still to be begun.
+            let began = !matches!(end.exit, StepExit::NotStarted(_));
+            assert_eq!(*mode, if began { SessionMode::Resume } else { SessionMode::Fresh });
         }
         other => panic!("{stage}: {other:?}"),
     }

@@ -88,12 +88,12 @@ async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
             command(inside, run.clone(), Command::Interrupt { run, now }).await
         }
         Request::Resume { run, target, environment } => {
-            inside.world.set_environment(&run, environment);
-            command(inside, run.clone(), Command::Resume { run, target }).await
+            let wish = Command::Resume { run: run.clone(), target };
+            in_environment(inside, run, environment, wish).await
         }
         Request::Retry { run, target, with, environment } => {
-            inside.world.set_environment(&run, environment);
-            command(inside, run.clone(), Command::Retry { run, target, with }).await
+            let wish = Command::Retry { run: run.clone(), target, with };
+            in_environment(inside, run, environment, wish).await
         }
         Request::Export { run } => Ok(Reply::Export { run: ask(inside, |to| Asked::Export(run, to)).await? }),
         Request::Land { run, task, into } => services::land(inside, run, task, into).await,
@@ -123,6 +123,22 @@ pub(crate) async fn command(inside: &Inside, run: RunId, command: Command) -> Re
         CoreReply::Accepted { tasks } => Ok(Reply::Accepted { run, tasks }),
         CoreReply::Refused(refusal) => Err(refused(&refusal)),
     }
+}
+
+/// A wish whose steps see the environment of whoever wished it. It is there before the first can begin, and gone again
+/// where the wish was refused.
+async fn in_environment(
+    inside: &Inside,
+    run: RunId,
+    environment: Vec<(String, String)>,
+    wish: Command,
+) -> Result<Reply, Failure> {
+    let before = inside.world.set_environment(&run, environment);
+    let answer = command(inside, run.clone(), wish).await;
+    if answer.is_err() {
+        inside.world.restore_environment(&run, before);
+    }
+    answer
 }
 
 fn refused(refusal: &Refusal) -> Failure {

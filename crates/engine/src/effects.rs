@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::follow::follow;
 use crate::launch::{Launch, cwd, launch, not_started};
-use crate::room::with_room;
+use crate::room::{with_room, work_with_room};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
@@ -234,7 +234,7 @@ fn stop_step(world: &World, step: &StepId, force: StopForce) {
 async fn salvage(world: &Arc<World>, run: &RunContext, attempt: &AttemptId) -> Salvage {
     let path = world.workspace_path(attempt, &run.settings);
     let branch = branch_name(attempt, &run.settings);
-    let salvaged = with_room(world, || {
+    let salvaged = work_with_room(world, || {
         let (attempt, path, branch) = (attempt.clone(), path.clone(), branch.clone());
         git(world, move |git| git.salvage(&attempt, &path, &branch))
     });
@@ -259,7 +259,7 @@ async fn collect(
 ) -> Result<Collected, String> {
     let AttemptContext { workspace, branch, .. } = found.ok_or("its workspace is not on record")?;
     let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
-    let collection = with_room(world, || {
+    let collection = work_with_room(world, || {
         let (workspace, branch, base) = (workspace.clone(), branch.clone(), base.clone());
         let message = message.clone();
         git(world, move |git| git.collect(&workspace, &branch, &base, &message))
@@ -282,7 +282,7 @@ async fn compose(
     let attempt = AttemptId { run: id.clone(), task: task.clone(), attempt: 1 };
     let message = commit_message(run, &attempt, "merged by gadugi");
     let strategy = run.settings.merge;
-    let composed = with_room(world, || {
+    let composed = work_with_room(world, || {
         let (work, onto, message) = (work.clone(), onto.clone(), message.clone());
         let done = blocking(world, move |git| git.compose(&onto, &work, &message, strategy, None));
         async move {
@@ -301,7 +301,7 @@ async fn advance(
     from: CommitId,
     to: CommitId,
 ) -> Result<(), AdvanceFailure> {
-    let moved = with_room(world, || {
+    let moved = work_with_room(world, || {
         let (branch, from, to) = (branch.clone(), from.clone(), to.clone());
         let done = blocking(world, move |git| git.advance(&branch, &from, &to));
         async move {

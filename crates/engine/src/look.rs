@@ -25,6 +25,13 @@ pub fn slots() -> (u32, String) {
     Looker::new(Layout::new("/")).look(Vec::new()).machine.first_slots()
 }
 
+/// Percent of the time in which somebody waits for a processor (`/proc/pressure/cpu`) that is too much: more of it makes
+/// everybody slower and finishes nothing sooner.
+const WAITS: f64 = 60.0;
+
+/// A disk on which fewer files can be made than a small worktree has is full.
+const FILES: u64 = 10_000;
+
 /// Whoever looks: it keeps of each look what the next one needs.
 pub(crate) struct Looker {
     layout: Layout,
@@ -76,15 +83,23 @@ impl Looker {
         let mut disk_free_mib = None;
         for disk in &self.disks {
             reading = machine::read(&mut self.machine, disk);
-            disk_free_mib = disk_free_mib.into_iter().chain(reading.disk_mib).min();
+            let no_files = reading.inodes.is_some_and(|inodes| inodes < FILES);
+            let free = if no_files { Some(0) } else { reading.disk_mib };
+            disk_free_mib = disk_free_mib.into_iter().chain(free).min();
         }
+        let waits = match (reading.cpu_pressure, reading.load, reading.cpus) {
+            (Some(pressure), _, _) => pressure > WAITS,
+            // Where the kernel does not say how much is waited for: two that want to run for each processor.
+            (None, Some(load), Some(cpus)) => load > 2.0 * cpus,
+            _ => false,
+        };
         let percent = |value: f64| value.round().clamp(0.0, 100.0) as u32;
         Reading {
             // Whole ones: half a processor is one that is busy sooner.
             cpus: reading.cpus.map_or(1, |cpus| cpus.round().max(1.0) as u32),
             available_mib: reading.available_mib,
             agents_mib,
-            cpu_percent: reading.busy_percent.map(percent),
+            cpu_percent: if waits { Some(100) } else { reading.busy_percent.map(percent) },
             memory_stall_percent: reading.memory_pressure.map(percent),
             disk_free_mib,
         }

@@ -145,9 +145,12 @@ impl Signs {
         let gap = now.saturating_duration_since(self.looked).min(LONGEST_GAP);
         self.looked = now;
         self.quiet += gap;
+        let said = self.pulse != step.pulse.read();
         // All of them, so that each is up to date whatever the others say.
         let signs = [self.wrote(step, files), self.worked(now, step.cpu)];
-        if signs.contains(&true) || self.touched(now, step, files) {
+        // After its result an agent is to end: a server that it left running, however busy, does not keep it.
+        let over = self.pulse & Pulse::AFTER_RESULT != 0;
+        if said || !over && (signs.contains(&true) || self.touched(now, step, files)) {
             self.quiet = Duration::ZERO;
             self.workspace = None;
         }
@@ -173,8 +176,7 @@ impl Signs {
     fn touched(&mut self, now: Instant, step: &Running<'_>, files: &mut dyn Files) -> bool {
         let due =
             self.workspace.is_none_or(|(looked, _)| now.saturating_duration_since(looked) >= FILES_EVERY);
-        // What is left to do after the result is to end.
-        if self.pulse & Pulse::AFTER_RESULT != 0 || self.quiet < FILES_AFTER || !due {
+        if self.quiet < FILES_AFTER || !due {
             return false;
         }
         let seen = files.workspace(step.workspace);

@@ -8,6 +8,8 @@ use crate::world::World;
 
 /// A minute of trying again. Not for ever: what is being prepared cannot be cancelled meanwhile.
 const TRIES: u32 = 60;
+/// Work that is finished waits as the log does, until there is room: a day is for ever.
+const TRIES_FOR_WORK: u32 = 24 * 60 * 60;
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// How the words of a git that somebody killed (the kernel, for want of memory) begin, and how often it gets another try.
@@ -19,9 +21,24 @@ pub(crate) async fn with_room<T, F>(world: &World, work: impl Fn() -> F) -> Resu
 where
     F: Future<Output = Result<T, String>>,
 {
+    try_with_room(world, TRIES, work).await
+}
+
+/// The same for what an agent has finished: nothing is gained by giving it up.
+pub(crate) async fn work_with_room<T, F>(world: &World, work: impl Fn() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    try_with_room(world, TRIES_FOR_WORK, work).await
+}
+
+async fn try_with_room<T, F>(world: &World, tries: u32, work: impl Fn() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, String>>,
+{
     let root = world.repository.root();
     let mut killed = 0;
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         match work().await {
             Err(error) if error.contains(KILLED) && killed < KILLED_TRIES => {
                 tracing::warn!(%error, "git was killed; it is tried again");

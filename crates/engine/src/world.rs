@@ -152,9 +152,21 @@ impl World {
         self.tell(Heard::Report(report)).await;
     }
 
-    pub(crate) fn set_environment(&self, run: &RunId, environment: Vec<(String, String)>) {
+    /// Answers with what was there before.
+    pub(crate) fn set_environment(
+        &self,
+        run: &RunId,
+        environment: Vec<(String, String)>,
+    ) -> Option<Variables> {
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        lock(&self.environments).insert(run.clone(), Arc::new(environment));
+        lock(&self.environments).insert(run.clone(), Arc::new(environment))
+    }
+
+    pub(crate) fn restore_environment(&self, run: &RunId, before: Option<Variables>) {
+        match before {
+            Some(before) => lock(&self.environments).insert(run.clone(), before),
+            None => lock(&self.environments).remove(run),
+        };
     }
 
     /// The environment that the run was asked for with; after a restart, before anybody resumed it, the engine's own.

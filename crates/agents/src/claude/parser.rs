@@ -243,7 +243,9 @@ impl Parser {
     fn detail(&self, class: &EndClass, exit: &StepExit, stopped: bool, stderr: &str) -> String {
         let said = self.result.as_ref().map(|result| result.text.as_str()).filter(|text| !text.is_empty());
         let ended = exit.describe();
-        let last_line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        // The tail may hold the end of the stream, which is no words.
+        let is_words = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('{');
+        let last_line = stderr.lines().rev().find(is_words).unwrap_or_default();
         let words = said
             .or_else(|| Some(self.last_plain.as_str()).filter(|text| !text.is_empty()))
             .or_else(|| Some(last_line).filter(|text| !text.is_empty()))

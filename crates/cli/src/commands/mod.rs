@@ -25,11 +25,12 @@ mod targets;
 mod worktrees;
 
 use clap::Subcommand;
+use gadugi_sys::env;
 
 pub(crate) use runs::no_runs;
 
 use crate::args::Invocation;
-use crate::error::Done;
+use crate::error::{Done, Problem};
 
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
@@ -95,6 +96,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it changes what becomes of runs or of their work. (That `run` and `resume` are refused inside a task they say
+    /// themselves.)
+    fn steers(&self) -> bool {
+        match self {
+            Self::Worktrees(args) => args.mends(),
+            Self::Cancel(_) | Self::Pause(_) | Self::Retry(_) | Self::Land(_) | Self::Clean(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether what goes wrong is said as JSON.
     pub(crate) fn wants_json(&self) -> bool {
         match self {
@@ -112,6 +123,10 @@ impl Command {
 /// Does what was asked for.
 pub(crate) fn dispatch(invocation: Invocation) -> Done {
     let Invocation { global, command } = invocation;
+    if command.steers() && env::get(env::ATTEMPT).is_some() {
+        let message = "inside a task of gadugi this is refused: agents look at runs and do not steer them";
+        return Err(Problem::request("inside-attempt", message, None).into());
+    }
     match command {
         Command::Run(args) => run::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),

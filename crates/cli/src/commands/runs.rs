@@ -5,6 +5,7 @@ use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request, RunLine, RunView, TaskNotFound};
 
 use crate::error::{Problem, Stop};
+use crate::{output, text};
 
 /// How every run's id begins.
 const RUN_PREFIX: &str = "orchestration-";
@@ -31,9 +32,21 @@ pub(crate) async fn all(client: &mut Client) -> Result<Vec<RunLine>, Stop> {
 pub(crate) async fn unfinished(client: &mut Client) -> Result<Vec<Box<RunView>>, Stop> {
     let mut views = Vec::new();
     for line in all(client).await?.into_iter().filter(|line| line.finished_at.is_none()) {
-        views.push(status(client, Some(line.run.as_str())).await?);
+        views.extend(legible(status(client, Some(line.run.as_str())).await)?);
     }
     Ok(views)
+}
+
+/// One run whose record is damaged keeps nobody from the others: it is named and left out.
+fn legible(view: Result<Box<RunView>, Stop>) -> Result<Option<Box<RunView>>, Stop> {
+    match view {
+        Ok(view) => Ok(Some(view)),
+        Err(Stop::Problems(problems)) if problems.iter().all(|problem| problem.code == "store") => {
+            problems.iter().for_each(|problem| output::say(&text::line(&problem.message)));
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// The latest run that is not over and is as wanted.
@@ -57,7 +70,7 @@ pub(crate) async fn task(
     }
     let mut first: Option<TaskNotFound> = None;
     for line in all(client).await?.into_iter().take(LOOKED_THROUGH) {
-        let view = status(client, Some(line.run.as_str())).await?;
+        let Some(view) = legible(status(client, Some(line.run.as_str())).await)? else { continue };
         match view.find(wanted) {
             Ok(task) => {
                 let id = task.id.clone();

@@ -23,6 +23,13 @@ pub(crate) struct WorktreesArgs {
     pub(crate) json: bool,
 }
 
+impl WorktreesArgs {
+    /// Whether anything is to be changed.
+    pub(crate) fn mends(&self) -> bool {
+        self.repair || self.action == Action::Repair
+    }
+}
+
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Action {
@@ -43,7 +50,7 @@ pub(crate) fn run(global: &Global, args: &WorktreesArgs) -> Done {
     let place = Place::find(global)?;
     block_on(async {
         let mut client = place.engine().await?;
-        let repair = args.repair || args.action == Action::Repair;
+        let repair = args.mends();
         let (lines, repaired) = match client.ask(&Request::Worktrees { repair }).await? {
             Reply::Worktrees { worktrees, repaired } => (worktrees, repaired),
             other => return Err(Problem::unexpected(&other).into()),

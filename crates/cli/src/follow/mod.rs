@@ -269,8 +269,7 @@ impl<'a> Follower<'a> {
         self.face.say("the engine went away; starting another");
         let mut client = self.place.engine().await?;
         let status = client.ask(&Request::Status { run: Some(self.run.to_string()) }).await?;
-        let lost =
-            matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost"));
+        let lost = matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost") && view.paused_detail.is_empty());
         if lost && self.interrupts == 0 {
             client
                 .ask(&Request::Resume {

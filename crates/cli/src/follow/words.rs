@@ -189,7 +189,7 @@ pub(crate) fn finished(task: &TaskId, outcome: &Outcome, verdict: Option<Verdict
     let because = match outcome {
         Outcome::Skipped { because: SkipReason::Dependency(on) } => format!(" because {on} did not succeed"),
         Outcome::Skipped { because: SkipReason::Budget } => " because the budget was spent".to_owned(),
-        _ if detail.is_empty() => String::new(),
+        _ if detail.is_empty() || detail == outcome.word() => String::new(),
         _ => format!(": {}", text::fit(detail, LONGEST)),
     };
     format!("{} {task}: {outcome}{verdict}{because}", mark(outcome.word()))

@@ -195,6 +195,35 @@ impl Value for TaskTimeout {
     }
 }
 
+/// How long a step outlives an engine that does not come back. The engine renews its word every second, and may be held
+/// up for a while: with less than this, steps would end under an engine that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease(pub Millis);
+
+impl Lease {
+    const EXPECTED: &str = "a duration of at least 30s, with its unit, such as 10m";
+    const LEAST: Millis = Millis::seconds(30);
+}
+
+impl Value for Lease {
+    fn from_text(text: &str) -> Result<Self, Mismatch> {
+        let length = parse_duration_with_unit(text).ok().filter(|length| *length >= Self::LEAST);
+        length.map(Self).ok_or_else(|| Mismatch::text(Self::EXPECTED, text))
+    }
+
+    fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
+        Self::from_text(need_text(Self::EXPECTED, value)?)
+    }
+
+    fn show(&self) -> String {
+        Length(self.0).show()
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": "string" })
+    }
+}
+
 /// A length of time that needs its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length(pub Millis);
@@ -393,6 +422,7 @@ in_files!(
     KindChoice,
     AgentChoice,
     TaskTimeout,
+    Lease,
     Length,
     Dollars,
     Cpus,

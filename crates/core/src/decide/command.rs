@@ -273,7 +273,12 @@ fn restart(out: &mut Decision, state: &State) -> usize {
         };
         if lost {
             let (id, cause) = (run.id.clone(), PauseCause::EngineLost);
-            out.fact(Event::RunPaused { run: id, cause, detail: String::new() });
+            // A credential that was refused is not forgotten for it.
+            let detail = match &run.status {
+                RunStatus::Paused { detail, .. } => detail.clone(),
+                _ => String::new(),
+            };
+            out.fact(Event::RunPaused { run: id, cause, detail });
         }
         affected += run.active().count();
     }

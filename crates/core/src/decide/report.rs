@@ -333,7 +333,7 @@ impl StepExit {
             Self::NotStarted(why) => format!("could not be started: {why}"),
             Self::NeverBegan => "never begun, because the engine was away".into(),
             Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
-            Self::Lost => "lost: its process is gone and left no exit status".into(),
+            Self::Lost => "its process is gone and left no exit status".into(),
         }
     }
 }

@@ -149,13 +149,17 @@ fn files_that_moved_before_the_quiet_are_no_sign_in_it() {
 }
 
 #[test]
-fn after_the_result_only_words_and_work_count() {
+fn after_the_result_only_words_count() {
     let mut scene = Scene::new();
     scene.pulse.line(false);
     scene.pulse.line(true);
     scene.now += EVERY;
     assert_eq!(scene.look(), Quiet { length: Millis(0), after_result: true });
-    let longest = scene.go(minutes(5), |scene, _| scene.files += 1);
+    let longest = scene.go(minutes(5), |scene, _| {
+        scene.files += 1;
+        scene.output += 1;
+        scene.cpu_ms += 1000;
+    });
     assert_eq!((longest, scene.walks), (Millis::seconds(300), 0));
     // Another turn in the same process.
     scene.pulse.line(false);
