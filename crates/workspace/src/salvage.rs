@@ -22,7 +22,7 @@ use crate::door::Place;
 use crate::objects::Change;
 use crate::refs::Expect;
 use crate::repository::{Repository, worktree_place};
-use crate::worktree::Tree;
+use crate::worktree::{Tree, is_link};
 use crate::{Error, Result};
 use shot::Shot;
 
@@ -70,7 +70,8 @@ impl Repository {
         let reference = salvage_ref(attempt);
         let before = self.ref_tip(&reference)?;
         let tree = self.tree_at(path)?.filter(Tree::ours);
-        let there = path.is_dir();
+        // What a symlink in place of the worktree leads to is somebody else's.
+        let there = path.is_dir() && !is_link(path);
         let Some(source) = self.source(path, tree.as_ref(), branch, there)? else {
             return self.as_before(&reference, before, there);
         };

@@ -522,6 +522,33 @@ with_each_git! {
         assert!(two.path != moved.join(".worktrees/two"));
     }
 
+    fn a_symlink_in_place_of_a_worktree_leads_nobody_to_what_is_not_gadugis(fixture) {
+        let repository = fixture.repository();
+        let made = fixture.worktree("one");
+        let victim = fixture.root.parent().unwrap().join("victim");
+        fs::rename(&made.path, &victim).unwrap();
+        fs::remove_file(victim.join(".git")).unwrap();
+        write(&victim.join("secret.env"), "x");
+        std::os::unix::fs::symlink(&victim, &made.path).unwrap();
+        let whose = |path: &std::path::Path| Some(gadugi_workspace::attempt_at(path));
+        for _ in 0..2 {
+            let repaired = repository.repair(&fixture.root.join(".worktrees"), whose).unwrap();
+            assert_eq!((repaired.mended.len(), repaired.dropped.len(), repaired.failed.len()), (0, 0, 1), "{repaired:?}");
+            let attempt = support::attempt("one", 1);
+            let salvaged = repository.salvage(&attempt, &made.path, "feature/one").unwrap();
+            assert!(!matches!(salvaged, gadugi_workspace::Salvaging::Kept(_)), "{salvaged:?}");
+            let removal = repository.remove_worktree(&made.path, "feature/one", &fixture.head()).unwrap();
+            assert_eq!(kept(removal), KeptReason::PointerChanged);
+            assert!(victim.join("secret.env").exists() && !victim.join(".git").exists());
+            // Even where somebody had git itself follow the link.
+            fixture.git(["worktree", "repair"]);
+            let removal = repository.remove_worktree(&made.path, "feature/one", &fixture.head()).unwrap();
+            assert_eq!(kept(removal), KeptReason::PointerChanged);
+            assert!(victim.join("secret.env").exists());
+            let _ = fs::remove_file(victim.join(".git"));
+        }
+    }
+
     fn a_tree_for_tests_is_brought_to_exactly_one_commit(fixture) {
         let repository = fixture.repository();
         let first = fixture.head();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gadugi_core::{AttemptId, CommitId};
 
-use super::{Stage, Tree, canonical};
+use super::{Stage, Tree, canonical, is_link};
 use crate::door::Place;
 use crate::repository::Repository;
 use crate::{Result, Salvaged, Salvaging};
@@ -89,8 +89,14 @@ impl Repository {
     /// salvaged first. `dir`: the folder of worktrees, which may have moved along with the repository. `attempt` says whose
     /// a worktree is; none: somebody works with it, and it stays as it is.
     pub fn repair(&self, dir: &Path, attempt: impl Fn(&Path) -> Option<AttemptId>) -> Result<Repair> {
-        let mut repair = Repair { mended: self.repair_links(dir)?, ..Repair::default() };
-        for tree in self.trees()? {
+        let trees = self.trees()?;
+        let linked = trees.iter().filter(|tree| tree.ours()).map(Tree::path).filter(|path| is_link(path));
+        let why = "a symlink stands in its place; no link is mended while it does";
+        let failed: Vec<_> = linked.map(|path| (path.to_owned(), why.to_owned())).collect();
+        // Git would follow it, and make a worktree of what it leads to.
+        let mended = if failed.is_empty() { self.repair_links(dir)? } else { Vec::new() };
+        let mut repair = Repair { mended, failed, ..Repair::default() };
+        for tree in trees {
             let (Some(marker), Some(attempt)) = (tree.marker(), attempt(tree.path())) else { continue };
             if tree.path().exists() {
                 continue;
@@ -123,7 +129,10 @@ impl Repository {
     fn repair_links(&self, dir: &Path) -> Result<Vec<String>> {
         let _lock = self.worktree_lock()?;
         let mut moved = Vec::new();
-        let inside = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let inside = |dir: &Path| {
+            let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+            entries.filter(|path| !is_link(path))
+        };
         // `dir/<task>` and `dir/<run>/<task>`
         for folder in
             inside(dir).flat_map(|folder| inside(&folder).chain([folder.clone()]).collect::<Vec<_>>())

@@ -162,8 +162,8 @@ fn pointer_of(git_dir: &Path) -> Option<PathBuf> {
 /// process's half-made or half-removed one.
 fn tree_of(git_dir: PathBuf) -> Option<Tree> {
     let pointer = pointer_of(&git_dir)?;
-    let top = canonical(pointer.parent().unwrap_or(&pointer));
-    let place = if top.is_dir() {
+    let top = place_of(pointer.parent().unwrap_or(&pointer));
+    let place = if top.is_dir() && !is_link(&top) {
         worktree_place(&top, &git_dir)
     } else {
         Place { cwd: git_dir.clone(), git_dir: Some(git_dir.clone()), work_tree: None }
@@ -174,7 +174,7 @@ fn tree_of(git_dir: PathBuf) -> Option<Tree> {
 impl Repository {
     /// The linked worktree that is registered for this path.
     pub(crate) fn tree_at(&self, path: &Path) -> Result<Option<Tree>> {
-        let wanted = canonical(path);
+        let wanted = place_of(path);
         let is_it = |tree: &Tree| tree.path() == wanted;
         let Some(name) = wanted.file_name() else { return Ok(None) };
         // Git names the folder of administration as the worktree: where there are thousands, that is one look. One to
@@ -224,7 +224,7 @@ impl Repository {
     pub(crate) fn own_tree(&self, path: &Path) -> Result<Tree> {
         let missing = || Error::WorktreeMissing { path: path.to_owned() };
         let tree = self.tree_at(path)?.filter(Tree::ours).ok_or_else(missing)?;
-        if !tree.path().is_dir() {
+        if !tree.path().is_dir() || is_link(tree.path()) {
             let branch = tree.marker().map(|marker| marker.branch).unwrap_or_default();
             return Err(Error::WorktreeGone { path: path.to_owned(), branch });
         }
@@ -288,6 +288,19 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
         (Some(parent), Some(name)) => canonical(parent).join(name),
         _ => path.to_owned(),
     }
+}
+
+/// The same, but what stands at the very end is not followed: an agent may have put a symlink in place of its worktree, and
+/// what that leads to is somebody else's.
+fn place_of(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+pub(crate) fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
 }
 
 fn same_place(one: &Path, other: &Path) -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gadugi_core::CommitId;
 
-use super::{Marker, Stage, Tree};
+use super::{Marker, Stage, Tree, is_link};
 use crate::hidden::may_hide;
 use crate::repository::Repository;
 use crate::status::{Entry, State, operation};
@@ -108,6 +108,9 @@ impl Repository {
             return if empty { Ok(Removal::Removed) } else { kept(KeptReason::NotOurs) };
         };
         let Some(marker) = tree.marker() else { return kept(KeptReason::NotOurs) };
+        if is_link(tree.path()) {
+            return kept(KeptReason::PointerChanged);
+        }
         if tree.path().exists() && !tree.pointer_intact() && marker.stage != Stage::Removing {
             return kept(KeptReason::PointerChanged);
         }
