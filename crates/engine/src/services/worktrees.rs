@@ -312,9 +312,11 @@ fn mend_processes(records: &Records, marked: Vec<Marked>, said: &mut Vec<String>
     }
 }
 
-/// A worktree that no run on record made: salvaged, and removed where nothing is in it that the user's `HEAD` lacks.
+/// A worktree that no run on record made: salvaged, and removed where nothing is in it that the user's `HEAD` lacks. One
+/// that somebody has moved elsewhere is theirs, with the ignored files in it that nothing else holds.
 fn mend_orphan(git: &Repository, records: &Records, info: &WorktreeInfo, said: &mut Vec<String>) {
-    if records.owner(&info.path).is_some() || !info.path.exists() {
+    let here = records.dirs.iter().any(|dir| info.path.starts_with(dir));
+    if !here || records.owner(&info.path).is_some() || !info.path.exists() {
         return;
     }
     let Some(attempt) = records.dead_attempt(&info.path) else { return };
