@@ -122,7 +122,11 @@ async fn prepare(
     let request = WorktreeRequest { path, branch, base, include: run.settings.include.clone() };
     let made = with_room(world, || {
         let request = request.clone();
-        git(world, move |git| git.add_worktree(&request))
+        async {
+            // Whoever waits here blocks no thread that a merge could have.
+            let _turn = world.preparing.acquire().await;
+            git(world, move |git| git.add_worktree(&request)).await
+        }
     })
     .await?;
     let path = made.path.into_os_string().into_string();

@@ -11,7 +11,7 @@ use gadugi_core::{
 };
 use gadugi_exec::{LocalExecutor, Stopper};
 use gadugi_workspace::Repository;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::descriptors;
 use crate::layout::Layout;
@@ -97,6 +97,9 @@ pub(crate) struct World {
     pub(crate) program: PathBuf,
     pub(crate) repository: Repository,
     pub(crate) executor: LocalExecutor,
+    /// Turns at making workspaces. They are registered one by one, and every one that waited for that in a thread of its own
+    /// would keep merges from the few that there are.
+    pub(crate) preparing: Semaphore,
     /// To the loop. Bounded: an effect that cannot report waits, and the loop never waits for effects.
     pub(crate) heard: mpsc::Sender<Heard>,
     /// Each step that runs.
@@ -117,6 +120,9 @@ const FIRST_PORT: u16 = 20_000;
 /// Ports in a block: 600 blocks until the kernel's own range begins, more than there can be slots by default.
 const PORTS_EACH: u16 = 20;
 
+/// One is registered while files of the others are checked out.
+const PREPARING: usize = 4;
+
 impl World {
     pub(crate) fn new(
         layout: Layout,
@@ -130,6 +136,7 @@ impl World {
             program,
             repository,
             executor,
+            preparing: Semaphore::new(PREPARING),
             heard,
             running: Mutex::default(),
             environments: Mutex::default(),
