@@ -529,7 +529,7 @@ with_each_git! {
         fs::rename(&made.path, &victim).unwrap();
         fs::remove_file(victim.join(".git")).unwrap();
         write(&victim.join("secret.env"), "x");
-        std::os::unix::fs::symlink(&victim, &made.path).unwrap();
+        symlink(&victim, &made.path).unwrap();
         let whose = |path: &std::path::Path| Some(gadugi_workspace::attempt_at(path));
         for _ in 0..2 {
             let repaired = repository.repair(&fixture.root.join(".worktrees"), whose).unwrap();

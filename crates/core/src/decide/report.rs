@@ -153,7 +153,8 @@ fn step_alive(out: &mut Decision, state: &State, id: &StepId) -> Option<()> {
 
 fn step_ended(out: &mut Decision, state: &State, now: Timestamp, id: &StepId, end: &StepEnd) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
-    let kind = &found.attempt.step().filter(|step| step.number == id.step)?.kind;
+    let step = found.attempt.step().filter(|step| step.number == id.step)?;
+    let (kind, end) = (&step.kind, &credible(end, step, now));
     out.fact(Event::StepEnded { step: id.clone(), end: end.clone() });
     let good = end.is_good(kind, found.attempt.stopping);
     match kind {
@@ -166,6 +167,16 @@ fn step_ended(out: &mut Decision, state: &State, now: Timestamp, id: &StepId, en
         }
     }
     Some(())
+}
+
+/// The length of a step whose end nobody saw is a guess from a file that its agent could write: it was no longer than since
+/// it was first known to run.
+fn credible(end: &StepEnd, step: &crate::StepState, now: Timestamp) -> StepEnd {
+    let mut end = end.clone();
+    if let (StepExit::Lost, Some((_, since))) = (&end.exit, &step.running) {
+        end.wall = end.wall.min(now.since(*since));
+    }
+    end
 }
 
 fn agent_done(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
