@@ -173,8 +173,9 @@ fn step_ended(out: &mut Decision, state: &State, now: Timestamp, id: &StepId, en
 /// it was first known to run.
 fn credible(end: &StepEnd, step: &crate::StepState, now: Timestamp) -> StepEnd {
     let mut end = end.clone();
-    if let (StepExit::Lost, Some((_, since))) = (&end.exit, &step.running) {
-        end.wall = end.wall.min(now.since(*since));
+    if end.exit == StepExit::Lost {
+        let known = step.running.as_ref().map_or(Millis(0), |(_, since)| now.since(*since));
+        end.wall = end.wall.min(known);
     }
     end
 }
