@@ -215,3 +215,29 @@ fn a_demo_wants_a_new_folder() {
     ran.ends_with(2);
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
 }
+
+#[test]
+fn an_agent_looks_at_runs_and_steers_none() {
+    let mut stage = Stage::new();
+    stage.prompt("one", "", "write one.txt x");
+    stage.commit("a prompt");
+    stage.run(&[]).ends_with(0);
+    stage.variables.push(("GADUGI_ATTEMPT".into(), "run/one/1".into()));
+    let before = stage.git(&["rev-parse", "HEAD"]);
+    let steering: [&[&str]; 8] = [
+        &["run"],
+        &["resume"],
+        &["cancel", "--all"],
+        &["pause"],
+        &["retry", "--all"],
+        &["land"],
+        &["clean", "--older-than", "0"],
+        &["worktrees", "--repair"],
+    ];
+    for command in steering {
+        let ran = stage.gadugi(command);
+        ran.ends_with(2);
+        assert!(ran.stderr.contains("inside a task of gadugi"), "{command:?}: {ran:?}");
+    }
+    assert_eq!(stage.git(&["rev-parse", "HEAD"]), before, "nothing was landed");
+}

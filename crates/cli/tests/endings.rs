@@ -289,3 +289,29 @@ fn a_run_leaves_no_folder_of_worktrees() {
     assert_eq!(names, [".gitignore"]);
     assert_eq!(stage.git(&["status", "--porcelain"]), "");
 }
+
+#[test]
+fn who_follows_a_task_or_watches_a_run_goes_on_under_the_next_engine() {
+    let stage = Stage::new();
+    let gate = stage.root.join("../gate");
+    let wait = format!("run until test -e {}; do sleep 0.1; done", gate.display());
+    stage.prompt("one", "", &format!("say before\n{wait}\nsay after\nwrite one.txt x"));
+    stage.commit("a prompt");
+    let mut run = stage.start_run(&[]);
+    run.until_type("step-started");
+    let logs = stage.spawn(&["logs", "-f", "one"]);
+    let status = stage.spawn(&["status", "--watch", "--json"]);
+    // Both are connected: the engine answers each before it hears what comes behind it.
+    stage.gadugi(&["status"]).ends_with(0);
+    stage.kill_engine();
+    run.until_type("run-resumed");
+    std::fs::write(&gate, "").unwrap();
+    run.end().ends_with(0);
+    let logs = stage.finish(logs);
+    logs.ends_with(0);
+    assert!(logs.stdout.contains("after"), "{logs:?}");
+    let status = stage.finish(status);
+    status.ends_with(0);
+    let last: Value = serde_json::from_str(status.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["status"], "finished", "{last:#}");
+}

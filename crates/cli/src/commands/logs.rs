@@ -62,7 +62,7 @@ async fn follow(place: &Place, mut client: Client, view: &RunView, task: &TaskId
     let mut frames = frames(place, view).await?;
     let mut shown: Option<(Attempt, Watch)> = None;
     loop {
-        let view = runs::status(&mut client, Some(view.run.as_str())).await?;
+        let view = runs::status_of_any(place, &mut client, &view.run).await?;
         let now = view.find(task.as_str())?;
         if let Some(dir) = now.attempt_dir.as_deref().filter(|dir| dir.is_dir())
             && shown.as_ref().is_none_or(|(attempt, _)| attempt.dir() != dir)
@@ -76,8 +76,11 @@ async fn follow(place: &Place, mut client: Client, view: &RunView, task: &TaskId
         if now.over {
             return Ok(Exit::Success);
         }
-        if !wait(&mut frames, &mut shown, task).await? {
-            return Ok(Exit::Success);
+        match wait(&mut frames, &mut shown, task).await? {
+            Waited::Look => {}
+            Waited::Over => return Ok(Exit::Success),
+            // What it ran goes on under the next.
+            Waited::EngineGone => frames = self::frames(place, &view).await?,
         }
     }
 }
@@ -86,12 +89,22 @@ fn begin(dir: &Path, args: &LogsArgs) -> Result<(Attempt, Watch), Stop> {
     Ok((Attempt::new(dir, args.raw, args.step), Watch::new(dir)?))
 }
 
-/// Waits until something is worth a look at the engine; new bytes are shown meanwhile. `false`: nothing comes any more.
+/// What came of waiting.
+enum Waited {
+    /// Something is worth a look at the engine.
+    Look,
+    /// Nothing comes any more.
+    Over,
+    /// The engine went away.
+    EngineGone,
+}
+
+/// Waits until something is worth a look at the engine; new bytes are shown meanwhile.
 async fn wait(
     frames: &mut mpsc::Receiver<Frame>,
     shown: &mut Option<(Attempt, Watch)>,
     task: &TaskId,
-) -> Result<bool, Stop> {
+) -> Result<Waited, Stop> {
     loop {
         let frame = match shown {
             None => frames.recv().await,
@@ -107,17 +120,18 @@ async fn wait(
             }
         };
         match frame {
-            None | Some(Frame::AtRest { .. } | Frame::Finished { .. }) => {
+            None => return Ok(Waited::EngineGone),
+            Some(Frame::AtRest { .. } | Frame::Finished { .. }) => {
                 if let Some((attempt, _)) = shown {
                     attempt.show()?;
                 }
-                return Ok(false);
+                return Ok(Waited::Over);
             }
             Some(Frame::Failed(failure)) => return Err(Problem::from(failure).into()),
             Some(Frame::Event { event })
                 if event.get("task").and_then(|id| id.as_str()) == Some(task.as_str()) =>
             {
-                return Ok(true);
+                return Ok(Waited::Look);
             }
             Some(Frame::Event { .. } | Frame::Activity(_)) => {}
         }

@@ -1,10 +1,11 @@
 //! Which run, which task: what commands about them have in common.
 
-use gadugi_core::TaskId;
+use gadugi_core::{RunId, TaskId};
 use gadugi_engine::client::Client;
 use gadugi_engine::protocol::{Reply, Request, RunLine, RunView, TaskNotFound};
 
 use crate::error::{Problem, Stop};
+use crate::place::Place;
 use crate::{output, text};
 
 /// How every run's id begins.
@@ -17,6 +18,21 @@ pub(crate) async fn status(client: &mut Client, run: Option<&str>) -> Result<Box
     match client.ask(&Request::Status { run: run.map(str::to_owned) }).await? {
         Reply::Run(view) => Ok(view),
         other => Err(Problem::unexpected(&other).into()),
+    }
+}
+
+/// The same while an engine may go away in between: the next one is asked.
+pub(crate) async fn status_of_any(
+    place: &Place,
+    client: &mut Client,
+    run: &RunId,
+) -> Result<Box<RunView>, Stop> {
+    match status(client, Some(run.as_str())).await {
+        Ok(view) => Ok(view),
+        Err(_) => {
+            *client = place.engine().await?;
+            status(client, Some(run.as_str())).await
+        }
     }
 }
 

@@ -104,15 +104,21 @@ async fn watch(place: &Place, mut client: Client, mut view: RunView, args: &Stat
     let mut shown_at = tokio::time::Instant::now();
     loop {
         // The frame only wakes: what is shown is asked for, at most twice a second.
-        let over = match follower.next_frame().await? {
-            Some(Frame::Finished { .. } | Frame::AtRest { .. }) | None => true,
-            Some(Frame::Failed(failure)) => return Err(Problem::from(failure).into()),
-            Some(Frame::Event { .. } | Frame::Activity(_)) => false,
+        let over = match follower.next_frame().await {
+            Ok(Some(Frame::Finished { .. } | Frame::AtRest { .. })) => true,
+            Ok(Some(Frame::Failed(failure))) => return Err(Problem::from(failure).into()),
+            Ok(Some(Frame::Event { .. } | Frame::Activity(_))) => false,
+            // The engine went away; what it ran goes on under the next.
+            Ok(None) | Err(_) => {
+                follower = place.engine().await?;
+                follower.follow(&view.run, view.seq).await?;
+                false
+            }
         };
         if !over && shown_at.elapsed() < LOOK {
             continue;
         }
-        view = *runs::status(&mut client, Some(view.run.as_str())).await?;
+        view = *runs::status_of_any(place, &mut client, &view.run).await?;
         if let Some(terminal) = &terminal {
             let (height, columns) = terminal.size();
             let taken = text::rows(&lines, usize::from(columns));
