@@ -313,7 +313,7 @@ fn with_little_memory_attempts_begin_one_at_a_time() {
     let events = ran.events();
     let held = |event: &&Value| event["type"] == "dispatch-held" && event["hold"] == "memory";
     let held = events.iter().find(held).expect("it says so");
-    assert!(held["reason"].as_str().unwrap().ends_with("MiB of memory available"), "{held}");
+    assert!(held["reason"].as_str().unwrap().contains("MiB of memory available"), "{held}");
     let mut running = 0;
     for event in &events {
         match event["type"].as_str().unwrap() {

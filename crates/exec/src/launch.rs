@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gadugi_shim::{LEASE, SPEC, STATUS_TAKEN};
 use gadugi_sys::files;
+use rustix::io::Errno;
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
@@ -48,7 +49,15 @@ pub(crate) async fn launch(shim: &Path, order: &StepOrder) -> Result<Launched, E
     let started = started.map_err(|_| ExecError::ShutDown)?;
     let mut child = started.map_err(|source| ExecError::Spawn { shim: shim.to_owned(), source })?;
     let stderr = child.stderr.take().map(ChildStderr::from_std).transpose().map_err(ExecError::Handle)?;
-    let handle = Arc::new(ShimHandle::of_child(child.id()).map_err(ExecError::Handle)?);
+    let handle = match ShimHandle::of_child(child.id()) {
+        // It has done its work already, and another executor of this very process, which found it, has waited for it.
+        Err(error)
+            if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) && records::any(&order.dir) =>
+        {
+            return Ok(Launched::Taken);
+        }
+        other => Arc::new(other.map_err(ExecError::Handle)?),
+    };
     let end = reap(handle.clone());
 
     let mut words = String::new();
