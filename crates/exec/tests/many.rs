@@ -39,13 +39,14 @@ async fn steps_by_the_hundred_leave_no_descriptor_no_zombie_and_no_process() {
     let peak = descriptors() - before;
     assert!(peak <= 2 * orders.len() + 5, "two for each step: {peak}");
     std::io::Write::write_all(&mut fifo, "\n".repeat(50).as_bytes()).unwrap();
-    drop(fifo);
     let ends =
         followers.into_iter().map(|mut follower| tokio::spawn(async move { to_end(&mut follower).await }));
     for (n, end) in ends.collect::<Vec<_>>().into_iter().enumerate() {
         let (lines, ended) = end.await.unwrap();
         assert_eq!((lines[0].bytes.clone(), ended.exit), (n.to_string().into_bytes(), code(n as i32)));
     }
+    // Not before: a reader that comes late would wait for a writer that is gone.
+    drop(fifo);
     orders.iter().for_each(assert_nothing_left);
 
     for n in 0..1000 {
