@@ -65,7 +65,7 @@ pub enum Command {
     Resume {
         /// The run.
         run: RunId,
-        /// Which; all: the run, and whatever of it is paused.
+        /// Which; all: the run, and whatever of it is paused, but for tasks that were paused before an engine died.
         target: Target,
     },
     /// Take up tasks again that did not succeed, and those that were skipped for them.

@@ -186,7 +186,11 @@ fn interrupt(out: &mut Decision, run: &RunState, now: bool) -> usize {
 }
 
 fn resume(out: &mut Decision, run: &RunState, target: &Target) -> Result<usize, Refusal> {
-    let held: Vec<usize> = places(run, target)?.into_iter().filter(|at| run.tasks[*at].held).collect();
+    // Whoever goes on behind a dead engine, by themselves often, does not thereby undo what a person asked for.
+    let lost = matches!(run.status, RunStatus::Paused { cause: PauseCause::EngineLost, .. });
+    let stands = lost && *target == Target::All;
+    let held: Vec<usize> =
+        places(run, target)?.into_iter().filter(|at| run.tasks[*at].held && !stands).collect();
     let paused = matches!(run.status, RunStatus::Paused { .. }) && *target == Target::All;
     if !paused && held.is_empty() {
         return Err(Refusal::NotPaused(run.id.clone()));

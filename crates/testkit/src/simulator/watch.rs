@@ -169,6 +169,8 @@ impl Watch {
         };
         let Some(run) = self.runs.get_mut(&names::number(run)) else { return };
         match target {
+            // Who goes on behind a dead engine does not undo what somebody asked for of single tasks.
+            Target::All if run.lost && matches!(command, Command::Resume { .. }) => {}
             Target::All => run.tasks.values_mut().for_each(act),
             Target::Tasks(tasks) => {
                 for task in tasks {

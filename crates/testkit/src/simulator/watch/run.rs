@@ -71,6 +71,8 @@ pub(in super::super) struct Run {
     /// The disk is full, and there may be something that can go.
     pub(super) wants_room: bool,
     /// It was interrupted by a person, and nobody has said since that it goes on.
+    /// The last pause was that of an engine that came back.
+    pub(super) lost: bool,
     interrupted: bool,
     /// A task has ended in the batch of events that is being taken in: what was decided with that is decided without it.
     pub(super) stirred: bool,
@@ -119,6 +121,7 @@ impl Run {
             to_stop: false,
             urgent: BTreeSet::new(),
             wants_room: false,
+            lost: false,
             interrupted: false,
             stirred: false,
             wanted,
@@ -172,9 +175,10 @@ impl Run {
                     self.mood = mood;
                 }
                 self.interrupted |= *cause == PauseCause::Interrupted;
+                self.lost = *cause == PauseCause::EngineLost;
             }
             Event::RunResumed { .. } => {
-                (self.mood, self.refused, self.interrupted) = (Mood::Active, false, false);
+                (self.mood, self.refused, self.interrupted, self.lost) = (Mood::Active, false, false, false);
             }
             Event::DispatchHeld { hold, reason, .. } => {
                 ensure(!reason.is_empty(), || "a run is held back and nobody says why".into())?;
@@ -209,7 +213,7 @@ impl Run {
             self.spent += end.agent.as_ref().map_or(0, |agent| agent.usage.cost_microusd);
         }
         if self.mood == Mood::Finished && matches!(event, Event::TaskRevived { .. }) {
-            (self.mood, self.refused, self.interrupted) = (Mood::Active, false, false);
+            (self.mood, self.refused, self.interrupted, self.lost) = (Mood::Active, false, false, false);
         }
         let task = self.tasks.get_mut(&id).ok_or("no such task")?;
         let before = task.weighs(self.one_by_one);
