@@ -305,7 +305,7 @@ fn who_follows_a_task_or_watches_a_run_goes_on_under_the_next_engine() {
     stage.gadugi(&["status"]).ends_with(0);
     stage.kill_engine();
     run.until_type("run-resumed");
-    std::fs::write(&gate, "").unwrap();
+    fs::write(&gate, "").unwrap();
     run.end().ends_with(0);
     let logs = stage.finish(logs);
     logs.ends_with(0);
