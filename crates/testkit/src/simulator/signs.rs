@@ -49,6 +49,7 @@ impl Simulation<'_> {
     /// The machine's clock is set. An engine notices; one that comes later cannot know.
     pub(super) fn set_clock(&mut self, by: i64) -> Played {
         self.note(|| format!("the clock is set by {by} ms"));
+        self.watch.clock_is_set(self.world.now);
         self.world.now.0 += by;
         self.wake = None;
         if self.alive {

@@ -148,6 +148,11 @@ impl Watch {
         })
     }
 
+    /// The clock is about to be set; it says `now`.
+    pub(super) fn clock_is_set(&mut self, now: gadugi_core::Timestamp) {
+        self.accounts.forget_passed(now);
+    }
+
     /// A command was accepted, and its events are about to come; it was said that so many tasks are affected.
     pub(super) fn accepted(&mut self, command: &Command, affected: usize) {
         match command {

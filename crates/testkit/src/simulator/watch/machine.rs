@@ -26,6 +26,11 @@ impl Accounts {
         self.limits.get(agent).is_some_and(|until| *until > now)
     }
 
+    /// The clock is about to be set: a limit whose time has passed does not come back for it.
+    pub(super) fn forget_passed(&mut self, now: Timestamp) {
+        self.limits.retain(|_, until| *until > now);
+    }
+
     /// Whether nobody can expect it to run now.
     pub(super) fn waits(&self, agent: &str, now: Timestamp) -> bool {
         self.limited(agent, now) || self.announced.get(agent).is_some_and(|until| *until > now)
