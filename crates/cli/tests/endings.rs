@@ -10,16 +10,6 @@ use std::fs;
 use serde_json::Value;
 use stage::{Stage, until};
 
-fn status(stage: &Stage) -> Value {
-    serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
-}
-
-fn task(stage: &Stage, id: &str) -> Value {
-    let status = status(stage);
-    let found = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == id).cloned();
-    found.unwrap_or_else(|| panic!("no task {id}: {status}"))
-}
-
 /// A script whose descent is as hard to end as it can be.
 const STUBBORN: &str =
     "ignore-term\nspawn-daemon 300\nrun sh -c 'trap \"\" TERM; setsid sleep 300 & exec sleep 300'\nhang";
@@ -91,7 +81,7 @@ fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
     stage.commit("prompts");
     let mut run = stage.start_run(&[]);
     run.until_type("step-started");
-    let workspace = task(&stage, "long")["workspace"].as_str().unwrap().to_owned();
+    let workspace = stage.task("long")["workspace"].as_str().unwrap().to_owned();
     until("the agent has begun", || std::path::Path::new(&workspace).join("begun.txt").exists());
     run.signal("INT");
     let ran = run.end();
@@ -99,7 +89,7 @@ fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
     assert!(ran.stderr.contains("gadugi resume"), "{}", ran.stderr);
     nothing_is_left(&stage);
     stage.engine_leaves();
-    assert_eq!(task(&stage, "long")["state"], "suspended");
+    assert_eq!(stage.task("long")["state"], "suspended");
     assert!(std::path::Path::new(&workspace).join("begun.txt").exists(), "what it did is kept");
 
     let resumed = stage.gadugi(&["resume", "--json"]);
@@ -135,8 +125,8 @@ fn a_terminal_that_closes_leaves_the_run_going() {
     run.until_type("step-started");
     run.signal("HUP");
     drop(run);
-    until("the run is over", || status(&stage)["status"] == "finished");
-    assert_eq!(task(&stage, "one")["state"], "succeeded");
+    until("the run is over", || stage.status()["status"] == "finished");
+    assert_eq!(stage.task("one")["state"], "succeeded");
 }
 
 #[test]
@@ -147,7 +137,7 @@ fn an_agent_outlives_a_killed_engine_and_is_adopted() {
     stage.commit("prompts");
     let started = stage.gadugi(&["run", "--agent", "scripted", "--detach"]);
     started.ends_with(0);
-    until("the agent runs", || task(&stage, "long")["state"] == "running");
+    until("the agent runs", || stage.task("long")["state"] == "running");
     stage.kill_engine();
     assert!(!stage.attempt_processes().is_empty(), "the agent goes on without its engine");
     let resumed = stage.gadugi(&["resume", "--json"]);
@@ -177,7 +167,7 @@ fn an_agent_that_finishes_while_the_engine_is_dead_is_recorded_as_succeeded_and_
     assert_eq!((stage.engine(), stage.ledger().len()), (None, 2), "it finished, and no engine lived");
 
     // Whoever looks next finds what became of it, before anybody takes the run up again.
-    until("its end is known", || task(&stage, "long")["commit"].is_string());
+    until("its end is known", || stage.task("long")["commit"].is_string());
     let resumed = stage.gadugi(&["resume", "--json"]);
     resumed.ends_with(0);
     let long = resumed.task("long");
@@ -271,11 +261,11 @@ fn a_task_that_failed_can_be_retried_after_the_rest_was_landed() {
     let branch = ran.report()["branch"].as_str().unwrap().to_owned();
     assert_eq!((stage.blob(&branch, "fine.txt"), stage.blob(&branch, "late.txt")), ("1".into(), "2".into()));
     // The first try's workspace holds what was never merged: it is kept, named, and never forgotten.
-    let kept = status(&stage)["kept"].to_string();
+    let kept = stage.status()["kept"].to_string();
     assert!(kept.contains("/late\"") && !kept.contains("/late-2\""), "{kept}");
     let cleaned = stage.gadugi(&["clean", "--older-than", "0"]);
     assert!(cleaned.stdout.contains("/late"), "{cleaned:?}");
-    assert_eq!(status(&stage)["status"], "finished", "a run with kept work stays on record");
+    assert_eq!(stage.status()["status"], "finished", "a run with kept work stays on record");
 }
 
 #[test]

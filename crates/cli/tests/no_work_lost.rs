@@ -11,18 +11,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use stage::{Ran, Stage, signal, until};
 
-fn status(stage: &Stage) -> Value {
-    serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
-}
-
-fn task(stage: &Stage, id: &str) -> Value {
-    let status = status(stage);
-    let found = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == id).cloned();
-    found.unwrap_or_else(|| panic!("no task {id}: {status}"))
-}
-
 fn workspace(stage: &Stage, id: &str) -> PathBuf {
-    PathBuf::from(task(stage, id)["workspace"].as_str().unwrap())
+    PathBuf::from(stage.task(id)["workspace"].as_str().unwrap())
 }
 
 /// The refs that hold salvaged work of a task.
@@ -39,7 +29,7 @@ fn the_ref(stage: &Stage, id: &str) -> String {
     stage.git(&["gc", "--quiet", "--prune=now"]);
     let refs = salvaged(stage, id);
     let [one] = &refs[..] else { panic!("{refs:?}") };
-    let named = task(stage, id)["salvage"].to_string();
+    let named = stage.task(id)["salvage"].to_string();
     assert!(named.contains(one), "status names it: {named}");
     one.clone()
 }
@@ -50,7 +40,7 @@ fn quick_to_kill(stage: &Stage) {
 
 /// Waits until the agent of this task has written that file.
 fn wrote(stage: &Stage, id: &str, name: &str) -> PathBuf {
-    until("its agent runs", || task(stage, id)["state"] == "running");
+    until("its agent runs", || stage.task(id)["state"] == "running");
     let path = workspace(stage, id).join(name);
     until("its agent has written", || path.exists());
     path
@@ -135,7 +125,7 @@ fn after_ctrl_c_twice_it_lies_there_and_is_salvaged_when_the_run_is_given_up() {
     stage.gadugi(&["worktrees", "--repair"]).ends_with(0);
     assert!(half.exists(), "a run that can be taken up again is nobody's to tidy");
     stage.gadugi(&["cancel", "--all"]).ends_with(0);
-    until("the run is over", || status(&stage)["status"] == "finished");
+    until("the run is over", || stage.status()["status"] == "finished");
     half_is_kept(&stage, "one");
 }
 
@@ -158,7 +148,7 @@ fn after_engine_shim_and_agent_were_killed_at_once() {
     fs::write(admin.join("index"), "half").unwrap();
     assert!(half.exists());
     stage.gadugi(&["cancel", "--all"]).ends_with(0);
-    until("the run is over", || status(&stage)["status"] == "finished");
+    until("the run is over", || stage.status()["status"] == "finished");
     let reference = the_ref_of_broken(&stage);
     assert_eq!(stage.blob(&reference, "half.txt"), "mine");
 }
@@ -304,7 +294,7 @@ fn tidying_keeps_what_somebody_touched_and_says_where() {
     let ran = run.end();
     ran.ends_with(0);
     assert_eq!(fs::read_to_string(place.join("mine.txt")).unwrap(), "the user's idea\n");
-    let kept = status(&stage)["kept"].to_string();
+    let kept = stage.status()["kept"].to_string();
     assert!(kept.contains(place.to_str().unwrap()) && kept.contains("1 uncommitted file"), "{kept}");
     assert!(!place.with_file_name("two").exists(), "what holds nothing goes");
 }

@@ -8,21 +8,10 @@ mod stage;
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
 use stage::{Live, Stage, until};
 
-fn status(stage: &Stage) -> Value {
-    serde_json::from_str(&stage.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
-}
-
-fn task(stage: &Stage, id: &str) -> Value {
-    let status = status(stage);
-    let found = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == id).cloned();
-    found.unwrap_or_else(|| panic!("no task {id}: {status}"))
-}
-
 fn workspace(stage: &Stage, id: &str) -> PathBuf {
-    PathBuf::from(task(stage, id)["workspace"].as_str().unwrap())
+    PathBuf::from(stage.task(id)["workspace"].as_str().unwrap())
 }
 
 /// Where an agent waits for a word of the test's.
@@ -36,9 +25,9 @@ fn go(stage: &Stage) {
 fn begun(stage: &Stage, id: &str, more: &[&str]) -> Live {
     stage.commit("prompts");
     let run = stage.start_run(more);
-    until("its agent runs", || status(stage)["tasks"].to_string().contains("\"running\""));
+    until("its agent runs", || stage.status()["tasks"].to_string().contains("\"running\""));
     until("its agent has begun", || {
-        task(stage, id)["workspace"]
+        stage.task(id)["workspace"]
             .as_str()
             .is_some_and(|path| PathBuf::from(path).join("begun.txt").exists())
     });
@@ -109,7 +98,7 @@ fn collects_garbage_and_prunes_worktrees() {
     fs::remove_file(stage.home.join("go")).unwrap();
     fs::write(stage.home.join("verified"), "").unwrap();
     until("the second one is far", || {
-        task(&stage, "two")["workspace"].as_str().is_some_and(|place| {
+        stage.task("two")["workspace"].as_str().is_some_and(|place| {
             fs::read_to_string(PathBuf::from(place).join("begun.txt")).is_ok_and(|text| text == "2\n")
                 && stage.git(&["-C", place, "log", "-1", "--format=%s"]) == "far"
         })
@@ -125,7 +114,7 @@ fn collects_garbage_and_prunes_worktrees() {
         (stage.blob(&branch, "begun.txt"), stage.blob(&branch, "staged.txt")),
         ("1".into(), "1".into())
     );
-    let salvaged = task(&stage, "two")["salvage"][0].as_str().unwrap().to_owned();
+    let salvaged = stage.task("two")["salvage"][0].as_str().unwrap().to_owned();
     assert_eq!(stage.blob(&salvaged, "begun.txt"), "2");
     stage.git(&["fsck", "--no-dangling"]);
 }
@@ -145,7 +134,7 @@ fn deletes_the_branch_of_a_task_that_runs() {
         logs.contains("begun") && logs.contains("other")
     });
     for id in ["one", "two"] {
-        let branch = task(&stage, id)["branch"].as_str().unwrap().to_owned();
+        let branch = stage.task(id)["branch"].as_str().unwrap().to_owned();
         stage.git(&["update-ref", "-d", &format!("refs/heads/{branch}")]);
     }
     go(&stage);
@@ -166,7 +155,7 @@ fn deletes_the_branch_of_a_task_that_runs() {
 /// One line says why the task failed, and the run's end says it too.
 #[track_caller]
 fn failed_in_one_line(stage: &Stage, id: &str, words: &str) {
-    let detail = task(stage, id)["detail"].as_str().unwrap().to_owned();
+    let detail = stage.task(id)["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains(words) && !detail.contains('\n'), "{detail}");
 }
 
@@ -186,7 +175,7 @@ fn deletes_the_worktree_of_a_task_that_runs() {
     assert_eq!(ran.task("fine")["outcome"], "succeeded");
     assert_eq!(ran.task("one")["outcome"], "failed");
     failed_in_one_line(&stage, "one", "was deleted");
-    let branch = task(&stage, "one")["branch"].as_str().unwrap().to_owned();
+    let branch = stage.task("one")["branch"].as_str().unwrap().to_owned();
     assert_eq!(stage.blob(&branch, "begun.txt"), "1", "what it committed is on its branch");
     let listed = stage.gadugi(&["worktrees", "--repair"]);
     listed.ends_with(0);
@@ -214,7 +203,7 @@ fn removes_the_folder_of_all_worktrees() {
         failed_in_one_line(&stage, id, "was deleted");
     }
     assert_eq!(ran.task("three")["outcome"], "skipped");
-    let branch = task(&stage, "two")["branch"].as_str().unwrap().to_owned();
+    let branch = stage.task("two")["branch"].as_str().unwrap().to_owned();
     assert_eq!(stage.blob(&branch, "begun.txt"), "1");
     assert_eq!(stage.git(&["status", "--porcelain"]), "");
     // The next run is as good as ever, and what is gone can be forgotten.
@@ -242,7 +231,7 @@ fn takes_away_a_worktree_that_waits_to_be_taken_up_again() {
     let refs = stage.git(&["for-each-ref", "--contains", &far, "--format=%(refname)"]);
     assert!(!refs.is_empty(), "{resumed:?}");
     if resumed.code == Some(1) {
-        let detail = task(&stage, "one")["detail"].to_string();
+        let detail = stage.task("one")["detail"].to_string();
         assert!(detail.len() > 2 && !detail.contains("\\n"), "{detail}");
     } else {
         resumed.ends_with(0);
@@ -255,7 +244,7 @@ fn moves_the_integration_branch() {
     stage.prompt("one", "", "write one.txt 1");
     stage.prompt("two", "depends_on: [one]", &format!("write begun.txt 1\n{WAIT}\nwrite two.txt 2"));
     let run = begun(&stage, "two", &[]);
-    let branch = status(&stage)["branch"].as_str().unwrap().to_owned();
+    let branch = stage.status()["branch"].as_str().unwrap().to_owned();
     assert_eq!(stage.blob(&branch, "one.txt"), "1");
     // To a commit of the user's own, which lacks what was merged.
     stage.write("mine.txt", "mine\n");
@@ -277,7 +266,7 @@ fn moves_the_integration_branch_to_what_conflicts() {
     stage.prompt("one", "", "write one.txt 1");
     stage.prompt("two", "depends_on: [one]", &format!("write begun.txt 1\n{WAIT}\nwrite two.txt 2"));
     let run = begun(&stage, "two", &[]);
-    let branch = status(&stage)["branch"].as_str().unwrap().to_owned();
+    let branch = stage.status()["branch"].as_str().unwrap().to_owned();
     let held = stage.git(&["rev-parse", &branch]);
     stage.write("one.txt", "something else\n");
     stage.commit("against it");
@@ -286,7 +275,7 @@ fn moves_the_integration_branch_to_what_conflicts() {
     let ran = run.end();
     ran.ends_with(1);
     failed_in_one_line(&stage, "two", &format!("git branch --force {branch} {held}"));
-    let work = task(&stage, "two")["branch"].as_str().unwrap().to_owned();
+    let work = stage.task("two")["branch"].as_str().unwrap().to_owned();
     assert_eq!(stage.blob(&work, "two.txt"), "2", "its work is on its branch");
     assert_eq!(
         stage.git(&["rev-parse", &branch]),

@@ -201,6 +201,18 @@ impl Stage {
         self.git(&["ls-tree", "-r", "--name-only", commit]).lines().map(str::to_owned).collect()
     }
 
+    /// How the latest run stands.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.gadugi(&["status", "--json"]).ends_with(0).stdout).unwrap()
+    }
+
+    /// How a task of it stands.
+    pub fn task(&self, id: &str) -> Value {
+        let status = self.status();
+        let found = status["tasks"].as_array().unwrap().iter().find(|task| task["id"] == id).cloned();
+        found.unwrap_or_else(|| panic!("no task {id}: {status}"))
+    }
+
     /// The pid in `engine.lock`, where an engine lives.
     pub fn engine(&self) -> Option<i32> {
         let text = fs::read_to_string(self.root.join(".gadugi/engine.lock")).ok()?;
