@@ -219,6 +219,20 @@ pub struct StepEnd {
 }
 
 impl StepEnd {
+    /// An end of which no more is known: it took no time that anybody saw, and said nothing.
+    pub fn unseen(exit: StepExit) -> Self {
+        Self {
+            exit,
+            stopped: false,
+            wall: Millis(0),
+            max_rss_kib: 0,
+            peak_mib: 0,
+            cpu_ms: 0,
+            agent: None,
+            tail: String::new(),
+        }
+    }
+
     /// Whether a check (setup, verify) passed.
     pub fn passed(&self) -> bool {
         !self.stopped && self.exit == StepExit::Code(0)

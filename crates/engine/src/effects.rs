@@ -7,14 +7,14 @@ use std::sync::Arc;
 use gadugi_agents::AgentKind;
 use gadugi_core::{
     AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, Salvage,
-    StepExit, StepId, StepKind, StopForce, TaskId,
+    StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
 };
 use gadugi_exec::{Adoption, StepFollower};
 use gadugi_workspace::{Removal, Repository, Salvaging, WorktreeRequest};
 use tokio::sync::Semaphore;
 
 use crate::follow::follow;
-use crate::launch::{Launch, cwd, launch, not_started};
+use crate::launch::{Launch, cwd, launch};
 use crate::room::{with_room, work_with_room};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
@@ -171,7 +171,10 @@ async fn launch_step(world: &Arc<World>, run: &RunContext, attempt: Option<Attem
             let cwd = cwd(world, run, &step, &kind);
             follow(world, &step, cwd, follower, agent_of(run, &step.attempt.task, &kind)).await;
         }
-        Err(why) => world.report(Report::StepEnded { step, end: not_started(why) }).await,
+        Err(why) => {
+            let end = StepEnd::unseen(StepExit::NotStarted(why));
+            world.report(Report::StepEnded { step, end }).await;
+        }
     }
 }
 
@@ -219,8 +222,7 @@ async fn adopt_step(world: &Arc<World>, step: StepId, cwd: PathBuf, agent: Optio
                 }
                 Ok(_) => StepExit::NeverBegan,
             };
-            let end = gadugi_core::StepEnd { exit, ..not_started(String::new()) };
-            world.report(Report::StepEnded { step, end }).await;
+            world.report(Report::StepEnded { step, end: StepEnd::unseen(exit) }).await;
         }
     }
 }

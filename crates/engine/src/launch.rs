@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
-use gadugi_core::{HomePolicy, Millis, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
+use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
 use gadugi_exec::{Limits, StepFollower, StepOrder};
 
 use crate::world::{AttemptContext, RunContext, World};
@@ -221,20 +221,6 @@ fn is_denied(name: &str, patterns: &[String]) -> bool {
 pub(crate) fn tail(dir: &Path) -> String {
     const SHOWN: usize = 2000;
     gadugi_exec::tail(dir, SHOWN)
-}
-
-/// A step that never ran.
-pub(crate) fn not_started(why: String) -> gadugi_core::StepEnd {
-    gadugi_core::StepEnd {
-        exit: gadugi_core::StepExit::NotStarted(why),
-        stopped: false,
-        wall: Millis(0),
-        max_rss_kib: 0,
-        peak_mib: 0,
-        cpu_ms: 0,
-        agent: None,
-        tail: String::new(),
-    }
 }
 
 #[cfg(test)]

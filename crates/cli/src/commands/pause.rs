@@ -59,8 +59,9 @@ async fn pause(place: &Place, client: &mut Client, meant: &Meant) -> Result<(), 
         return output::result(&format!("{run} is paused already (gadugi resume {run})\n"));
     }
     let request = Request::Pause { run: run.clone(), target: meant.target.clone() };
-    let Reply::Accepted { tasks, .. } = client.ask(&request).await? else {
-        return Err(Problem::environment("engine", "the engine gave another answer", None).into());
+    let tasks = match client.ask(&request).await? {
+        Reply::Accepted { tasks, .. } => tasks,
+        other => return Err(Problem::unexpected(&other).into()),
     };
     if meant.target == Target::All {
         output::result(&format!("{run} is paused: what runs goes on, nothing new begins\n"))?;

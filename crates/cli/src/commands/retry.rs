@@ -38,8 +38,9 @@ pub(crate) fn run(global: &Global, args: &RetryArgs) -> Done {
         for meant in wanted(&mut client, args).await? {
             let (run, target, with) = (meant.run(), meant.target.clone(), args.with.clone());
             let request = Request::Retry { run, target, with, environment: environment() };
-            let Reply::Accepted { run, tasks } = client.ask(&request).await? else {
-                return Err(Problem::environment("engine", "the engine gave another answer", None).into());
+            let (run, tasks) = match client.ask(&request).await? {
+                Reply::Accepted { run, tasks } => (run, tasks),
+                other => return Err(Problem::unexpected(&other).into()),
             };
             output::result(&format!("{run}: {} taken up again\n", count(tasks, "task")))?;
             let follow = match meant.tasks().next() {

@@ -173,16 +173,7 @@ fn spoken(dice: &mut Dice, about: &About<'_>, class: EndClass, exit: StepExit) -
 
 /// An end with nothing said.
 pub(super) fn plain(exit: StepExit) -> StepEnd {
-    StepEnd {
-        exit,
-        stopped: false,
-        wall: Millis(0),
-        max_rss_kib: 0,
-        peak_mib: 0,
-        cpu_ms: 0,
-        agent: None,
-        tail: String::new(),
-    }
+    StepEnd::unseen(exit)
 }
 
 /// KILL: nothing is left.
