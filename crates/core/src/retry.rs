@@ -56,6 +56,8 @@ pub fn remedy(kind: &StepKind, end: &StepEnd) -> Remedy {
     match (&end.exit, &end.agent) {
         (StepExit::NeverBegan, _) => Remedy::Afresh,
         (StepExit::OutOfMemory, _) => Remedy::AgainAlone,
+        // It would write as much again.
+        (StepExit::TooMuchOutput, _) => Remedy::GiveUp,
         (StepExit::NotStarted(_) | StepExit::LeaseLapsed | StepExit::Lost, _) => Remedy::Again(Count::Crash),
         (_, Some(agent)) => of_agent(&agent.class),
         // A setup or verify command that somebody killed says nothing about the work.

@@ -92,6 +92,8 @@ pub enum StepExit {
     LeaseLapsed,
     /// Shim and process are gone and left no word.
     Lost,
+    /// The shim stopped it because it wrote more output than a step may.
+    TooMuchOutput,
 }
 
 /// How an agent's turn ended, read from its stream and its exit together.

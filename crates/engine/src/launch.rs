@@ -89,6 +89,7 @@ fn order(
         grace: run.settings.grace,
         lease: run.settings.lease,
         limits: Limits::default(),
+        relay: None,
     })
 }
 

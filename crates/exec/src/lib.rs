@@ -35,7 +35,7 @@ mod watch;
 pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
-pub use gadugi_shim::Limits;
+pub use gadugi_shim::{Limits, PORT_MARK, Relay, Text};
 pub use lines::{Line, LineReader, MAX_LINE};
 pub use order::StepOrder;
 pub use sample::{Figures, Sampler};

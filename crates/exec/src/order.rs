@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use gadugi_core::Millis;
-use gadugi_shim::{Limits, Spec, Text};
+use gadugi_shim::{Limits, Relay, Spec, Text};
 
 /// One step to be run.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct StepOrder {
     pub lease: Millis,
     /// Limits of its processes.
     pub limits: Limits,
+    /// The way to the gateway; none: there is no gateway.
+    pub relay: Option<Relay>,
 }
 
 impl StepOrder {
@@ -47,6 +49,7 @@ impl StepOrder {
             grace_ms: self.grace.0,
             lease_ms: self.lease.0,
             limits: self.limits,
+            relay: self.relay.clone(),
         }
     }
 }

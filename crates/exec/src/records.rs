@@ -89,6 +89,7 @@ pub(crate) fn ended(exit: Exit) -> Ended {
             ExitWord::Signal(signal) => StepExit::Signal(signal),
             ExitWord::NotStarted(words) => StepExit::NotStarted(words),
             ExitWord::LeaseLapsed => StepExit::LeaseLapsed,
+            ExitWord::TooMuchOutput => StepExit::TooMuchOutput,
         },
         stopped: exit.stopped,
         wall: Millis(exit.wall_ms),

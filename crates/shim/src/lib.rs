@@ -86,6 +86,8 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Size of each file that is written, bytes (`RLIMIT_FSIZE`).
     pub file_bytes: Option<u64>,
+    /// Bytes of standard output and standard error in all. More of them end the step ([`ExitWord::TooMuchOutput`]).
+    pub output_bytes: Option<u64>,
 }
 
 /// What the shim is asked. The environment is the shim's own: no value of it is ever written down.
@@ -108,6 +110,22 @@ pub struct Spec {
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// The way from a port of the loopback interface to the gateway; none: there is no gateway.
+    #[serde(default)]
+    pub relay: Option<Relay>,
+}
+
+/// What stands for the relay's port in the values of the variables that [`Relay::port_in`] names.
+pub const PORT_MARK: &str = "{gadugi-port}";
+
+/// The shim listens on a port of the loopback interface for as long as the step lives, and joins each connection with one
+/// to the gateway's socket. While nobody answers there, connections are held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// The gateway's Unix socket, as the shim sees it; may be longer than a socket's address can be.
+    pub socket: Text,
+    /// Variables of the environment in whose values [`PORT_MARK`] becomes the port.
+    pub port_in: Vec<Text>,
 }
 
 /// The identity of a process.
@@ -153,6 +171,8 @@ pub enum ExitWord {
     NotStarted(String),
     /// It was stopped because nobody renewed the lease.
     LeaseLapsed,
+    /// It was stopped because it wrote more than [`Limits::output_bytes`].
+    TooMuchOutput,
 }
 
 /// What the whole descent used, as far as it was waited for.

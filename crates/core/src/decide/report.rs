@@ -346,6 +346,7 @@ impl StepExit {
             Self::NeverBegan => "never begun, because the engine was away".into(),
             Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
             Self::Lost => "its process is gone and left no exit status".into(),
+            Self::TooMuchOutput => "stopped, because it wrote more output than a step may".into(),
         }
     }
 }

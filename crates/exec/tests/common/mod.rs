@@ -59,6 +59,7 @@ impl Fixture {
             attempt: format!("{}/task/{number}", self.root.path().display()),
             grace: Millis::seconds(20),
             lease: Millis::seconds(600),
+            relay: None,
             limits: Limits::default(),
         }
     }
