@@ -49,6 +49,8 @@ pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,
     TaskStatus,
 };
-pub use step::{AgentEnd, EndClass, Process, SessionMode, StepEnd, StepExit, StepKind, StopCause, Usage};
+pub use step::{
+    AgentEnd, EndClass, Process, SessionMode, StepEnd, StepExit, StepKind, StopCause, Taken, Usage,
+};
 pub use time::{Millis, Timestamp};
 pub use workflow::{Performer, Phase};

@@ -197,6 +197,39 @@ pub struct AgentEnd {
     pub claimed_phases: Vec<u8>,
 }
 
+/// What a step was seen to take of the machine beside memory and processors. None where nobody could see it; what it did
+/// after the last look is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The most processes and threads together that it had at a look: what a limit of pids counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids_peak: Option<u32>,
+    /// Bytes that it had written to disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_written_bytes: Option<u64>,
+    /// Bytes that it received through the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_in_bytes: Option<u64>,
+    /// Bytes that it sent through the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_out_bytes: Option<u64>,
+}
+
+impl Taken {
+    /// Whether nothing of it is known.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes in what was seen at another look: counts and peaks only grow, and what is known stays known.
+    pub fn see(&mut self, other: &Self) {
+        self.pids_peak = self.pids_peak.max(other.pids_peak);
+        self.disk_written_bytes = self.disk_written_bytes.max(other.disk_written_bytes);
+        self.net_in_bytes = self.net_in_bytes.max(other.net_in_bytes);
+        self.net_out_bytes = self.net_out_bytes.max(other.net_out_bytes);
+    }
+}
+
 /// What a step came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepEnd {
@@ -214,6 +247,9 @@ pub struct StepEnd {
     /// Processor time of its whole tree, in milliseconds; 0 where unknown.
     #[serde(default)]
     pub cpu_ms: u64,
+    /// What else it was seen to take.
+    #[serde(default, skip_serializing_if = "Taken::is_unknown")]
+    pub taken: Taken,
     /// Agent steps: what the turn came to.
     pub agent: Option<AgentEnd>,
     /// The end of what it wrote, for people; at most some 2,000 characters.
@@ -230,6 +266,7 @@ impl StepEnd {
             max_rss_kib: 0,
             peak_mib: 0,
             cpu_ms: 0,
+            taken: Taken::default(),
             agent: None,
             tail: String::new(),
         }

@@ -423,7 +423,7 @@ impl Driver {
             };
             self.consider(turn, Input::Report(report));
             let Some(figures) = figures else { continue };
-            self.world.note_peak(&step, figures.peak_mib as u64);
+            self.world.note_peak(&step, figures.peak_mib as u64, &figures.taken());
             if self.running_task(&step).is_some() {
                 self.live.beat(&step, turn.at);
                 self.live.figures.insert(step, figures);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gadugi_agents::{AgentEvent, AgentKind, StreamReader};
-use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Usage};
+use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Taken, Usage};
 use gadugi_exec::{Ended, StepFollower, StepNews};
 use tokio::time::Instant;
 
@@ -49,8 +49,8 @@ pub(crate) async fn follow(
             None => return,
         }
     };
-    let peak_mib = world.ended(step);
-    let end = watched.end(ended, &world.layout.step_dir(step), peak_mib);
+    let peaks = world.ended(step);
+    let end = watched.end(ended, &world.layout.step_dir(step), peaks);
     world.report(Report::StepEnded { step: step.clone(), end }).await;
 }
 
@@ -157,7 +157,7 @@ impl<'a> Watched<'a> {
         self.world.tell(Heard::Seen(self.step.clone(), self.seen.clone())).await;
     }
 
-    fn end(self, ended: Ended, dir: &Path, peak_mib: u64) -> StepEnd {
+    fn end(self, ended: Ended, dir: &Path, (peak_mib, taken): (u64, Taken)) -> StepEnd {
         let tail = tail(dir);
         // A check whose tool the kernel killed fails by a status of its own: `make` with 2, say.
         let failed = matches!(ended.exit, StepExit::Code(code) if code != 0) && !ended.stopped;
@@ -172,6 +172,7 @@ impl<'a> Watched<'a> {
             // A step that was over before anybody looked had about what its largest process had, files it read among that.
             peak_mib: if peak_mib == 0 { ended.max_rss_kib / 1024 } else { peak_mib },
             cpu_ms: ended.cpu.0,
+            taken,
             tail,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gadugi_agents::WorkflowManager;
 use gadugi_core::{
-    AttemptId, CommitId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, TaskId, Usage,
+    AttemptId, CommitId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, Taken, TaskId, Usage,
 };
 use gadugi_exec::{LocalExecutor, Stopper};
 use gadugi_workspace::Repository;
@@ -72,6 +72,8 @@ struct Running {
     seen: RunningStep,
     /// The most memory that its tree was seen to have, MiB.
     peak_mib: u64,
+    /// What else it was seen to take.
+    taken: Taken,
 }
 
 /// What is needed to look at a step that runs.
@@ -199,14 +201,14 @@ impl World {
     }
 
     pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {
-        lock(&self.running).insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0 });
+        lock(&self.running).insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0, taken: Taken::default() });
         // Some more are starting at this moment.
         descriptors::allow(self.running_count() + 64);
     }
 
-    /// The most memory that the step's tree was seen to have, MiB.
-    pub(crate) fn ended(&self, step: &StepId) -> u64 {
-        lock(&self.running).remove(step).map_or(0, |running| running.peak_mib)
+    /// The most memory that the step's tree was seen to have, MiB, and what else it was seen to take.
+    pub(crate) fn ended(&self, step: &StepId) -> (u64, Taken) {
+        lock(&self.running).remove(step).map_or_else(Default::default, |running| (running.peak_mib, running.taken))
     }
 
     pub(crate) fn stopper(&self, step: &StepId) -> Option<Stopper> {
@@ -223,10 +225,11 @@ impl World {
         lock(&self.running).values().map(|running| running.seen.clone()).collect()
     }
 
-    /// A step's tree was seen to have had so much memory.
-    pub(crate) fn note_peak(&self, step: &StepId, mib: u64) {
+    /// A step's tree was seen to have had so much memory, and to have taken so much else.
+    pub(crate) fn note_peak(&self, step: &StepId, mib: u64, taken: &Taken) {
         if let Some(running) = lock(&self.running).get_mut(step) {
             running.peak_mib = running.peak_mib.max(mib);
+            running.taken.see(taken);
         }
     }
 

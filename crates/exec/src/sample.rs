@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Instant;
 
-use gadugi_core::Process;
+use gadugi_core::{Process, Taken};
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -30,6 +30,13 @@ pub struct Figures {
     pub processes: u32,
     /// Processor time of all of it since its start, milliseconds.
     pub cpu_ms: u64,
+}
+
+impl Figures {
+    /// What of it a step's end tells.
+    pub fn taken(&self) -> Taken {
+        Taken { pids_peak: Some(self.threads), ..Taken::default() }
+    }
 }
 
 /// Looks at any number of trees in one pass over `/proc`, and keeps what it needs for the next.

@@ -148,7 +148,13 @@ fn ends() -> Vec<StepEnd> {
         no_change: Some("it is there".into()),
         claimed_phases: vec![4, 7],
     };
-    let measured = StepEnd { peak_mib: 412, cpu_ms: 61_000, ..done() };
+    let taken = gadugi_core::Taken {
+        pids_peak: Some(12),
+        disk_written_bytes: Some(3 << 30),
+        net_in_bytes: Some(4_000_000),
+        net_out_bytes: Some(900_000),
+    };
+    let measured = StepEnd { peak_mib: 412, cpu_ms: 61_000, taken, ..done() };
     let spoken = classes.map(|class| StepEnd { agent: Some(agent(class)), ..done() });
     let silent = exits.map(|exit| StepEnd { exit, agent: None, stopped: true, ..done() });
     spoken.into_iter().chain(silent).chain([measured]).collect()
