@@ -23,6 +23,9 @@ pub struct Reading {
     pub memory_stall_percent: Option<u32>,
     /// Room on the disk that workspaces are made on, MiB.
     pub disk_free_mib: Option<u64>,
+    /// Why the gateway lets fewer requests through than agents would make (the model API refuses some, or is overloaded),
+    /// for people; none: it lets all through.
+    pub slowed: Option<String>,
 }
 
 impl Reading {
@@ -122,14 +125,14 @@ fn bearable(reading: &Reading, appetite: Appetite) -> u32 {
     by_cpu.min(by_memory).clamp(1, most) as u32
 }
 
-/// What the machine lacks for a run with those thresholds: for each of memory, processors and disk whether it holds the
+/// What is lacking for a run with those thresholds: for each of memory, processors, disk and model API whether it holds the
 /// run back, and what was measured. `peak_mib` is what the run's next attempt is expected to take; `held` what holds now.
 pub(crate) fn holds(
     reading: &Reading,
     settings: &AdmissionSettings,
     peak_mib: u64,
     held: impl Fn(Hold) -> bool,
-) -> [(Hold, bool, String); 3] {
+) -> [(Hold, bool, String); 4] {
     let short = |hold: Hold, have: Option<u64>, need: u64| {
         let need = if held(hold) { need + need / 4 } else { need };
         have.is_some_and(|have| have < need)
@@ -158,6 +161,7 @@ pub(crate) fn holds(
             short(Hold::Disk, reading.disk_free_mib, settings.min_disk_mib),
             format!("{} MiB left on the disk, {} needed", mib(reading.disk_free_mib), settings.min_disk_mib),
         ),
+        (Hold::Api, reading.slowed.is_some(), reading.slowed.clone().unwrap_or_default()),
     ]
 }
 
@@ -240,13 +244,15 @@ mod tests {
             disk_free_mib: Some(disk),
             ..reading(4, 0.0)
         };
-        assert_eq!(held(&at(1024, 90, 512), false), [false; 3]);
-        assert_eq!(held(&at(1023, 91, 511), false), [true; 3]);
-        assert_eq!(held(&at(1279, 81, 639), true), [true; 3]);
-        assert_eq!(held(&at(1280, 80, 640), true), [false; 3]);
-        assert_eq!(held(&Reading::default(), true), [false; 3]);
+        assert_eq!(held(&at(1024, 90, 512), false), [false; 4]);
+        assert_eq!(held(&at(1023, 91, 511), false), [true, true, true, false]);
+        assert_eq!(held(&at(1279, 81, 639), true), [true, true, true, false]);
+        assert_eq!(held(&at(1280, 80, 640), true), [false; 4]);
+        assert_eq!(held(&Reading::default(), true), [false; 4]);
         let stalled = Reading { memory_stall_percent: Some(21), ..at(8000, 0, 8000) };
-        assert_eq!(held(&stalled, false), [true, false, false]);
+        assert_eq!(held(&stalled, false), [true, false, false, false]);
+        let slowed = Reading { slowed: Some("the model API is overloaded".into()), ..reading(4, 8.0) };
+        assert_eq!(held(&slowed, false), [false, false, false, true]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Hold {
     Budget,
     /// A task that was killed for want of memory comes back alone.
     Alone,
+    /// The model API is overloaded or refuses requests: attempts begin one at a time.
+    Api,
 }
 
 impl Hold {
@@ -46,6 +48,7 @@ impl Hold {
             Self::Disk => "disk",
             Self::Budget => "budget",
             Self::Alone => "alone",
+            Self::Api => "api",
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, CommitId, Millis, Phase, Plan, Process, Reading, RunId, RunSettings, Salvage, StepEnd, StepId,
-    TaskId,
+    TaskId, Timestamp,
 };
 
 /// One input of [`crate::decide()`].
@@ -157,6 +157,22 @@ pub enum Report {
     StepAlive {
         /// Which.
         step: StepId,
+    },
+    /// So much of the disk is taken by the workspace and home of a step's attempt.
+    DiskUsed {
+        /// Which step was looked at.
+        step: StepId,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The account of a step's agent has reached its limit, by the model API's own word.
+    AccountLimited {
+        /// Whose request met it.
+        step: StepId,
+        /// When it is lifted, where the API said so.
+        until: Option<Timestamp>,
+        /// What the API said.
+        reason: String,
     },
     /// A step is over, or was never started ([`crate::StepExit::NotStarted`]), or is gone ([`crate::StepExit::Lost`]).
     StepEnded {

@@ -146,6 +146,63 @@ impl Default for AdmissionSettings {
     }
 }
 
+/// What one task may use; none: as much as there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitSettings {
+    /// Memory of its container, bytes, swap included.
+    pub memory_bytes: Option<u64>,
+    /// Processors of its container, in thousandths.
+    pub cpus_permille: Option<u32>,
+    /// Processes and threads of its container.
+    pub pids: Option<u32>,
+    /// Disk that its workspace and home take, bytes.
+    pub disk_bytes: Option<u64>,
+    /// What one step may write to its standard output and standard error, bytes: they are kept on the disk.
+    pub output_bytes: Option<u64>,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            memory_bytes: None,
+            cpus_permille: None,
+            // Enough for builds on many processors; a fork bomb meets it within a second.
+            pids: Some(4096),
+            disk_bytes: Some(20 << 30),
+            output_bytes: Some(1 << 30),
+        }
+    }
+}
+
+/// How containers are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerSettings {
+    /// The image; none: the repository's development container, else the one that `gadugi image build` makes.
+    pub image: Option<String>,
+    /// Further variables of the user's environment that steps in containers see.
+    pub env: Vec<String>,
+}
+
+/// What stands between agents and the model API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewaySettings {
+    /// The model API; none: the user's own `ANTHROPIC_BASE_URL`, else the vendor's.
+    pub upstream: Option<String>,
+    /// Hosts that all tasks may reach beside it, `host:port`.
+    pub network: Vec<String>,
+    /// Whether agents of the local executor go through it too, where their credential is a key or token of the environment.
+    pub local: bool,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self { upstream: None, network: Vec::new(), local: true }
+    }
+}
+
 /// Everything that a run needs to know beside its plan. What a log of an earlier version does not name has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -198,6 +255,12 @@ pub struct RunSettings {
     pub hang: HangSettings,
     /// What the machine must have left.
     pub admission: AdmissionSettings,
+    /// What one task may use.
+    pub limits: LimitSettings,
+    /// How containers are made.
+    pub container: ContainerSettings,
+    /// What stands between agents and the model API.
+    pub gateway: GatewaySettings,
     /// Each agent's own settings, by name.
     pub agents: BTreeMap<AgentName, AgentSettings>,
 }
@@ -229,6 +292,9 @@ impl Default for RunSettings {
             retry: RetrySettings::default(),
             hang: HangSettings::default(),
             admission: AdmissionSettings::default(),
+            limits: LimitSettings::default(),
+            container: ContainerSettings::default(),
+            gateway: GatewaySettings::default(),
             agents: BTreeMap::new(),
         }
     }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::{
-    AgentName, AttemptId, CommitId, EdgeReason, Hold, Learnt, Millis, Outcome, PauseCause, Phase,
-    PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId, SkipReason, StepExit,
-    StepId, StepKind, StopCause, Tally, TaskId, Timestamp, Usage, Verdict,
+    AgentName, AttemptId, CommitId, EdgeReason, ExecutorKind, Hold, Learnt, Millis, Outcome, PauseCause,
+    Phase, PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId, SkipReason,
+    StepExit, StepId, StepKind, StopCause, Tally, TaskId, Timestamp, Usage, Verdict,
 };
 
 pub use apply::IllegalTransition;
@@ -369,6 +369,11 @@ impl RunState {
     /// The agent that a task's steps are given to.
     pub fn agent(&self, at: usize) -> &AgentName {
         self.plan.tasks[at].agent.as_ref().unwrap_or(&self.settings.agent)
+    }
+
+    /// Where a task's steps run.
+    pub fn executor(&self, at: usize) -> ExecutorKind {
+        self.plan.tasks[at].executor.unwrap_or(self.settings.executor)
     }
 
     /// Until when the account of a task's agent is limited, where it is.

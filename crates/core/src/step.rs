@@ -72,6 +72,8 @@ pub enum StopCause {
     Hung,
     /// It lived on after its final result: what it said stands.
     Lingered,
+    /// Its workspace and home take more of the disk than a task may.
+    DiskLimit,
 }
 
 /// How the process ended, as the shim or the kernel saw it.

@@ -374,6 +374,7 @@ fn readings() -> impl Strategy<Value = Reading> {
             cpu_percent,
             memory_stall_percent,
             disk_free_mib,
+            slowed: None,
         },
     )
 }

@@ -88,7 +88,11 @@ pub(crate) fn before_report(report: &Report) {
         Report::Tidied { .. } => ("tidy-run", "after"),
         Report::WorkSalvaged { .. } => ("salvage-work", "after"),
         // What a step says on its way.
-        Report::PhaseReached { .. } | Report::StepQuiet { .. } | Report::StepAlive { .. } => return,
+        Report::PhaseReached { .. }
+        | Report::StepQuiet { .. }
+        | Report::StepAlive { .. }
+        | Report::DiskUsed { .. }
+        | Report::AccountLimited { .. } => return,
     };
     pass("effect", word, when);
 }

@@ -102,6 +102,7 @@ impl Looker {
             cpu_percent: if waits { Some(100) } else { reading.busy_percent.map(percent) },
             memory_stall_percent: reading.memory_pressure.map(percent),
             disk_free_mib,
+            slowed: None,
         }
     }
 }

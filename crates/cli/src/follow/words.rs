@@ -224,6 +224,7 @@ pub(crate) fn hold_words(hold: Hold) -> &'static str {
             "what is left of the budget is set aside for tasks that run: nothing begins until some of it comes back"
         }
         Hold::Alone => "a task that was killed for want of memory runs alone",
+        Hold::Api => "the model API is overloaded: tasks begin one at a time",
     }
 }
 
@@ -234,6 +235,7 @@ fn freed_words(hold: Hold) -> &'static str {
         Hold::Disk => "there is room on the disk again",
         Hold::Budget => "there is budget to be set aside again",
         Hold::Alone => "others may run again",
+        Hold::Api => "the model API takes requests again",
     }
 }
 
@@ -245,6 +247,7 @@ fn stop_words(cause: StopCause) -> &'static str {
         StopCause::Held => "paused",
         StopCause::Hung => "it gave no sign of life",
         StopCause::Lingered => "it lived on after its final result",
+        StopCause::DiskLimit => "it takes more of the disk than a task may",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What effects came to.
 
-use super::stopped::{Ended, verify_stopped, work_stopped};
+use super::stopped::{Ended, believable, limit_account, verify_stopped, work_stopped};
 use super::{Decision, phases};
 use crate::{
     AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, Hold, MergeStage, Millis,
@@ -17,6 +17,10 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: 
         Report::PhaseReached { step, phase } => phase_reached(out, state, &step, phase),
         Report::StepQuiet { step, quiet, after_result } => step_quiet(out, state, &step, quiet, after_result),
         Report::StepAlive { step } => step_alive(out, state, &step),
+        Report::DiskUsed { step, bytes } => disk_used(out, state, &step, bytes),
+        Report::AccountLimited { step, until, reason } => {
+            account_limited(out, state, now, &step, until, &reason)
+        }
         Report::StepEnded { step, end } => step_ended(out, state, now, &step, &end),
         Report::WorkCollected { attempt, result } => work_collected(out, state, &attempt, result),
         Report::Composed { run, task, work, onto, result } => {
@@ -148,6 +152,34 @@ fn step_alive(out: &mut Decision, state: &State, id: &StepId) -> Option<()> {
     let step = found.attempt.step().filter(|step| step.number == id.step)?;
     step.suspected?;
     out.fact(Event::StepCleared { step: id.clone() });
+    Some(())
+}
+
+fn disk_used(out: &mut Decision, state: &State, id: &StepId, bytes: u64) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    found.attempt.step().filter(|step| step.number == id.step && step.running.is_some())?;
+    if found.run.settings.limits.disk_bytes.is_some_and(|most| bytes > most)
+        && found.attempt.stopping.is_none()
+    {
+        out.fact(Event::StopRequested { attempt: found.id.clone(), cause: StopCause::DiskLimit });
+        out.stop_step(&found.id, found.attempt, StopForce::Grace);
+    }
+    Some(())
+}
+
+/// The gateway saw it before the agent's end tells of it: nothing else of that agent begins meanwhile.
+fn account_limited(
+    out: &mut Decision,
+    state: &State,
+    now: Timestamp,
+    id: &StepId,
+    until: Option<Timestamp>,
+    reason: &str,
+) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)?;
+    found.attempt.step().filter(|step| step.number == id.step)?;
+    let until = believable(found.run, now, until);
+    limit_account(out, state, found.run.agent(found.at), until, reason);
     Some(())
 }
 

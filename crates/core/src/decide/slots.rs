@@ -53,7 +53,7 @@ impl Slots {
         let free = own.saturating_sub(held(run)).min(shared);
         if run.holds.contains(&Hold::Disk) {
             0
-        } else if run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) {
+        } else if [Hold::Memory, Hold::Cpu, Hold::Api].iter().any(|hold| run.holds.contains(hold)) {
             // One at a time over all runs: never none for good.
             free.min(1_usize.saturating_sub(self.held))
         } else {

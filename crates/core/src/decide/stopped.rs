@@ -3,8 +3,8 @@
 use super::report::Found;
 use super::{Decision, phases};
 use crate::{
-    Count, EndClass, Event, Millis, Outcome, PauseCause, Remedy, RunStatus, State, StepEnd, StepExit, StepId,
-    StepKind, StopCause, Tally, Timestamp, Verdict, remedy,
+    AgentName, Count, EndClass, Event, Millis, Outcome, PauseCause, Remedy, RunState, RunStatus, State,
+    StepEnd, StepExit, StepId, StepKind, StopCause, Tally, Timestamp, Verdict, remedy,
 };
 
 /// Where an agent says that its account's limit is reached and not when it is lifted.
@@ -53,6 +53,11 @@ pub(super) fn work_stopped(out: &mut Decision, ended: &Ended<'_>) {
         Some(StopCause::Timeout) => {
             record_failure(out, ended, "its time was over");
             out.finish(run, at, Outcome::TimedOut, None, "its time was over");
+        }
+        Some(StopCause::DiskLimit) => {
+            let most = run.settings.limits.disk_bytes.unwrap_or(0) >> 20;
+            let detail = format!("its workspace and home took more than {most} MiB of the disk");
+            give_up(out, ended, Outcome::Failed, &detail);
         }
         Some(StopCause::Interrupt) => suspend(out, ended, "interrupted", None),
         Some(StopCause::Held) => suspend(out, ended, "paused", None),
@@ -116,12 +121,32 @@ fn may_have_more(ended: &Ended<'_>, tally: &Tally) -> bool {
 /// Every run that is not over begins nothing for that agent until its account's limit is lifted.
 fn await_reset(out: &mut Decision, ended: &Ended<'_>, at: Option<Timestamp>, detail: &str) {
     let (run, tally) = (ended.found.run, ended.tally());
+    let until = believable(run, ended.now, at);
+    limit_account(out, ended.state, run.agent(ended.found.at), until, detail);
+    // Whether this task is given up or not: the next one would meet the same limit.
+    if tally.transient >= ended.found.run.settings.retry.transient {
+        return give_up(out, ended, Outcome::Failed, &tries(detail, tally.transient));
+    }
+    suspend(out, ended, detail, Some(until));
+}
+
+/// When a limit is taken to be lifted that somebody said is lifted then.
+pub(super) fn believable(run: &RunState, now: Timestamp, at: Option<Timestamp>) -> Timestamp {
     // One that is past, or a second ahead, would be asked again and again.
-    let soonest = ended.now + run.settings.retry.first;
+    let soonest = now + run.settings.retry.first;
     // Not `clamp`, which panics where the first pause is configured to be longer than the longest wait.
-    let until = at.unwrap_or(ended.now + RESET_UNKNOWN).min(ended.now + RESET_AT_MOST).max(soonest);
-    let agent = run.agent(ended.found.at);
-    let unfinished = ended.state.runs.values();
+    at.unwrap_or(now + RESET_UNKNOWN).min(now + RESET_AT_MOST).max(soonest)
+}
+
+/// No run that is not over begins anything for that agent until then.
+pub(super) fn limit_account(
+    out: &mut Decision,
+    state: &State,
+    agent: &AgentName,
+    until: Timestamp,
+    reason: &str,
+) {
+    let unfinished = state.runs.values();
     let unfinished =
         unfinished.filter(|run| matches!(run.status, RunStatus::Active | RunStatus::Paused { .. }));
     for run in unfinished.filter(|run| run.limited.get(agent).is_none_or(|known| *known < until)) {
@@ -129,14 +154,9 @@ fn await_reset(out: &mut Decision, ended: &Ended<'_>, at: Option<Timestamp>, det
             run: run.id.clone(),
             agent: agent.clone(),
             until,
-            reason: detail.to_owned(),
+            reason: reason.to_owned(),
         });
     }
-    // Whether this task is given up or not: the next one would meet the same limit.
-    if tally.transient >= ended.found.run.settings.retry.transient {
-        return give_up(out, ended, Outcome::Failed, &tries(detail, tally.transient));
-    }
-    suspend(out, ended, detail, Some(until));
 }
 
 fn suspend(out: &mut Decision, ended: &Ended<'_>, because: &str, until: Option<Timestamp>) {
@@ -161,6 +181,10 @@ pub(super) fn verify_stopped(out: &mut Decision, ended: &Ended<'_>) {
         Some(StopCause::Cancel) => return out.cancel(run, at),
         Some(StopCause::Timeout) if ended.end.stopped => {
             return out.finish(run, at, Outcome::Failed, rejected, "the verify command took too long");
+        }
+        Some(StopCause::DiskLimit) => {
+            let detail = "the verify command took more of the disk than a task may";
+            return out.finish(run, at, Outcome::Failed, rejected, detail);
         }
         Some(StopCause::Interrupt | StopCause::Held) => return put_back(out, ended, None),
         Some(StopCause::Timeout | StopCause::Hung | StopCause::Lingered) | None => {}

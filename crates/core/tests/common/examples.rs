@@ -132,6 +132,7 @@ fn ends() -> Vec<StepEnd> {
         StepExit::NeverBegan,
         StepExit::LeaseLapsed,
         StepExit::Lost,
+        StepExit::TooMuchOutput,
     ];
     let usage = Usage {
         input_tokens: u64::MAX,
@@ -284,7 +285,7 @@ pub(crate) fn examples() -> Vec<Event> {
         },
         Event::RunLanded { run: run(), into: "main".into(), commit: commit("c0ffee") },
     ];
-    for hold in [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone] {
+    for hold in [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api] {
         events.push(Event::DispatchHeld { run: run(), hold, reason: "700 MiB of memory available".into() });
         events.push(Event::DispatchFreed { run: run(), hold });
     }

@@ -13,6 +13,7 @@ pub(super) fn good(rng: &mut Rng) -> Reading {
         cpu_percent: rng.chance(900).then(|| rng.small(0..=60)),
         memory_stall_percent: rng.chance(700).then_some(0),
         disk_free_mib: rng.chance(900).then(|| rng.between(10_000..=500_000)),
+        slowed: None,
     }
 }
 
@@ -25,6 +26,7 @@ pub(super) fn later(rng: &mut Rng, machine: &Reading) -> Reading {
         4 | 5 => reading.disk_free_mib = Some(rng.between(0..=800)),
         6 => reading.memory_stall_percent = Some(rng.small(0..=100)),
         7 => reading.agents_mib = rng.between(0..=20_000),
+        8 => reading.slowed = Some("the model API is overloaded".into()),
         _ => {}
     }
     reading

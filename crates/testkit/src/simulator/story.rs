@@ -430,6 +430,8 @@ fn about_report(report: &Report) -> Key {
         Report::PhaseReached { step, .. } => ("phase", names::step_at(step).into()),
         Report::StepQuiet { step, .. } => ("quiet", names::step_at(step).into()),
         Report::StepAlive { step } => ("alive", names::step_at(step).into()),
+        Report::DiskUsed { step, .. } => ("disk", names::step_at(step).into()),
+        Report::AccountLimited { step, .. } => ("limited", names::step_at(step).into()),
         Report::WorkSalvaged { attempt, .. } => ("salvaged", about_attempt(attempt)),
         Report::StepEnded { step, .. } => ("ended", names::step_at(step).into()),
         Report::Composed { run, task, .. } => ("composed", [names::number(run), names::number(task), 0, 0]),

@@ -70,6 +70,8 @@ pub(super) fn report(report: &Report) -> String {
             format!("{step} quiet for {} ms{}", quiet.0, if *after_result { " after its result" } else { "" })
         }
         Report::StepAlive { step } => format!("{step} gives signs of life"),
+        Report::DiskUsed { step, bytes } => format!("{step} takes {bytes} bytes of the disk"),
+        Report::AccountLimited { step, reason, .. } => format!("{step} met a limit: {reason}"),
         Report::WorkSalvaged { attempt, salvage } => format!("what {attempt} left: {salvage:?}"),
         Report::StepEnded { step, end } => format!("{step} ended: {:?}, stopped: {}", end.exit, end.stopped),
         Report::WorkCollected { attempt, result } => format!("the work of {attempt}: {result:?}"),

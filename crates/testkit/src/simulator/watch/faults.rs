@@ -30,7 +30,9 @@ pub(super) fn fault(kind: &StepKind, end: &StepEnd, stopping: Option<StopCause>)
     let silent = matches!(end.exit, StepExit::Lost | StepExit::LeaseLapsed);
     let wished = match stopping {
         Some(StopCause::Cancel) => true,
-        Some(StopCause::Timeout | StopCause::Interrupt | StopCause::Held) => end.stopped || silent,
+        Some(StopCause::Timeout | StopCause::Interrupt | StopCause::Held | StopCause::DiskLimit) => {
+            end.stopped || silent
+        }
         Some(StopCause::Hung | StopCause::Lingered) | None => false,
     };
     if wished {

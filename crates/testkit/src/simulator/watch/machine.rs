@@ -128,7 +128,9 @@ impl Watch {
             format!("runs that name no number take {unnamed} slots of {machine}")
         })?;
         ensure(!run.holds.contains(&Hold::Disk), || format!("t{task} begins and the disk is full"))?;
-        let one = run.holds.contains(&Hold::Memory) || run.holds.contains(&Hold::Cpu) && !named;
+        let one = run.holds.contains(&Hold::Memory)
+            || run.holds.contains(&Hold::Api)
+            || run.holds.contains(&Hold::Cpu) && !named;
         ensure(!one || all == 1, || format!("t{task} begins beside others and the machine is at its end"))?;
         if all > 1 {
             ensure(!self.is_alone(run, task), || format!("t{task} was to be alone, and is not"))?;
@@ -164,11 +166,13 @@ impl Watch {
                 (Hold::Memory, less(reading.available_mib, needs.min_memory_mib) || stall > 20),
                 (Hold::Cpu, busy > needs.max_cpu_percent && !named),
                 (Hold::Disk, less(reading.disk_free_mib, needs.min_disk_mib)),
+                (Hold::Api, reading.slowed.is_some()),
             ];
             let plenty = [
                 (Hold::Memory, !less(reading.available_mib, peak + peak / 4 + 1) && stall <= 10),
                 (Hold::Cpu, busy + 10 <= needs.max_cpu_percent || named),
                 (Hold::Disk, !less(reading.disk_free_mib, needs.min_disk_mib * 5 / 4 + 1)),
+                (Hold::Api, reading.slowed.is_none()),
             ];
             for (hold, lacks) in lacking {
                 ensure(!lacks || held(hold), || format!("{hold:?} lacks and holds nothing back"))?;

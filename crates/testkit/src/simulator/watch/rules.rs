@@ -155,6 +155,8 @@ impl Run {
             StopCause::Lingered => {
                 step.is_some_and(|step| step.after_result && step.quiet >= hang.after_result)
             }
+            // No disk is measured in this world.
+            StopCause::DiskLimit => false,
             StopCause::Timeout => accounts.clock_unsure || self.time_is_over(world, id, active),
         };
         ensure(holds, || format!("t{id} is stopped as {cause:?} and should not be"))
