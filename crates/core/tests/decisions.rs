@@ -81,6 +81,8 @@ fn reports(story: &Story) -> Vec<(String, Report)> {
         ("quiet for long", quiet(1800, false)),
         ("quiet after a result", quiet(30, true)),
         ("alive", Report::StepAlive { step: now() }),
+        ("fills the disk", Report::DiskUsed { step: now(), bytes: u64::MAX }),
+        ("limited", Report::AccountLimited { step: now(), until: None, reason: no() }),
         ("ended, exit 0", ended_as(ended(StepExit::Code(0)))),
         ("ended, done", ended_as(done())),
         ("ended, crashed", ended_as(crashed())),
@@ -221,6 +223,9 @@ fn a_report_of_an_earlier_attempt_another_step_or_another_merge_gives_nothing() 
             foreign.push(Report::StepStarted { step: id.clone(), process: process() });
             foreign.push(Report::PhaseReached { step: id.clone(), phase: Phase::Documentation });
             foreign.push(Report::StepAlive { step: id.clone() });
+            foreign.push(Report::DiskUsed { step: id.clone(), bytes: u64::MAX });
+            let reason = "weekly limit".to_owned();
+            foreign.push(Report::AccountLimited { step: id.clone(), until: None, reason });
             let (quiet, after_result) = (Millis::seconds(9999), true);
             foreign.push(Report::StepQuiet { step: id.clone(), quiet, after_result });
             foreign.push(Report::StepEnded { step: id, end: done() });

@@ -178,6 +178,9 @@ fn account_limited(
 ) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
     found.attempt.step().filter(|step| step.number == id.step)?;
+    if until.is_none() && found.run.limited_until(found.at, now).is_some() {
+        return None;
+    }
     let until = believable(found.run, now, until);
     limit_account(out, state, found.run.agent(found.at), until, reason);
     Some(())
