@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `spec.json` | executor | [`Spec`] |
 //! | `lease` | executor | its mtime says when somebody last wanted the step to go on |
+//! | `stop` | executor | [`STOP_GRACE`] or [`STOP_NOW`]: that a step in a container is to end |
 //! | `lock` | shim | held (`flock`) for as long as a shim is at work in the folder |
 //! | `stdout.jsonl`, `stderr.log` | shim | the output as it came |
 //! | `started.json` | shim | [`Started`], once the process runs |
@@ -24,6 +25,13 @@ use serde::{Deserialize, Serialize};
 pub const SPEC: &str = "spec.json";
 /// The lease.
 pub const LEASE: &str = "lease";
+/// That a step in a container is to end: written whole, then any signal that the shim takes makes it look, from wherever that
+/// comes. (A signal alone can be lost: the kernel keeps one of a kind, and the step's processes can send them, too.)
+pub const STOP: &str = "stop";
+/// Content of [`STOP`]: TERM to the whole descent, grace, KILL.
+pub const STOP_GRACE: &str = "grace\n";
+/// Content of [`STOP`]: KILL at once.
+pub const STOP_NOW: &str = "now\n";
 /// The lock.
 pub const LOCK: &str = "lock";
 /// Standard output of the step.

@@ -1,5 +1,12 @@
-//! `gadugi-shim <step-dir>`: starts the step that `<step-dir>/spec.json` asks for, in the shim's own environment, and
+//! `gadugi-shim STEP-DIR`: starts the step that `STEP-DIR/spec.json` asks for, in the shim's own environment, and
 //! stays beside it until nothing of it is left.
+//!
+//! `gadugi-shim --from SOCKET`: the same as PID 1 of a container, where the step's folder is mounted nowhere. The shim connects
+//! to the Unix socket (for 30 s, while nobody answers there), receives the folder's descriptor, closes the connection, and
+//! works in the folder as its working directory. The step's processes have its uid, and yet no way to it: the shim is not
+//! dumpable, so that its descriptors, memory and working directory are closed to them; they get its pipes and a sealed copy of
+//! their input, none of its files; the kernel keeps what they send it of KILL and STOP from the init of their pid namespace; and
+//! of other signals it believes those from outside alone. There standard input is the name of a file in the folder.
 //!
 //! It owns the step's descent (session leader, subreaper, PID 1 in a container), moves its output into files, watches
 //! the lease, and stops all of it when asked:
@@ -11,25 +18,30 @@
 //! | INT, QUIT | kills at once |
 //! | HUP, PIPE | ignored |
 //!
+//! In a container the file `stop` in the folder and any of these signals, from whomever, do the same (see [`signals`]).
+//!
 //! Exit status: 0 when `exit.json` is written; 75 when another shim is or was at work in the folder; else 1, with one
-//! line on standard error. Standard error is closed once `started.json` is there: end of file tells the starter.
+//! line on standard error (in a container its log). Standard error is closed once `started.json` is there: end of file tells
+//! the starter.
 //!
 //! **Never in here:** an async runtime, other crates of ours, anything of agents, runs or git.
 
 mod descent;
+mod folder;
 mod lease;
 mod memory;
 mod moment;
 mod platform;
 mod record;
+mod signals;
 mod spawn;
 mod stream;
 mod supervise;
+mod unix;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -41,9 +53,11 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior, setsid};
 
 use crate::descent::Descent;
+use crate::folder::Folder;
 use crate::lease::Lease;
 use crate::memory::{OomScore, OomWatch};
 use crate::record::{Reserved, private};
+use crate::signals::Signals;
 use crate::stream::Stream;
 use crate::supervise::{Over, Supervisor};
 
@@ -67,14 +81,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let dir = std::env::args_os().nth(1).map(PathBuf::from);
-    let dir = dir.ok_or_else(|| Failure::Broken("usage: gadugi-shim STEP-DIR".into()))?;
+    let folder = Folder::of_arguments(std::env::args_os().skip(1));
+    let folder =
+        folder.ok_or_else(|| Failure::Broken("usage: gadugi-shim STEP-DIR | --from SOCKET".into()))?;
+    let handed = folder.is_handed();
     // Fails where it is one already, in a container.
     let _ = setsid();
     set_child_subreaper(Some(getpid())).map_err(|error| broken("subreaper", error))?;
     let score = OomScore::open();
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| broken("dumpable", error))?;
-    let signals = platform::take_signals().map_err(|error| broken("signals", error))?;
+    let signals = Signals::take(handed).map_err(|error| broken("signals", error))?;
+    // Not before this process is closed to others of its uid.
+    let dir = folder.reach(&signals).map_err(Failure::Broken)?;
 
     let lock_path = dir.join(LOCK);
     let lock = private(&lock_path, OpenOptions::new().write(true)).map_err(|error| broken(LOCK, error))?;
@@ -85,25 +103,34 @@ fn run() -> Result<(), Failure> {
     let spec = std::fs::read(dir.join(SPEC)).map_err(|error| broken(SPEC, error))?;
     let spec: Spec = serde_json::from_slice(&spec).map_err(|error| broken(SPEC, error))?;
     let shim = identity().ok_or_else(|| Failure::Broken("/proc does not say who I am".into()))?;
-    supervise(&dir, &spec, shim, signals, score.as_ref()).map_err(|error| broken("step folder", error))
+    let step = Step { dir, spec, handed, shim, signals, score };
+    supervise(step).map_err(|error| broken("step folder", error))
 }
 
-fn supervise(
-    dir: &Path,
-    spec: &Spec,
+/// All that is known before the step is started.
+struct Step {
+    dir: PathBuf,
+    spec: Spec,
+    /// Whether the folder was handed over, as in a container.
+    handed: bool,
     shim: Identity,
-    signals: OwnedFd,
-    score: Option<&OomScore>,
-) -> io::Result<()> {
+    signals: Signals,
+    score: Option<OomScore>,
+}
+
+fn supervise(step: Step) -> io::Result<()> {
+    let Step { dir, spec, handed, shim, signals, score } = step;
     let exit_file = Reserved::new(dir.join(EXIT))?;
     let started_file = Reserved::new(dir.join(STARTED))?;
     let (stdout, stdout_writer) = Stream::new(&dir.join(STDOUT))?;
     let (stderr, stderr_writer) = Stream::new(&dir.join(STDERR))?;
     let (started, started_at) = (Instant::now(), moment::now());
     let oom = OomWatch::new(started);
-    score.into_iter().for_each(OomScore::offer);
-    let child = spawn::spawn(spec, stdout_writer, stderr_writer);
-    score.into_iter().for_each(OomScore::spare);
+    score.iter().for_each(OomScore::offer);
+    // Found before there is a step that could put something else there.
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let child = spawn::spawn(&spec, handed, stdout_writer, stderr_writer);
+    score.iter().for_each(OomScore::spare);
     let child = match child {
         Ok(child) => child,
         Err(words) => {
@@ -116,7 +143,11 @@ fn supervise(
     // Room was taken, so this fails only where the folder itself is gone; then nobody waits for the step, and
     // the death of the shim is the death of its child.
     started_file.publish(&record)?;
-    close_standard_error();
+    if let Ok(null) = null {
+        // End of file tells the starter that `started.json` is there. Descriptor 2 stays taken, so that no file of ours is ever
+        // mistaken for standard error.
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
 
     let lease = Lease::new(dir.join(LEASE), Duration::from_millis(spec.lease_ms), started);
     let grace = Duration::from_millis(spec.grace_ms);
@@ -165,14 +196,6 @@ fn identity() -> Option<Identity> {
         start_ticks: descent::own_start()?,
         boot: boot.trim().to_owned(),
     })
-}
-
-/// End of file tells the starter that `started.json` is there.
-fn close_standard_error() {
-    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
-        // Descriptor 2 stays taken, so that no file of ours is ever mistaken for standard error.
-        let _ = rustix::stdio::dup2_stderr(&null);
-    }
 }
 
 fn broken(what: &str, error: impl std::fmt::Display) -> Failure {

@@ -1,10 +1,12 @@
-//! Calls to the system that need `unsafe`, one each.
+//! Calls to the system that need `unsafe`, one each, and the few others that several modules make.
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Instant;
 
 use gadugi_shim::ResourceUsage;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 /// Signals that the shim takes from a descriptor instead of by interruption.
@@ -37,20 +39,53 @@ pub(crate) fn take_signals() -> io::Result<OwnedFd> {
     }
 }
 
+/// A signal that has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) number: i32,
+    /// How it was sent: `SI_USER` and its like.
+    pub(crate) code: i32,
+    /// The sender's pid where it was sent by a process; 0 where that is in no pid namespace of ours.
+    pub(crate) sender: u32,
+}
+
 /// The signals that have come since the last call.
-pub(crate) fn read_signals(fd: &OwnedFd) -> Vec<i32> {
+pub(crate) fn read_signals(fd: &OwnedFd) -> Vec<Sent> {
     const RECORD: usize = size_of::<libc::signalfd_siginfo>();
     let mut records = [0_u8; 8 * RECORD];
     let mut signals = Vec::new();
     while let Ok(length) = rustix::io::read(fd.as_fd(), &mut records) {
-        // A record begins with the signal's number, 32 bits.
-        let numbers = records[..length].chunks_exact(RECORD).filter_map(|record| record.first_chunk::<4>());
-        signals.extend(numbers.map(|number| i32::from_ne_bytes(*number)));
+        // A record begins with number, errno, code and sender, 32 bits each.
+        let heads = records[..length].chunks_exact(RECORD).filter_map(|record| record.first_chunk::<16>());
+        signals.extend(heads.map(|head| {
+            let field = |index: usize| [0, 1, 2, 3].map(|byte| head[4 * index + byte]);
+            Sent {
+                number: i32::from_ne_bytes(field(0)),
+                code: i32::from_ne_bytes(field(2)),
+                sender: u32::from_ne_bytes(field(3)),
+            }
+        }));
         if length == 0 {
             break;
         }
     }
     signals
+}
+
+/// To be waited for.
+pub(crate) fn pollable(fd: BorrowedFd<'_>, flags: PollFlags) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(fd, flags)
+}
+
+/// Waits for one of them, or for the deadline.
+pub(crate) fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) {
+    let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    let timeout = timeout.map(|length| Timespec {
+        tv_sec: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(length.subsec_nanos()),
+    });
+    // An interruption is one more turn of the caller's loop.
+    let _ = poll(fds, timeout.as_ref());
 }
 
 /// In the child, before exec: no signal blocked, every disposition the default one. Async-signal-safe. By the bare system

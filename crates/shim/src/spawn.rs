@@ -1,25 +1,31 @@
 //! Starting the step's main process.
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gadugi_shim::{Limits, Spec};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
-    setsid,
+    Pid, Resource, Rlimit, Signal, chdir, getpid, getppid, getrlimit, set_parent_process_death_signal,
+    setrlimit, setsid,
 };
 
 use crate::platform::reset_signals;
 use crate::record::LONGEST_WORDS;
 
+/// Bytes of standard input where it is copied: more than agents take (10 MB).
+const LONGEST_INPUT: u64 = 16 * 1024 * 1024;
+
 /// Starts the main process in a session of its own. The error is what the system said, in words that name what it was
 /// about.
-pub(crate) fn spawn(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
-    prepare(spec, stdout, stderr).map_err(|words| {
+pub(crate) fn spawn(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
+    prepare(spec, handed, stdout, stderr).map_err(|words| {
         // A control character takes six bytes in JSON, for which there may be no room.
         let mut words = words.replace(|character: char| character.is_control(), "?");
         let mut end = words.len().min(LONGEST_WORDS);
@@ -31,7 +37,7 @@ pub(crate) fn spawn(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid
     })
 }
 
-fn prepare(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
+fn prepare(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return Err("there is no program to start".into());
     };
@@ -45,22 +51,56 @@ fn prepare(spec: &Spec, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String>
         None => Stdio::null(),
         Some(path) => {
             let path = Path::new(&path.0);
-            File::open(path).map_err(|error| format!("standard input {}: {error}", path.display()))?.into()
+            let opened = if handed { sealed_copy(path) } else { File::open(path) };
+            opened.map_err(|error| format!("standard input {}: {error}", path.display()))?.into()
         }
     };
     let mut command = Command::new(&program.0);
-    command.args(arguments.iter().map(|argument| &argument.0)).current_dir(cwd);
+    command.args(arguments.iter().map(|argument| &argument.0));
     command.stdin(stdin).stdout(stdout).stderr(stderr);
-    let (shim, limits) = (getpid(), resource_limits(&spec.limits));
+    // Out of the step's folder first, by a path that nobody can have bent: below the working directory that is asked for,
+    // an earlier step of the same workspace may have left a link to `/proc/self/cwd`.
+    let inner = if handed {
+        if !cwd.is_absolute() {
+            return Err(cwd_words(io::Error::other("not an absolute path")));
+        }
+        command.current_dir("/");
+        Some(CString::new(cwd.as_os_str().as_bytes()).map_err(|error| cwd_words(error.into()))?)
+    } else {
+        command.current_dir(cwd);
+        None
+    };
+    let (shim, limits) = (getpid(), resource_limits(&spec.limits, handed));
     // SAFETY: between fork and exec only system calls are made: nothing is allocated, no lock is taken.
     unsafe {
-        command.pre_exec(move || before_exec(shim, &limits));
+        command.pre_exec(move || before_exec(shim, inner.as_deref(), &limits));
     }
     let child = command.spawn().map_err(|error| words(Path::new(&program.0), &error))?;
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| "a process without a pid".into())
 }
 
-fn before_exec(shim: Pid, limits: &[(Resource, Rlimit); 6]) -> io::Result<()> {
+/// What a step may write to is none of the folder's files: whoever has the owner's uid can open its own descriptor anew, and
+/// for writing (`/proc/self/fd/0`). So its input is a copy in memory that nobody can change.
+fn sealed_copy(path: &Path) -> io::Result<File> {
+    // A name of the folder: anything else would be followed with the shim's eyes, through links that a step may have made.
+    if path.components().count() != 1 || path.file_name().is_none() {
+        return Err(io::Error::other("not the name of a file in the step's folder"));
+    }
+    let original = File::open(path)?;
+    let copy = memfd_create(c"stdin", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut copy = File::from(copy);
+    if io::copy(&mut original.take(LONGEST_INPUT + 1), &mut copy)? > LONGEST_INPUT {
+        return Err(io::Error::other(format!("longer than {LONGEST_INPUT} bytes")));
+    }
+    copy.rewind()?;
+    fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(copy)
+}
+
+fn before_exec(shim: Pid, cwd: Option<&CStr>, limits: &[(Resource, Rlimit); 7]) -> io::Result<()> {
+    if let Some(cwd) = cwd {
+        chdir(cwd)?;
+    }
     reset_signals();
     setsid()?;
     // A step without its shim would write into a broken pipe: it ends with it, even if the shim is killed.
@@ -74,7 +114,7 @@ fn before_exec(shim: Pid, limits: &[(Resource, Rlimit); 6]) -> io::Result<()> {
     Ok(())
 }
 
-fn resource_limits(limits: &Limits) -> [(Resource, Rlimit); 6] {
+fn resource_limits(limits: &Limits, handed: bool) -> [(Resource, Rlimit); 7] {
     let both = |resource, wanted: Option<u64>| {
         let now = getrlimit(resource);
         let Some(wanted) = wanted else { return (resource, now) };
@@ -93,6 +133,12 @@ fn resource_limits(limits: &Limits) -> [(Resource, Rlimit); 6] {
         both(Resource::Cpu, limits.cpu_seconds),
         both(Resource::Fsize, limits.file_bytes),
         soft(Resource::Nofile, limits.open_files),
+        // The kernel counts the pending signals of a user, and delivers one that is too many without its sender, which would
+        // then look like the executor: a step's processes reach their own bound before they reach the shim's.
+        both(
+            Resource::Sigpending,
+            handed.then(|| getrlimit(Resource::Sigpending).current.unwrap_or(32_768) / 2),
+        ),
         // A core file in a workspace would look like the agent's work.
         soft(Resource::Core, Some(0)),
     ]

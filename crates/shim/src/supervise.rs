@@ -6,11 +6,10 @@
 //! any ──waitpid: ECHILD──▶ over: the rest of the output is moved, then the end is told
 //! ```
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use gadugi_shim::{ExitWord, Moment, OomKills};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 
@@ -18,7 +17,8 @@ use crate::descent::Descent;
 use crate::lease::Lease;
 use crate::memory::OomWatch;
 use crate::moment;
-use crate::platform::read_signals;
+use crate::platform::{poll_until, pollable};
+use crate::signals::Signals;
 use crate::stream::{Stream, Turn};
 
 /// What a process gets between TERM and KILL that its main process left behind: it was meant to be over.
@@ -68,7 +68,7 @@ pub(crate) struct Supervisor {
     pub(crate) grace: Duration,
     pub(crate) lease: Option<Lease>,
     pub(crate) oom: OomWatch,
-    pub(crate) signals: OwnedFd,
+    pub(crate) signals: Signals,
     pub(crate) streams: [Stream; 2],
     pub(crate) descent: Descent,
 }
@@ -179,13 +179,13 @@ impl Supervisor {
     }
 
     fn take_signals(&self, progress: &mut Progress) {
-        for number in read_signals(&self.signals) {
+        for signal in self.signals.read() {
             let now = Instant::now();
-            match Signal::from_named_raw(number) {
+            match signal {
                 // Asked by somebody who may ask again: that changes nothing.
-                Some(Signal::USR1) if progress.stopping => {}
-                Some(Signal::USR1 | Signal::TERM) if !progress.stopping => self.ask(progress, now),
-                Some(Signal::TERM | Signal::INT | Signal::QUIT) => {
+                Signal::USR1 if progress.stopping => {}
+                Signal::USR1 | Signal::TERM if !progress.stopping => self.ask(progress, now),
+                Signal::TERM | Signal::INT | Signal::QUIT => {
                     (progress.stopping, progress.at_once) = (true, true);
                     self.kill(progress, now);
                 }
@@ -221,9 +221,9 @@ impl Supervisor {
 
     /// Waits for a signal, output, or the deadline.
     fn wait(&self, deadline: Option<Instant>) {
-        let mut fds = vec![PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)];
+        let mut fds = vec![self.signals.pollable()];
         let pipes = self.streams.iter().filter_map(Stream::readable);
-        fds.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
+        fds.extend(pipes.map(|pipe| pollable(pipe, PollFlags::IN)));
         poll_until(&mut fds, deadline);
     }
 
@@ -255,28 +255,18 @@ impl Supervisor {
             let retries = self.streams.iter().filter_map(Stream::retry_at).min();
             // The pipes are not waited for: their last writers are gone, and those that are closed would always be ready.
             let deadline = [look_at, retries, give_up_at].into_iter().flatten().min();
-            poll_until(&mut [PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)], deadline);
-            for number in read_signals(&self.signals) {
-                match Signal::from_named_raw(number) {
-                    Some(Signal::TERM | Signal::USR1) if give_up_at.is_none() => {
+            poll_until(&mut [self.signals.pollable()], deadline);
+            for signal in self.signals.read() {
+                match signal {
+                    Signal::TERM | Signal::USR1 if give_up_at.is_none() => {
                         give_up_at = Some(Instant::now() + self.grace);
                     }
-                    Some(Signal::TERM | Signal::INT | Signal::QUIT) => give_up_at = Some(now),
+                    Signal::TERM | Signal::INT | Signal::QUIT => give_up_at = Some(now),
                     _ => {}
                 }
             }
         }
     }
-}
-
-fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) {
-    let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-    let timeout = timeout.map(|length| Timespec {
-        tv_sec: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(length.subsec_nanos()),
-    });
-    // An interruption is one more turn of the loop.
-    let _ = poll(fds, timeout.as_ref());
 }
 
 fn exit_word(status: WaitStatus) -> ExitWord {
