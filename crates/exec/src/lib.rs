@@ -16,6 +16,7 @@
 //! **Never in here:** what a step is for (agents, prompts, git), what its end means for a task, reading of the lines
 //! that it writes; values of environment variables in any file.
 
+mod docker;
 mod error;
 mod executor;
 mod follow;
@@ -32,6 +33,7 @@ mod sweep;
 mod tail;
 mod watch;
 
+pub use docker::{AgentUser, Connection, DockerError, Engine, EngineLimits};
 pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
