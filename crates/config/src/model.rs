@@ -26,6 +26,8 @@ pub struct ConfigFile {
     pub admission: AdmissionSection,
     /// What one task may use.
     pub limits: LimitsSection,
+    /// How containers are made.
+    pub container: ContainerSection,
     /// Where tasks work.
     pub workspace: WorkspaceSection,
     /// The files for other programs.
@@ -136,8 +138,22 @@ pub struct LimitsSection {
     pub cpus: Option<Cpus>,
     /// Processes and threads of one task.
     pub pids: Option<Pids>,
-    /// Disk of one task, as in 10GiB.
+    /// Disk of one task, its workspace and home together, as in 10GiB.
     pub disk: Option<Size>,
+    /// What one step may write to its standard output and standard error, as in 1GiB.
+    pub output: Option<Size>,
+}
+
+/// `[container]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [container]")]
+#[schemars(deny_unknown_fields)]
+pub struct ContainerSection {
+    /// The image of the docker executor. Unset: the repository's development container, else the one that `gadugi image
+    /// build` makes.
+    pub image: Option<Word>,
+    /// Further variables of your environment that steps in containers see; a * at the end stands for any rest.
+    pub env: Option<EnvDeny>,
 }
 
 /// `[workspace]`
@@ -181,8 +197,11 @@ pub struct GatewaySection {
     pub upstream: Option<Url>,
     /// Further hosts that tasks may reach, as in api.example.com:443.
     pub network: Option<HostPorts>,
-    /// US dollars that everything through the gateway may cost.
+    /// US dollars that everything of one run through the gateway may cost; the lower of this and of `[run] budget` holds.
     pub budget: Option<Dollars>,
+    /// Whether agents of the local executor go through the gateway, where their credential is a key or token of the
+    /// environment.
+    pub local: Option<Switch>,
 }
 
 /// `[agents.NAME]`

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gadugi_core::{
-    AGENTS, AdmissionSettings, AgentSettings, HangSettings, Kind, Millis, RetrySettings, RunSettings,
+    AGENTS, AdmissionSettings, AgentSettings, ExecutorKind, HangSettings, Kind, LimitSettings, Millis,
+    RetrySettings, RunSettings,
 };
 use gadugi_sys::env;
 
 use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
-    AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, Lease, Length, Percent, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout,
-    Texts, Tries, Turns, UvChoice,
+    AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, Folder, HomeChoice, HostPorts,
+    Lease, Length, Percent, Pids, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries,
+    Turns, UvChoice,
 };
 use layers::{Key, Layers};
 
@@ -68,10 +69,8 @@ pub struct Resolved {
     pub fallback_to_sequential: bool,
     /// The files for other programs.
     pub monitoring: Monitoring,
-    /// What one task may use.
-    pub limits: Limits,
-    /// What stands between agents and the model API.
-    pub gateway: Gateway,
+    /// Where tasks run, where somebody said it; else it is seen what is there.
+    pub executor: Option<ExecutorKind>,
     /// `[notify]`, as it stands in the file that wins.
     pub notify: toml::Table,
     /// `[[classify]]`: the repository's rules before the user's. The first that fits a prompt decides.
@@ -102,30 +101,6 @@ pub struct Monitoring {
     pub interval: Millis,
 }
 
-/// What one task may use; none: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Memory in bytes.
-    pub memory: Option<u64>,
-    /// Processors.
-    pub cpus: Option<f64>,
-    /// Processes and threads.
-    pub pids: Option<u32>,
-    /// Disk in bytes.
-    pub disk: Option<u64>,
-}
-
-/// What stands between agents and the model API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gateway {
-    /// The model API.
-    pub upstream: Option<String>,
-    /// Further hosts that tasks may reach, `host:port`.
-    pub network: Vec<String>,
-    /// What everything through the gateway may cost, in millionths of a US dollar.
-    pub budget_microusd: Option<u64>,
-}
-
 /// One value, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -150,14 +125,14 @@ pub fn resolve_with(
 ) -> Result<Resolved, ConfigError> {
     let mut layers = Layers::open(root, flags, variable)?;
     let defaults = RunSettings::default();
-    let mut settings = run_section(&mut layers, flags, &defaults)?;
+    let (mut settings, executor) = run_section(&mut layers, flags, &defaults)?;
     let base = layers.text(Key::run("base", "--base", env::BASE), flags.base.as_deref(), |f| &f.run.base)?;
     let fallback = layers.switched_off(
         Key::run("fallback_to_sequential", "--no-fallback", env::NO_FALLBACK),
         flags.no_fallback,
         |f| &f.run.fallback_to_sequential,
     )?;
-    let limits = limits(&mut layers)?;
+    settings.limits = limits(&mut layers, &defaults.limits)?;
     settings.retry = retry(&mut layers, &defaults.retry)?;
     settings.hang = hang(&mut layers, &defaults.hang)?;
     settings.admission = admission(&mut layers, &defaults.admission)?;
@@ -166,7 +141,10 @@ pub fn resolve_with(
         layers.or(Key::file("monitoring.dir"), Folder(".gadugi/monitoring".into()), |f| &f.monitoring.dir)?;
     let interval = Length(Millis::seconds(30));
     let interval = layers.or(Key::file("monitoring.interval"), interval, |f| &f.monitoring.interval)?;
-    let gateway = gateway(&mut layers)?;
+    gateway(&mut layers, &mut settings)?;
+    settings.container.image = layers.text(Key::file("container.image"), None, |f| &f.container.image)?;
+    settings.container.env =
+        layers.or(Key::file("container.env"), EnvDeny(Vec::new()), |f| &f.container.env)?.0;
     settings.agents = agents(&mut layers)?;
     let strategy = StrategyChoice(defaults.merge);
     settings.merge = layers.or(Key::file("merge.strategy"), strategy, |f| &f.merge.strategy)?.0;
@@ -184,8 +162,7 @@ pub fn resolve_with(
         base,
         fallback_to_sequential: fallback,
         monitoring: Monitoring { dir: root.join(dir.0), interval: interval.0 },
-        limits,
-        gateway,
+        executor,
         notify,
         classify,
         sources,
@@ -197,7 +174,7 @@ fn run_section(
     layers: &mut Layers<'_>,
     flags: &Flags,
     defaults: &RunSettings,
-) -> Result<RunSettings, ConfigError> {
+) -> Result<(RunSettings, Option<ExecutorKind>), ConfigError> {
     let mut settings = defaults.clone();
     let words = |number: Option<u32>| number.map(|number| number.to_string());
     let money = |amount: Option<f64>| amount.map(|amount| amount.to_string());
@@ -208,8 +185,8 @@ fn run_section(
     let timeout = TaskTimeout(defaults.timeout);
     settings.timeout = layers.pick_or(key, flags.timeout.as_deref(), timeout, |f| &f.run.timeout)?.0;
     let key = Key::run("executor", "--executor", env::EXECUTOR);
-    let executor = ExecutorChoice(defaults.executor);
-    settings.executor = layers.pick_or(key, flags.executor.as_deref(), executor, |f| &f.run.executor)?.0;
+    let executor = layers.pick(key, flags.executor.as_deref(), |f| &f.run.executor)?.map(|v| v.0);
+    settings.executor = executor.unwrap_or(defaults.executor);
     let key = Key::run("agent", "--agent", env::AGENT);
     let agent = AgentChoice(defaults.agent.clone());
     settings.agent = layers.pick_or(key, flags.agent.as_deref(), agent, |f| &f.run.agent)?.0;
@@ -232,7 +209,7 @@ fn run_section(
     settings.keep = layers.pick_or(key, keep, Switch(defaults.keep), |f| &f.run.keep)?.0;
     settings.grace = layers.or(Key::file("run.grace"), Length(defaults.grace), |f| &f.run.grace)?.0;
     settings.lease = layers.or(Key::file("run.lease"), Lease(defaults.lease), |f| &f.run.lease)?.0;
-    Ok(settings)
+    Ok((settings, executor))
 }
 
 fn retry(layers: &mut Layers<'_>, defaults: &RetrySettings) -> Result<RetrySettings, ConfigError> {
@@ -275,12 +252,15 @@ fn admission(
     })
 }
 
-fn limits(layers: &mut Layers<'_>) -> Result<Limits, ConfigError> {
-    Ok(Limits {
-        memory: layers.pick(Key::file("limits.memory"), None, |f| &f.limits.memory)?.map(|v| v.0),
-        cpus: layers.pick(Key::file("limits.cpus"), None, |f| &f.limits.cpus)?.map(|v| v.0),
-        pids: layers.pick(Key::file("limits.pids"), None, |f| &f.limits.pids)?.map(|v| v.0),
-        disk: layers.pick(Key::file("limits.disk"), None, |f| &f.limits.disk)?.map(|v| v.0),
+fn limits(layers: &mut Layers<'_>, defaults: &LimitSettings) -> Result<LimitSettings, ConfigError> {
+    let key = |name: &str| Key::file(format!("limits.{name}"));
+    let permille = |cpus: f64| (cpus * 1000.0).round() as u32;
+    Ok(LimitSettings {
+        memory_bytes: layers.pick(key("memory"), None, |f| &f.limits.memory)?.map(|v| v.0),
+        cpus_permille: layers.pick(key("cpus"), None, |f| &f.limits.cpus)?.map(|v| permille(v.0)),
+        pids: layers.or(key("pids"), Pids(defaults.pids), |f| &f.limits.pids)?.0,
+        disk_bytes: layers.or(key("disk"), Size(defaults.disk_bytes), |f| &f.limits.disk)?.0,
+        output_bytes: layers.or(key("output"), Size(defaults.output_bytes), |f| &f.limits.output)?.0,
     })
 }
 
@@ -305,14 +285,15 @@ fn workspace_section(
     Ok(())
 }
 
-fn gateway(layers: &mut Layers<'_>) -> Result<Gateway, ConfigError> {
-    layers.warn_unused("gateway");
-    let network = HostPorts::default();
-    Ok(Gateway {
-        upstream: layers.text(Key::file("gateway.upstream"), None, |f| &f.gateway.upstream)?,
-        network: layers.or(Key::file("gateway.network"), network, |f| &f.gateway.network)?.0,
-        budget_microusd: layers.pick(Key::file("gateway.budget"), None, |f| &f.gateway.budget)?.map(|v| v.0),
-    })
+fn gateway(layers: &mut Layers<'_>, settings: &mut RunSettings) -> Result<(), ConfigError> {
+    let gateway = &mut settings.gateway;
+    gateway.upstream = layers.text(Key::file("gateway.upstream"), None, |f| &f.gateway.upstream)?;
+    gateway.network =
+        layers.or(Key::file("gateway.network"), HostPorts::default(), |f| &f.gateway.network)?.0;
+    gateway.local = layers.or(Key::file("gateway.local"), Switch(gateway.local), |f| &f.gateway.local)?.0;
+    let most = layers.pick(Key::file("gateway.budget"), None, |f| &f.gateway.budget)?.map(|v| v.0);
+    settings.budget_microusd = settings.budget_microusd.into_iter().chain(most).min();
+    Ok(())
 }
 
 /// The repository's settings of an agent win over the user's one by one, and so do single variables.

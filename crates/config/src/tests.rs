@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gadugi_core::{
-    AdmissionSettings, ExecutorKind, HangSettings, HomePolicy, Kind, MergeStrategy, Millis, RetrySettings,
-    RunSettings, UvPolicy,
+    AdmissionSettings, ExecutorKind, HangSettings, HomePolicy, Kind, LimitSettings, MergeStrategy, Millis,
+    RetrySettings, RunSettings, UvPolicy,
 };
 use tempfile::TempDir;
 
@@ -89,8 +89,7 @@ fn with_nothing_said_everything_is_a_default() {
     assert!(resolved.fallback_to_sequential);
     assert_eq!(resolved.monitoring.dir, world.folder.path().join("repo/.gadugi/monitoring"));
     assert_eq!(resolved.monitoring.interval, Millis::seconds(30));
-    assert_eq!(resolved.limits, Limits::default());
-    assert_eq!(resolved.gateway, Gateway::default());
+    assert_eq!(resolved.executor, None);
     assert!(resolved.sources.iter().all(|setting| setting.source == Source::Default));
     assert!(resolved.warnings.is_empty());
     for denied in ["GITHUB_TOKEN", "GITLAB_TOKEN", "AWS_*", "GOOGLE_APPLICATION_CREDENTIALS", "SSH_AUTH_SOCK"]
@@ -213,6 +212,10 @@ memory = "4GiB"
 cpus = 1.5
 pids = 99
 disk = "10g"
+output = "2MiB"
+[container]
+image = "team/agent:1"
+env = ["TEAM_*"]
 [workspace]
 dir = "../trees"
 branch = "g/{run}/{id}"
@@ -227,7 +230,8 @@ interval = "5s"
 [gateway]
 upstream = "https://api.example.com"
 network = ["a.example.com:443"]
-budget = 1
+budget = 11
+local = false
 [agents.claude]
 command = "/opt/my claude/claude"
 args = ["--x", "-y"]
@@ -271,15 +275,27 @@ fn every_key_of_a_file_arrives() {
     assert_eq!(settings.agents["claude"].command.as_deref(), Some("/opt/my claude/claude"));
     assert_eq!(settings.agents["claude"].args, ["--x", "-y"]);
     assert_eq!(settings.agents["claude"].env["A"], "secret-1");
-    let limits = Limits { memory: Some(4 << 30), cpus: Some(1.5), pids: Some(99), disk: Some(10 << 30) };
-    assert_eq!(resolved.limits, limits);
+    let limits = LimitSettings {
+        memory_bytes: Some(4 << 30),
+        cpus_permille: Some(1500),
+        pids: 99,
+        disk_bytes: 10 << 30,
+        output_bytes: 2 << 20,
+    };
+    assert_eq!(settings.limits, limits);
+    assert_eq!(settings.container.image.as_deref(), Some("team/agent:1"));
+    assert_eq!(settings.container.env, ["TEAM_*"]);
     assert_eq!(resolved.monitoring.dir, Path::new("/tmp/m"));
-    assert_eq!(resolved.gateway.network, ["a.example.com:443"]);
+    assert_eq!(settings.gateway.network, ["a.example.com:443"]);
+    assert_eq!(
+        (settings.gateway.upstream.as_deref(), settings.gateway.local),
+        (Some("https://api.example.com"), false)
+    );
     assert_eq!(resolved.notify["command"].as_str(), Some("x"));
     assert_eq!(resolved.classify, [(Kind::Documentation, vec!["guide".to_owned()])]);
     let sections: Vec<String> = resolved.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(sections.len(), 2, "{sections:?}");
-    assert!(sections[0].ends_with("gadugi.toml:49: [gateway] has no effect in this version"), "{sections:?}");
+    assert_eq!(sections.len(), 1, "{sections:?}");
+    assert!(sections[0].ends_with("gadugi.toml:65: [notify] has no effect in this version"), "{sections:?}");
     let known = ["run.verify", "merge.verify", "agents.claude.env", "gateway.upstream", "limits.disk"];
     for key in known {
         assert!(matches!(setting(&resolved, key).1, Source::ProjectFile { line: 2.., .. }), "{key}");

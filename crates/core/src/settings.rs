@@ -146,20 +146,20 @@ impl Default for AdmissionSettings {
     }
 }
 
-/// What one task may use; none: as much as there is.
+/// What one task may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LimitSettings {
-    /// Memory of its container, bytes, swap included.
+    /// Memory of its container, bytes, swap included; none: as much as there is.
     pub memory_bytes: Option<u64>,
-    /// Processors of its container, in thousandths.
+    /// Processors of its container, in thousandths; none: all.
     pub cpus_permille: Option<u32>,
     /// Processes and threads of its container.
-    pub pids: Option<u32>,
+    pub pids: u32,
     /// Disk that its workspace and home take, bytes.
-    pub disk_bytes: Option<u64>,
+    pub disk_bytes: u64,
     /// What one step may write to its standard output and standard error, bytes: they are kept on the disk.
-    pub output_bytes: Option<u64>,
+    pub output_bytes: u64,
 }
 
 impl Default for LimitSettings {
@@ -168,9 +168,9 @@ impl Default for LimitSettings {
             memory_bytes: None,
             cpus_permille: None,
             // Enough for builds on many processors; a fork bomb meets it within a second.
-            pids: Some(4096),
-            disk_bytes: Some(20 << 30),
-            output_bytes: Some(1 << 30),
+            pids: 4096,
+            disk_bytes: 20 << 30,
+            output_bytes: 1 << 30,
         }
     }
 }

@@ -10,7 +10,7 @@ use gadugi_core::{
 
 const GIB: u64 = 1 << 30;
 
-fn bounded(disk_bytes: Option<u64>) -> Story {
+fn bounded(disk_bytes: u64) -> Story {
     let limits = LimitSettings { disk_bytes, ..LimitSettings::default() };
     Story::of_agents(plan(&["a", "b"], &[]), RunSettings { limits, max_parallel: Some(1), ..settings() })
 }
@@ -22,7 +22,7 @@ fn takes(story: &mut Story, bytes: u64) -> Decision {
 
 #[test]
 fn a_step_that_takes_more_of_the_disk_than_a_task_may_is_stopped_once_and_its_task_fails() {
-    let mut story = bounded(Some(GIB));
+    let mut story = bounded(GIB);
     assert!(takes(&mut story, GIB).is_empty(), "as much as it may");
     let over = takes(&mut story, GIB + 1);
     let stop = Effect::StopStep { step: story.current("a"), force: StopForce::Grace };
@@ -41,20 +41,15 @@ fn a_step_that_takes_more_of_the_disk_than_a_task_may_is_stopped_once_and_its_ta
 
 #[test]
 fn one_that_ends_by_itself_before_it_was_stopped_has_ended_so() {
-    let mut story = bounded(Some(GIB));
+    let mut story = bounded(GIB);
     takes(&mut story, 2 * GIB);
     story.ends("a", done());
     assert_eq!(story.word("a"), "collecting");
 }
 
 #[test]
-fn without_a_limit_nothing_is_stopped_for_its_disk() {
-    assert!(takes(&mut bounded(None), u64::MAX).is_empty());
-}
-
-#[test]
 fn a_step_that_wrote_too_much_would_write_it_again() {
-    let mut story = bounded(None);
+    let mut story = bounded(GIB);
     story.ends("a", StepEnd { stopped: true, ..ended(StepExit::TooMuchOutput) });
     assert_eq!(story.task("a").outcome(), Some(&Outcome::Failed));
     assert_eq!(detail(&story, "a"), "stopped, because it wrote more output than a step may");
@@ -81,7 +76,7 @@ fn a_model_api_that_refuses_lets_attempts_begin_one_at_a_time_until_it_takes_the
 
 #[test]
 fn a_limit_that_the_gateway_meets_holds_back_the_agent_before_the_end_of_its_step() {
-    let mut story = bounded(None);
+    let mut story = bounded(GIB);
     let until = story.now + Millis::seconds(3600);
     let step = story.current("a");
     let limited = |until| Report::AccountLimited { step: step.clone(), until, reason: "weekly limit".into() };

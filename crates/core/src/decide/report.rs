@@ -158,9 +158,7 @@ fn step_alive(out: &mut Decision, state: &State, id: &StepId) -> Option<()> {
 fn disk_used(out: &mut Decision, state: &State, id: &StepId, bytes: u64) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
     found.attempt.step().filter(|step| step.number == id.step && step.running.is_some())?;
-    if found.run.settings.limits.disk_bytes.is_some_and(|most| bytes > most)
-        && found.attempt.stopping.is_none()
-    {
+    if bytes > found.run.settings.limits.disk_bytes && found.attempt.stopping.is_none() {
         out.fact(Event::StopRequested { attempt: found.id.clone(), cause: StopCause::DiskLimit });
         out.stop_step(&found.id, found.attempt, StopForce::Grace);
     }
