@@ -188,7 +188,7 @@ mod tests {
             max_rss_kib: 0,
             peak_mib,
             cpu_ms: cpu_permille * 10,
-            taken: Default::default(),
+            taken: Box::default(),
             agent: None,
             tail: String::new(),
         }

@@ -251,7 +251,7 @@ pub struct StepEnd {
     pub cpu_ms: u64,
     /// What else it was seen to take.
     #[serde(default, skip_serializing_if = "Taken::is_unknown")]
-    pub taken: Taken,
+    pub taken: Box<Taken>,
     /// Agent steps: what the turn came to.
     pub agent: Option<AgentEnd>,
     /// The end of what it wrote, for people; at most some 2,000 characters.
@@ -268,7 +268,7 @@ impl StepEnd {
             max_rss_kib: 0,
             peak_mib: 0,
             cpu_ms: 0,
-            taken: Taken::default(),
+            taken: Box::default(),
             agent: None,
             tail: String::new(),
         }

@@ -172,7 +172,7 @@ impl<'a> Watched<'a> {
             // A step that was over before anybody looked had about what its largest process had, files it read among that.
             peak_mib: if peak_mib == 0 { ended.max_rss_kib / 1024 } else { peak_mib },
             cpu_ms: ended.cpu.0,
-            taken,
+            taken: Box::new(taken),
             tail,
         }
     }

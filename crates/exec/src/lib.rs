@@ -16,6 +16,8 @@
 //! **Never in here:** what a step is for (agents, prompts, git), what its end means for a task, reading of the lines
 //! that it writes; values of environment variables in any file.
 
+mod cgroup;
+mod disk;
 mod docker;
 mod error;
 mod executor;
@@ -33,6 +35,7 @@ mod sweep;
 mod tail;
 mod watch;
 
+pub use disk::{DiskUse, disk_use};
 pub use docker::{AgentUser, Connection, DockerError, Engine, EngineLimits};
 pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::Read;
 
+use crate::cgroup::Io;
+
 /// What is read of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -91,6 +93,31 @@ fn parse_memory(status: &[u8]) -> Option<Memory> {
     })
 }
 
+/// Bytes that a process, and those of its children that it has waited for, caused to be read from and written to disks; what
+/// stayed in the page cache is not in it. None where it is not ours to see: another user's, or one that hides, as a shim
+/// does from all but root.
+pub(crate) fn io(pid: u32) -> Option<Io> {
+    read(&format!("/proc/{pid}/io"), &mut [0; 512], parse_io)
+}
+
+fn parse_io(io: &[u8]) -> Option<Io> {
+    let io = std::str::from_utf8(io).ok()?;
+    let bytes = |name: &str| io.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some(Io { read: bytes("read_bytes:")?, written: bytes("write_bytes:")? })
+}
+
+/// Whether it is the first process of a namespace of pids of its own, as that of a container is.
+pub(crate) fn is_first_of_namespace(pid: u32) -> bool {
+    let first = read(&format!("/proc/{pid}/status"), &mut [0; 4096], |status| {
+        let status = String::from_utf8_lossy(status);
+        // Its pid as it is seen here, and then in each namespace below, to its own.
+        let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        let mut pids = pids.split_ascii_whitespace();
+        Some(pids.next().is_some() && pids.next_back() == Some("1"))
+    });
+    first == Some(true)
+}
+
 /// The name in field 2 may hold anything: what counts begins behind the last parenthesis.
 fn parse(pid: u32, stat: &[u8]) -> Option<Stat> {
     let behind_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
@@ -118,7 +145,7 @@ fn parse(pid: u32, stat: &[u8]) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, parse, parse_memory};
+    use super::{Io, Memory, is_first_of_namespace, parse, parse_io, parse_memory};
 
     #[test]
     fn fields_are_counted_behind_the_name() {
@@ -131,6 +158,15 @@ mod tests {
         );
         assert_eq!(parse(7, b"7 (torn"), None);
         assert_eq!(parse(7, b"7 (torn) S 5 7 6 0"), None);
+    }
+
+    #[test]
+    fn bytes_of_disks_are_told_from_those_of_calls() {
+        let io = b"rchar: 60119\nwchar: 7754\nsyscr: 51\nsyscw: 7\nread_bytes: 1122304\nwrite_bytes: 4096\n\
+            cancelled_write_bytes: 0\n";
+        assert_eq!(parse_io(io), Some(Io { read: 1_122_304, written: 4096 }));
+        assert_eq!(parse_io(b"rchar: 1\n"), None);
+        assert!(!is_first_of_namespace(std::process::id()), "no test runs as the first of a namespace below");
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn ends() -> Vec<StepEnd> {
         net_in_bytes: Some(4_000_000),
         net_out_bytes: Some(900_000),
     };
-    let measured = StepEnd { peak_mib: 412, cpu_ms: 61_000, taken, ..done() };
+    let measured = StepEnd { peak_mib: 412, cpu_ms: 61_000, taken: Box::new(taken), ..done() };
     let spoken = classes.map(|class| StepEnd { agent: Some(agent(class)), ..done() });
     let silent = exits.map(|exit| StepEnd { exit, agent: None, stopped: true, ..done() });
     spoken.into_iter().chain(silent).chain([measured]).collect()

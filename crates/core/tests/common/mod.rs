@@ -91,7 +91,7 @@ pub(crate) fn ended(exit: StepExit) -> StepEnd {
         max_rss_kib: 10,
         peak_mib: 0,
         cpu_ms: 0,
-        taken: gadugi_core::Taken::default(),
+        taken: Box::default(),
         agent: None,
         tail: String::new(),
     }

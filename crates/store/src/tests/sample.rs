@@ -67,7 +67,7 @@ fn end() -> StepEnd {
         max_rss_kib: u64::MAX,
         peak_mib: 7,
         cpu_ms: 9,
-        taken: Taken { pids_peak: Some(5), disk_written_bytes: Some(1 << 40), ..Taken::default() },
+        taken: Box::new(Taken { pids_peak: Some(5), disk_written_bytes: Some(1 << 40), ..Taken::default() }),
         agent: Some(AgentEnd {
             class,
             detail: "d".into(),

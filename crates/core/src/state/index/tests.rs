@@ -119,7 +119,7 @@ fn ends() -> Vec<StepEnd> {
         max_rss_kib: 1,
         peak_mib: 1,
         cpu_ms: 1,
-        taken: Default::default(),
+        taken: Box::default(),
         agent: class.map(|class| crate::AgentEnd {
             class,
             detail: String::new(),
