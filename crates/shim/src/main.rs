@@ -33,6 +33,7 @@ mod memory;
 mod moment;
 mod platform;
 mod record;
+mod relay;
 mod signals;
 mod spawn;
 mod stream;
@@ -41,6 +42,7 @@ mod unix;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -50,15 +52,16 @@ use gadugi_shim::{
     STATUS_TAKEN, STDERR, STDOUT, Spec, Started,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
-use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior, setsid};
+use rustix::process::{DumpableBehavior, Pid, getpid, set_child_subreaper, set_dumpable_behavior, setsid};
 
 use crate::descent::Descent;
 use crate::folder::Folder;
 use crate::lease::Lease;
 use crate::memory::{OomScore, OomWatch};
-use crate::record::{Reserved, private};
+use crate::record::{Reserved, fitting, private};
+use crate::relay::Relay;
 use crate::signals::Signals;
-use crate::stream::Stream;
+use crate::stream::{Room, Stream};
 use crate::supervise::{Over, Supervisor};
 
 /// Why no step was started and nothing could be recorded.
@@ -129,13 +132,13 @@ fn supervise(step: Step) -> io::Result<()> {
     score.iter().for_each(OomScore::offer);
     // Found before there is a step that could put something else there.
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let child = spawn::spawn(&spec, handed, stdout_writer, stderr_writer);
+    let begun = begin(&spec, handed, stdout_writer, stderr_writer);
     score.iter().for_each(OomScore::spare);
-    let child = match child {
-        Ok(child) => child,
+    let (child, relay) = match begun {
+        Ok(begun) => begun,
         Err(words) => {
             started_file.discard();
-            return exit_file.publish(&not_started(words, shim, started_at));
+            return exit_file.publish(&not_started(&words, shim, started_at));
         }
     };
     let child_pid = child.as_raw_nonzero().get().unsigned_abs();
@@ -152,9 +155,21 @@ fn supervise(step: Step) -> io::Result<()> {
     let lease = Lease::new(dir.join(LEASE), Duration::from_millis(spec.lease_ms), started);
     let grace = Duration::from_millis(spec.grace_ms);
     let streams = [stdout, stderr];
-    let descent = Descent::new();
-    let supervisor = Supervisor { child, started, grace, lease, oom, signals, streams, descent };
+    let (room, descent) = (Room::new(spec.limits.output_bytes), Descent::new());
+    let supervisor = Supervisor { child, started, grace, lease, oom, signals, streams, room, descent, relay };
     exit_file.publish(&ended(supervisor.run(), shim, started_at))
+}
+
+/// Opens the way to the gateway, where there is to be one, and starts the main process.
+fn begin(
+    spec: &Spec,
+    handed: bool,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+) -> Result<(Pid, Option<Relay>), String> {
+    let relay = spec.relay.as_ref().map(Relay::start).transpose()?;
+    let child = spawn::spawn(spec, handed, relay.as_ref().map(Relay::port), stdout, stderr)?;
+    Ok((child, relay))
 }
 
 fn ended(over: Over, shim: Identity, started_at: Moment) -> Exit {
@@ -173,9 +188,9 @@ fn ended(over: Over, shim: Identity, started_at: Moment) -> Exit {
     }
 }
 
-fn not_started(words: String, shim: Identity, started_at: Moment) -> Exit {
+fn not_started(words: &str, shim: Identity, started_at: Moment) -> Exit {
     Exit {
-        exit: ExitWord::NotStarted(words),
+        exit: ExitWord::NotStarted(fitting(words)),
         stopped: false,
         shim,
         ended_at: moment::now(),

@@ -14,7 +14,19 @@ use serde::Serialize;
 const ROOM: usize = 4096;
 
 /// Bytes of a system's message that are kept.
-pub(crate) const LONGEST_WORDS: usize = 1500;
+const LONGEST_WORDS: usize = 1500;
+
+/// Words as a record takes them.
+pub(crate) fn fitting(words: &str) -> String {
+    // A control character takes six bytes in JSON, for which there may be no room.
+    let mut words = words.replace(|character: char| character.is_control(), "?");
+    let mut end = words.len().min(LONGEST_WORDS);
+    while !words.is_char_boundary(end) {
+        end -= 1;
+    }
+    words.truncate(end);
+    words
+}
 
 /// A file to be.
 #[derive(Debug)]

@@ -1,15 +1,15 @@
 //! Starting the step's main process.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use gadugi_shim::{Limits, Spec};
+use gadugi_shim::{Limits, PORT_MARK, Spec};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, chdir, getpid, getppid, getrlimit, set_parent_process_death_signal,
@@ -17,27 +17,33 @@ use rustix::process::{
 };
 
 use crate::platform::reset_signals;
-use crate::record::LONGEST_WORDS;
 
 /// Bytes of standard input where it is copied: more than agents take (10 MB).
 const LONGEST_INPUT: u64 = 16 * 1024 * 1024;
 
 /// Starts the main process in a session of its own. The error is what the system said, in words that name what it was
 /// about.
-pub(crate) fn spawn(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
-    prepare(spec, handed, stdout, stderr).map_err(|words| {
-        // A control character takes six bytes in JSON, for which there may be no room.
-        let mut words = words.replace(|character: char| character.is_control(), "?");
-        let mut end = words.len().min(LONGEST_WORDS);
-        while !words.is_char_boundary(end) {
-            end -= 1;
-        }
-        words.truncate(end);
-        words
-    })
+pub(crate) fn spawn(
+    spec: &Spec,
+    handed: bool,
+    port: Option<u16>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+) -> Result<Pid, String> {
+    let mut command = prepare(spec, handed)?;
+    command.stdout(stdout).stderr(stderr);
+    if let (Some(port), Some(relay)) = (port, &spec.relay) {
+        command.envs(relay.port_in.iter().filter_map(|name| {
+            let value = variable(&name.0)?;
+            Some((&name.0, with_port(&value, port)))
+        }));
+    }
+    let child = command.spawn().map_err(|error| words(Path::new(command.get_program()), &error))?;
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| "a process without a pid".into())
 }
 
-fn prepare(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, String> {
+/// All but its output and its environment.
+fn prepare(spec: &Spec, handed: bool) -> Result<Command, String> {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return Err("there is no program to start".into());
     };
@@ -57,7 +63,7 @@ fn prepare(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Resul
     };
     let mut command = Command::new(&program.0);
     command.args(arguments.iter().map(|argument| &argument.0));
-    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    command.stdin(stdin);
     // Out of the step's folder first, by a path that nobody can have bent: below the working directory that is asked for,
     // an earlier step of the same workspace may have left a link to `/proc/self/cwd`.
     let inner = if handed {
@@ -75,8 +81,33 @@ fn prepare(spec: &Spec, handed: bool, stdout: OwnedFd, stderr: OwnedFd) -> Resul
     unsafe {
         command.pre_exec(move || before_exec(shim, inner.as_deref(), &limits));
     }
-    let child = command.spawn().map_err(|error| words(Path::new(&program.0), &error))?;
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| "a process without a pid".into())
+    Ok(command)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shim's environment is the step's, and no crate of ours is in the shim"
+)]
+fn variable(name: &OsStr) -> Option<OsString> {
+    // A name that no variable can have is nobody's.
+    let possible = !name.is_empty() && !name.as_bytes().iter().any(|byte| matches!(byte, b'=' | 0));
+    possible.then(|| std::env::var_os(name)).flatten()
+}
+
+/// The value with the port in every place that is marked for it.
+fn with_port(value: &OsStr, port: u16) -> OsString {
+    let (mut rest, mark) = (value.as_bytes(), PORT_MARK.as_bytes());
+    let mut text = Vec::with_capacity(rest.len());
+    while let Some((first, behind)) = rest.split_first() {
+        if let Some(behind) = rest.strip_prefix(mark) {
+            text.extend(port.to_string().bytes());
+            rest = behind;
+        } else {
+            text.push(*first);
+            rest = behind;
+        }
+    }
+    OsString::from_vec(text)
 }
 
 /// What a step may write to is none of the folder's files: whoever has the owner's uid can open its own descriptor anew, and
@@ -150,4 +181,23 @@ fn words(program: &Path, error: &io::Error) -> String {
         return format!("{}: its interpreter is missing: {error}", program.display());
     }
     format!("{}: {error}", program.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::with_port;
+
+    #[test]
+    fn the_port_stands_where_it_is_marked() {
+        for (value, with) in [
+            ("http://127.0.0.1:{gadugi-port}", "http://127.0.0.1:4711"),
+            ("{gadugi-port}{gadugi-port}/{gadugi-por", "47114711/{gadugi-por"),
+            ("{{gadugi-port}}", "{4711}"),
+            ("", ""),
+        ] {
+            assert_eq!(with_port(OsStr::new(value), 4711), with);
+        }
+    }
 }

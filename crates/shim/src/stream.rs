@@ -33,6 +33,34 @@ pub(crate) enum Turn {
     Closed,
 }
 
+/// How many bytes of output there may still be, of all streams in all.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: Option<u64>,
+    exceeded: bool,
+}
+
+impl Room {
+    /// None: there is no bound.
+    pub(crate) fn new(bytes: Option<u64>) -> Self {
+        Self { left: bytes, exceeded: false }
+    }
+
+    /// Whether there was more than there may be.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.exceeded
+    }
+
+    /// How many of so many bytes there may be.
+    fn take(&mut self, length: usize) -> usize {
+        let Some(left) = &mut self.left else { return length };
+        let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(length);
+        *left -= taken as u64;
+        self.exceeded |= taken < length;
+        taken
+    }
+}
+
 /// A pipe, its file, and the bytes between them.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -65,8 +93,8 @@ impl Stream {
         self.retry_at
     }
 
-    /// Moves at most one chunk.
-    pub(crate) fn turn(&mut self, now: Instant) -> Turn {
+    /// Moves at most one chunk. What there is no room for is read and dropped.
+    pub(crate) fn turn(&mut self, now: Instant, room: &mut Room) -> Turn {
         if self.retry_at.is_some_and(|at| now < at) {
             return Turn::Held;
         }
@@ -77,7 +105,7 @@ impl Stream {
                     self.pipe = None;
                     return Turn::Closed;
                 }
-                Ok(length) => self.unwritten = 0..length,
+                Ok(length) => self.unwritten = 0..room.take(length),
                 Err(Errno::AGAIN) => return Turn::Empty,
                 Err(Errno::INTR) => return Turn::Moved,
                 Err(_) => {

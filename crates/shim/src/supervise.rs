@@ -1,7 +1,7 @@
 //! The loop: from a running main process to an empty descent.
 //!
 //! ```text
-//! Running ──stop, lapse──▶ Asked (TERM, grace) ──grace over, asked again──▶ Killing (STOP + KILL, in rounds)
+//! Running ──stop, lapse, too much output──▶ Asked (TERM, grace) ──grace over, asked again──▶ Killing (STOP + KILL, in rounds)
 //!    └──main process ended, others are left──▶ Asked (TERM, short grace)
 //! any ──waitpid: ECHILD──▶ over: the rest of the output is moved, then the end is told
 //! ```
@@ -18,8 +18,9 @@ use crate::lease::Lease;
 use crate::memory::OomWatch;
 use crate::moment;
 use crate::platform::{poll_until, pollable};
+use crate::relay::Relay;
 use crate::signals::Signals;
-use crate::stream::{Stream, Turn};
+use crate::stream::{Room, Stream, Turn};
 
 /// What a process gets between TERM and KILL that its main process left behind: it was meant to be over.
 const LEFT_BEHIND_GRACE: Duration = Duration::from_secs(2);
@@ -70,7 +71,10 @@ pub(crate) struct Supervisor {
     pub(crate) oom: OomWatch,
     pub(crate) signals: Signals,
     pub(crate) streams: [Stream; 2],
+    pub(crate) room: Room,
     pub(crate) descent: Descent,
+    /// Ends with the descent.
+    pub(crate) relay: Option<Relay>,
 }
 
 #[derive(Debug)]
@@ -114,11 +118,16 @@ impl Supervisor {
             self.take_signals(&mut progress);
             let now = Instant::now();
             for stream in &mut self.streams {
-                stream.turn(now);
+                stream.turn(now, &mut self.room);
             }
         }
+        self.relay = None;
         let output_lost = !self.move_rest(&progress);
-        let main = progress.main.take().unwrap_or_else(|| self.main_end(ExitWord::Signal(9), &progress));
+        let mut main = progress.main.take().unwrap_or_else(|| self.main_end(ExitWord::Signal(9), &progress));
+        // Also where it came to light in what was left in the pipes: what is recorded is not all that was said.
+        if self.room.is_exceeded() && !progress.lapsed {
+            main.exit = ExitWord::TooMuchOutput;
+        }
         Over { main, left_over, output_lost }
     }
 
@@ -157,6 +166,9 @@ impl Supervisor {
             && self.lease.as_mut().is_some_and(|lease| lease.lapsed(now))
         {
             progress.lapsed = true;
+            self.ask(progress, now);
+        }
+        if self.room.is_exceeded() && !progress.stopping && progress.main.is_none() {
             self.ask(progress, now);
         }
         match progress.stage {
@@ -235,7 +247,7 @@ impl Supervisor {
         let mut moves = 0;
         loop {
             let now = Instant::now();
-            let turns = self.streams.each_mut().map(|stream| stream.turn(now));
+            let turns = self.streams.each_mut().map(|stream| stream.turn(now, &mut self.room));
             if turns.contains(&Turn::Moved) {
                 moves += 1;
                 if moves > MOST_MOVES {
