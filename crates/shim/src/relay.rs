@@ -10,7 +10,7 @@
 mod join;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::thread;
@@ -32,6 +32,9 @@ const CHUNK: usize = 16 * 1024;
 /// Between two tries to reach the gateway, and to accept where there are no descriptors. No event tells of either.
 const RETRY: Duration = Duration::from_millis(150);
 
+/// How long the first connection, to itself, may take.
+const PROOF: Duration = Duration::from_secs(5);
+
 /// The thread's stack: some calls deep, no recursion.
 const STACK: usize = 128 * 1024;
 
@@ -48,8 +51,12 @@ impl Relay {
     pub(crate) fn start(order: &gadugi_shim::Relay) -> Result<Self, String> {
         let start = || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let address = listener.local_addr()?;
+            // A port can be had where the interface is down, too. What proves it is a connection.
+            let client = TcpStream::connect_timeout(&address, PROOF)?;
+            drop((listener.accept()?, client));
             listener.set_nonblocking(true)?;
-            let port = listener.local_addr()?.port();
+            let port = address.port();
             let (stop, alive) = pipe_with(PipeFlags::CLOEXEC)?;
             let gateway = PathBuf::from(&order.socket.0);
             let hub = Hub { listener, gateway, joins: Vec::new(), connect_at: None, accept_at: None };
