@@ -180,7 +180,7 @@ impl Repository {
         Ok(changes.iter().map(|change| lossy(&change.path)).collect())
     }
 
-    fn known_submodule_commit(&self, change: &Change) -> bool {
+    pub(crate) fn known_submodule_commit(&self, change: &Change) -> bool {
         use std::os::unix::ffi::OsStrExt;
         let folder = self.root().join(std::ffi::OsStr::from_bytes(&change.path));
         change.old_mode == GITLINK

@@ -6,7 +6,7 @@ use std::path::Path;
 use gadugi_core::CommitId;
 
 use crate::Result;
-use crate::door::{Call, fields, lossy};
+use crate::door::{Call, Git, Place, fields, lossy};
 use crate::repository::Repository;
 
 /// How much changed.
@@ -73,7 +73,12 @@ impl Repository {
     }
 
     fn patch<'a>(&'a self, from: &str, to: &str) -> Call<'a> {
-        let args = ["diff-tree", "-r", "-p", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
-        self.main(args).arg("--src-prefix=a/").arg("--dst-prefix=b/").arg(from).arg(to)
+        patch(&self.git, &self.main, from, to)
     }
+}
+
+/// A patch in git's own format, whatever the user's settings.
+pub(crate) fn patch<'a>(git: &'a Git, place: &'a Place, from: &str, to: &str) -> Call<'a> {
+    let args = ["diff-tree", "-r", "-p", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
+    git.call(place, args).arg("--src-prefix=a/").arg("--dst-prefix=b/").arg(from).arg(to)
 }

@@ -63,6 +63,30 @@ const CONFIG: &[(&str, &str)] = &[
     ("checkout.thresholdForParallelism", "2000"),
 ];
 
+/// Where there is nothing of the user's to be seen.
+const ALONE: [(&str, &str); 10] = [
+    ("LC_ALL", "C"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_REFLOG_ACTION", "gadugi"),
+    ("GIT_CONFIG_GLOBAL", "/dev/null"),
+    ("GIT_CONFIG_SYSTEM", "/dev/null"),
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("GIT_ATTR_NOSYSTEM", "1"),
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
+];
+
+/// The files that git looks for in the user's home even so; and gadugi's own repositories may belong to another user,
+/// where gadugi works for one.
+const ALONE_CONFIG: &[(&str, &str)] = &[
+    ("core.attributesFile", "/dev/null"),
+    ("core.excludesFile", "/dev/null"),
+    ("core.packedGitWindowSize", "32m"),
+    ("core.packedGitLimit", "512m"),
+    ("safe.directory", "*"),
+];
+
 /// The git program and what it sees.
 #[derive(Clone, Debug)]
 pub(crate) struct Git {
@@ -92,6 +116,18 @@ pub(crate) struct Call<'a> {
     env: Vec<(&'static str, OsString)>,
     config: Vec<(OsString, OsString)>,
     input: Option<Vec<u8>>,
+    bounds: Option<Bounds>,
+}
+
+/// What a call may take of the machine: for those that read what an agent made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Memory that it may write to (`RLIMIT_DATA`), bytes. Address space as such is not bounded: packs are mapped.
+    pub(crate) memory: u64,
+    /// Processor time, seconds.
+    pub(crate) seconds: u64,
+    /// The largest file that it may write, bytes.
+    pub(crate) file: u64,
 }
 
 /// What a call came to.
@@ -152,7 +188,23 @@ impl Git {
         args: impl IntoIterator<Item = A>,
     ) -> Call<'a> {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        Call { git: self, place, args, env: Vec::new(), config: Vec::new(), input: None }
+        Call { git: self, place, args, env: Vec::new(), config: Vec::new(), input: None, bounds: None }
+    }
+
+    /// The same program for repositories of gadugi's own: of the user's configuration, attributes, ignored files, filters
+    /// and replacements it sees nothing, so that what it checks out and what it packs depend on the objects alone.
+    pub(crate) fn alone(&self) -> Self {
+        let mut env: BTreeMap<OsString, OsString> = self
+            .env
+            .iter()
+            .filter(|(name, _)| !name.as_bytes().starts_with(b"GIT_") || *name == "GIT_EXEC_PATH")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        for (name, value) in ALONE {
+            env.insert(name.into(), value.into());
+        }
+        let config = CONFIG.iter().chain(ALONE_CONFIG).map(|(key, value)| ((*key).into(), (*value).into()));
+        Self { program: self.program.clone(), env: Arc::new(env), config: Arc::new(config.collect()) }
     }
 }
 
@@ -181,12 +233,19 @@ impl Call<'_> {
         self
     }
 
+    /// What it may take of the machine.
+    pub(crate) fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
     /// Runs it to its end.
     pub(crate) fn answer(mut self) -> Result<Answer> {
         let command = self.describe();
         let input = self.input.take();
         let mut child = self.start(if input.is_some() { Stdio::piped() } else { Stdio::null() })?;
         let cwd = &self.place.cwd;
+        self.bind(&child);
         let output = std::thread::scope(|scope| {
             if let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), input) {
                 // Git may end without reading all; its exit code says whether that was an error.
@@ -239,13 +298,7 @@ impl Call<'_> {
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
         let said = std::thread::scope(|scope| {
-            let listener = scope.spawn(move || {
-                let mut said = Vec::new();
-                if let Some(mut stderr) = stderr {
-                    let _ = io::Read::read_to_end(&mut stderr, &mut said);
-                }
-                said
-            });
+            let listener = scope.spawn(move || listen(stderr));
             let copied = stdout.map_or(Ok(0), |mut stdout| io::copy(&mut stdout, into));
             // Whatever the writer said: its end of the pipe is closed now, so git and the listener come to an end.
             let said = listener.join().unwrap_or_default();
@@ -257,6 +310,101 @@ impl Call<'_> {
             return Ok(());
         }
         Err(Error::Failed { command, code: status.code(), stderr: shorten(&said) })
+    }
+
+    /// Its output, where it exits with 0; none where that is longer than `most` bytes: then it is ended.
+    pub(crate) fn at_most(mut self, most: usize) -> Result<Option<Vec<u8>>> {
+        let (command, cwd) = (self.describe(), self.place.cwd.clone());
+        let input = self.input.take().unwrap_or_default();
+        let mut child = self.start(Stdio::piped())?;
+        self.bind(&child);
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (read, said) = std::thread::scope(|scope| {
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+            let said = scope.spawn(move || listen(stderr));
+            let mut bytes = Vec::new();
+            let read = match stdout {
+                Some(stdout) => {
+                    io::Read::read_to_end(&mut io::Read::take(stdout, most as u64 + 1), &mut bytes)
+                }
+                None => Ok(0),
+            };
+            if bytes.len() > most {
+                // Its pipe is closed as well; whichever it notices first ends it.
+                let _ = child.kill();
+            }
+            (read.map(|_| bytes), said.join().unwrap_or_default())
+        });
+        let status = child.wait().map_err(Error::io(&cwd))?;
+        let bytes = read.map_err(Error::io(&cwd))?;
+        match status.code() {
+            _ if bytes.len() > most => Ok(None),
+            Some(0) => Ok(Some(bytes)),
+            code => Err(Error::Failed { command, code, stderr: shorten(&said) }),
+        }
+    }
+
+    /// Runs it to its end on what a reader gives.
+    pub(crate) fn read_from(self, mut from: impl io::Read + Send) -> Result<Answer> {
+        let command = self.describe();
+        let mut child = self.start(Stdio::piped())?;
+        self.bind(&child);
+        let stdin = child.stdin.take();
+        let cwd = &self.place.cwd;
+        let (output, copied) = std::thread::scope(|scope| {
+            let copying = scope.spawn(move || {
+                let Some(mut stdin) = stdin else { return Ok(0) };
+                match io::copy(&mut from, &mut stdin) {
+                    // Git had enough; its exit code says why.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+                    copied => copied,
+                }
+            });
+            let output = child.wait_with_output();
+            (output, copying.join().unwrap_or(Ok(0)))
+        });
+        let output = output.map_err(Error::io(cwd))?;
+        copied.map_err(Error::io(cwd))?;
+        let stderr = shorten(&output.stderr);
+        Ok(Answer { code: output.status.code(), stdout: output.stdout, stderr, command })
+    }
+
+    /// Runs two at once, this one's output being what the next one reads. Both exit with 0. Gives what the next one said.
+    pub(crate) fn pipe(mut self, next: Call<'_>) -> Result<Answer> {
+        let (command, cwd) = (self.describe(), self.place.cwd.clone());
+        let input = self.input.take().unwrap_or_default();
+        let mut child = self.start(Stdio::piped())?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (answer, said) = std::thread::scope(|scope| {
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+            let said = scope.spawn(move || listen(stderr));
+            let answer = match stdout {
+                Some(stdout) => next.read_from(stdout),
+                None => next.answer(),
+            };
+            (answer, said.join().unwrap_or_default())
+        });
+        let status = child.wait().map_err(Error::io(&cwd))?;
+        // Where the first failed, the second could only fail too.
+        if !status.success() && status.code().is_some() {
+            return Err(Error::Failed { command, code: status.code(), stderr: shorten(&said) });
+        }
+        let answer = answer?;
+        if status.success() && answer.code == Some(0) { Ok(answer) } else { Err(answer.failed()) }
+    }
+
+    /// Bounds what was just started. It waits for its input then, since whatever is bounded is told by its input what to
+    /// read.
+    fn bind(&self, child: &Child) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let Some(bounds) = self.bounds else { return };
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        for (resource, most) in
+            [(Resource::Data, bounds.memory), (Resource::Cpu, bounds.seconds), (Resource::Fsize, bounds.file)]
+        {
+            // One that has ended needs no bounds.
+            let _ = prlimit(pid, resource, Rlimit { current: Some(most), maximum: Some(most) });
+        }
     }
 
     /// Starts it with pipes, for a conversation.
@@ -332,6 +480,14 @@ fn search(path: &OsStr) -> Option<PathBuf> {
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn listen(stderr: Option<std::process::ChildStderr>) -> Vec<u8> {
+    let mut said = Vec::new();
+    if let Some(mut stderr) = stderr {
+        let _ = io::Read::read_to_end(&mut stderr, &mut said);
+    }
+    said
 }
 
 /// At most 4,000 bytes, for messages.

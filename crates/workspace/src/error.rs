@@ -143,6 +143,9 @@ pub enum Error {
     /// The repository keeps files in Git LFS, and `git-lfs` is not installed.
     #[error("the repository uses Git LFS, and git-lfs was not found")]
     LfsMissing,
+    /// The repository keeps files in Git LFS: what an agent changes there would stay in its sealed workspace.
+    #[error("the repository uses Git LFS, which sealed workspaces cannot carry")]
+    LfsSealed,
     /// Nothing of what is uncommitted in a worktree could be stored; it lies there still.
     #[error("nothing of {} could be stored: {}", .path.display(), .left_out.join("; "))]
     NotSalvaged {

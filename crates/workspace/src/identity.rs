@@ -50,6 +50,11 @@ fn stamp(file: &Path) -> Option<Stamp> {
 }
 
 impl Identity {
+    /// Name, address and time as git takes them by environment.
+    pub(crate) fn of_author(self) -> (String, String, String) {
+        (self.author.0, self.author.1, self.date)
+    }
+
     /// Puts it on a call of `commit-tree` (or of `update-ref`, whose log names the committer).
     pub(crate) fn on<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.env("GIT_AUTHOR_NAME", &self.author.0)

@@ -3,7 +3,8 @@
 //! A [`Repository`] is found from any folder inside it. It makes a worktree for each attempt
 //! ([`Repository::add_worktree`]), commits what a finished agent left ([`Repository::collect`]), merges in memory
 //! ([`Repository::compose`]), moves the integration branch ([`Repository::advance`]) and at last brings it to the
-//! user's branch ([`Repository::land`]). Every call of git goes through one private door (`git.rs`) that fixes what
+//! user's branch ([`Repository::land`]). For agents in containers it makes sealed workspaces, and takes their work as packs
+//! that it trusts in nothing ([`Repository::add_sealed`], [`Repository::import`]). Every call of git goes through one private door (`git.rs`) that fixes what
 //! git sees: its configuration comes by `GIT_CONFIG_COUNT` and is never written, and no hook, signature, prompt,
 //! pager or external diff of the user's runs. All of it is synchronous; call it where blocking is allowed.
 //!
@@ -32,6 +33,7 @@ mod refname;
 mod refs;
 mod repository;
 mod salvage;
+mod sealed;
 mod snapshot;
 mod stale;
 mod status;
@@ -47,6 +49,10 @@ pub use locks::LockInfo;
 pub use refs::BranchRemoval;
 pub use repository::{Head, Repository};
 pub use salvage::{SalvageInfo, Salvaged, Salvaging, attempt_at, salvage_ref};
+pub use sealed::{
+    ExportFailure, ExportKind, ExportRequest, Header, Import, ImportError, ImportLimits, ImportRefusal,
+    Imported, MOST_HEADER, Sealed, SealedInfo, SealedRequest, Weight, disk_use, header, remove_tree, weigh,
+};
 pub use strewn::OwnBranch;
 pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};
 

@@ -77,13 +77,18 @@ impl Repository {
     /// Every path that differs between two trees or commits, renames as a deletion and an addition.
     pub(crate) fn changes(&self, from: &str, to: &str) -> Result<Vec<Change>> {
         let listing = self.main(["diff-tree", "-r", "-z", "--raw", "--no-renames", from, to]).bytes()?;
-        let mut fields = fields(&listing);
-        let mut changes = Vec::new();
-        while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
-            changes.push(change(head, path).ok_or_else(|| unreadable("diff-tree"))?);
-        }
-        Ok(changes)
+        parse_changes(&listing).ok_or_else(|| unreadable("diff-tree"))
     }
+}
+
+/// The output of `diff-tree -z --raw --no-renames`.
+pub(crate) fn parse_changes(listing: &[u8]) -> Option<Vec<Change>> {
+    let mut fields = fields(listing);
+    let mut changes = Vec::new();
+    while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
+        changes.push(change(head, path)?);
+    }
+    Some(changes)
 }
 
 /// `:100644 100755 <old id> <new id> M`

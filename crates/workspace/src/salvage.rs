@@ -25,7 +25,9 @@ use crate::repository::{Repository, worktree_place};
 use crate::worktree::{Tree, is_link};
 use crate::{Error, Result};
 use shot::Shot;
+pub(crate) use shot::full;
 
+pub(crate) use refs::message;
 pub use refs::{SalvageInfo, attempt_at, salvage_ref};
 
 /// What salvaging came to.
@@ -114,7 +116,12 @@ impl Repository {
     }
 
     /// What an earlier call stored is the answer where there is nothing (more) to store.
-    fn as_before(&self, reference: &str, before: Option<CommitId>, there: bool) -> Result<Salvaging> {
+    pub(crate) fn as_before(
+        &self,
+        reference: &str,
+        before: Option<CommitId>,
+        there: bool,
+    ) -> Result<Salvaging> {
         let Some(commit) = before else {
             return Ok(if there { Salvaging::Nothing } else { Salvaging::Gone });
         };
@@ -213,7 +220,7 @@ impl Repository {
                 parents.push(parent);
             }
         }
-        let message = refs::message(attempt, path, changes.len(), strays.len(), &shot.left_out);
+        let message = message(attempt, path, changes.len(), strays.len(), &shot.left_out);
         self.commit_tree(&self.main, &shot.tree, &parents, &message, &identity)
     }
 }

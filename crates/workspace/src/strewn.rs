@@ -85,7 +85,8 @@ impl Repository {
     /// Folders below `dir/<run>/` that hold something and that git does not know as worktrees; `run` says which names are
     /// runs'. Empty ones of runs are left out. Reads only.
     pub fn unknown_folders(&self, dir: &Path, run: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-        let known: Vec<PathBuf> = self.trees()?.iter().map(|tree| tree.path().to_owned()).collect();
+        let mut known: Vec<PathBuf> = self.trees()?.iter().map(|tree| tree.path().to_owned()).collect();
+        known.extend(self.sealed_workspaces().into_iter().map(|sealed| sealed.path));
         let mut found = Vec::new();
         for folder in folders(dir)? {
             if !folder.file_name().is_some_and(|name| run(&name.to_string_lossy())) {

@@ -40,6 +40,7 @@ impl From<Error> for Problem {
                 Self::request("worktree-dir", &error, Some("set [workspace] dir in gadugi.toml"))
             }
             Error::LfsMissing => environment("git-lfs-missing", Some("apt-get install git-lfs")),
+            Error::LfsSealed => environment("lfs-sealed", Some("gadugi run --executor local")),
             Error::Submodule { .. } => {
                 environment("submodule", Some("git submodule update --init --recursive"))
             }

@@ -56,7 +56,7 @@ fn part(id: &str) -> String {
 }
 
 /// What a salvage says of itself. Its first line says what it is, its last whose.
-pub(super) fn message(
+pub(crate) fn message(
     attempt: &AttemptId,
     path: &Path,
     files: usize,
@@ -111,7 +111,7 @@ impl Repository {
         Ok(found)
     }
 
-    pub(super) fn describe_salvage(&self, reference: &str, commit: &CommitId) -> Result<SalvageInfo> {
+    pub(crate) fn describe_salvage(&self, reference: &str, commit: &CommitId) -> Result<SalvageInfo> {
         let text = self.main(["show", "--no-patch", "--format=%P%n%B", commit.as_str()]).bytes()?;
         let text = lossy(&text);
         let parent = text.lines().next().and_then(|parents| parents.split(' ').next()).unwrap_or_default();

@@ -389,7 +389,7 @@ fn may_be_single_files(answer: &Answer) -> bool {
     answer.code.is_some() && !full(&answer.stderr)
 }
 
-fn full(stderr: &str) -> bool {
+pub(crate) fn full(stderr: &str) -> bool {
     ["No space left on device", "unable to write", "Disk quota"].iter().any(|words| stderr.contains(words))
 }
 

@@ -148,7 +148,7 @@ impl Repository {
                 checked_out?;
             }
             self.check_out_submodules(tree)?;
-            not_included = self.copy_included(tree, include)?;
+            not_included = self.copy_included(&tree.git_dir, tree.path(), include)?;
             tree.mark(Stage::Ready, branch)?;
         }
         let (commit, on) = match head {

@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-use super::Tree;
 use crate::door::{fields, lossy};
 use crate::repository::Repository;
 use crate::{Error, Result};
@@ -18,9 +17,9 @@ const LIST: &str = ".worktreeinclude";
 impl Repository {
     /// Copies the ignored files that the patterns name, and gives those that they name but that are not ignored.
     ///
-    /// The patterns are git's own, read by git. Only regular files are copied; nothing is copied through a symlink on
+    /// The patterns are git's own, read by git; `admin` is a folder of gadugi's for them. Only regular files are copied; nothing is copied through a symlink on
     /// either side, over a file that is there, out of `.git`, or out of gadugi's own folders.
-    pub(super) fn copy_included(&self, tree: &Tree, patterns: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn copy_included(&self, admin: &Path, top: &Path, patterns: &[String]) -> Result<Vec<String>> {
         let list = self.root().join(LIST);
         let mut text = match fs::symlink_metadata(&list) {
             Ok(meta) if meta.is_file() => fs::read(&list).map_err(Error::io(&list))?,
@@ -33,11 +32,11 @@ impl Repository {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());
         }
-        let file = tree.git_dir.join("gadugi-include");
+        let file = admin.join("gadugi-include");
         gadugi_sys::files::write_atomic(&file, &text).map_err(Error::io(&file))?;
         let named =
             self.main(["ls-files", "-z", "--others", "--ignored", "--exclude-from"]).arg(&file).bytes()?;
-        let parent = tree.path().parent().map(Path::to_owned).unwrap_or_default();
+        let parent = top.parent().map(Path::to_owned).unwrap_or_default();
         let own = [self.state_dir(), parent];
         let named: Vec<_> = fields(&named)
             .filter(|name| {
@@ -51,7 +50,7 @@ impl Repository {
         let mut left_out = Vec::new();
         for name in named {
             if ignored.contains(name) {
-                copy(self.root(), tree.path(), Path::new(OsStr::from_bytes(name)))?;
+                copy(self.root(), top, Path::new(OsStr::from_bytes(name)))?;
             } else {
                 left_out.push(lossy(name));
             }

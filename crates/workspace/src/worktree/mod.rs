@@ -260,7 +260,7 @@ impl Turnstile {
     }
 
     /// Waits for a turn; dropped, it is the next one's.
-    fn enter(&self) -> Turn<'_> {
+    pub(crate) fn enter(&self) -> Turn<'_> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
         *free -= 1;
@@ -268,7 +268,7 @@ impl Turnstile {
     }
 }
 
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     turnstile: &'a Turnstile,
 }
 

@@ -17,14 +17,18 @@ impl Repository {
         if self.known.lfs_checked(commit) {
             return Ok(());
         }
-        let find =
-            ["grep", "--quiet", "-E", r"^[^#]*[[:space:]]filter=lfs([[:space:]]|$)", commit.as_str(), "--"];
-        let needs = self.main(find).arg(":(glob)**/.gitattributes").yes()?;
-        if needs && self.main(["lfs", "version"]).answer()?.code != Some(0) {
+        if self.uses_lfs(commit)? && self.main(["lfs", "version"]).answer()?.code != Some(0) {
             return Err(Error::LfsMissing);
         }
         self.known.learn_lfs_checked(commit);
         Ok(())
+    }
+
+    /// Whether a commit keeps files in Git LFS.
+    pub(crate) fn uses_lfs(&self, commit: &CommitId) -> Result<bool> {
+        let find =
+            ["grep", "--quiet", "-E", r"^[^#]*[[:space:]]filter=lfs([[:space:]]|$)", commit.as_str(), "--"];
+        self.main(find).arg(":(glob)**/.gitattributes").yes()
     }
 
     /// Checks out the submodules that the main worktree has, from its copies and without a network. Those that it has not

@@ -37,6 +37,8 @@ pub enum KeptReason {
     NotOurs,
     /// Its `.git` is not git's any more.
     PointerChanged,
+    /// Somebody may have worked in it since what it holds was taken, and nobody on this side can look: it is sealed.
+    NotTaken,
     /// It could not be looked at or removed.
     Failed(String),
 }
@@ -50,6 +52,7 @@ impl fmt::Display for KeptReason {
             Self::MidOperation(operation) => write!(f, "in the middle of a {operation}"),
             Self::NotOurs => write!(f, "not made by gadugi"),
             Self::PointerChanged => write!(f, "another repository lies there"),
+            Self::NotTaken => write!(f, "work that was not taken out of it"),
             Self::Failed(why) => write!(f, "{why}"),
         }
     }
