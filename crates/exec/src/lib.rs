@@ -23,6 +23,7 @@ mod error;
 mod executor;
 mod follow;
 mod identity;
+pub mod image;
 mod launch;
 mod lines;
 mod order;
