@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use crate::docker::DockerError;
+
 /// Why the executor could not do what it was asked. How a *step* ended is never here: see [`crate::Ended`].
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -39,6 +41,9 @@ pub enum ExecError {
     /// Somebody holds the folder's lock, and no step ever comes of it.
     #[error("{0}: its lock is held, and no step is begun or recorded there")]
     Held(PathBuf),
+    /// The container engine, or what was asked of it.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// The runtime was shut down meanwhile.
     #[error("the runtime was shut down")]
     ShutDown,
@@ -52,7 +57,9 @@ impl ExecError {
             Self::File { source, .. } | Self::Spawn { source, .. } | Self::Handle(source) => {
                 is_scarce(source)
             }
-            Self::RelativeFolder(_) | Self::Shim(_) | Self::Held(_) | Self::ShutDown => false,
+            Self::RelativeFolder(_) | Self::Shim(_) | Self::Held(_) | Self::Docker(_) | Self::ShutDown => {
+                false
+            }
         }
     }
 }

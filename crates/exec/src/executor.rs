@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, 
 
 use crate::error::{ExecError, at};
 use crate::follow::StepFollower;
-use crate::identity::{ShimHandle, reap};
+use crate::identity::{Root, ShimHandle, reap};
 use crate::launch::{Launched, launch};
 use crate::records::{self, Record};
 use crate::sweep::{sweep, wake};
@@ -97,7 +97,7 @@ impl LocalExecutor {
             let watch = self.watcher.watch(&order.dir).map_err(ExecError::Watch)?;
             match launch(&self.shim, order).await? {
                 Launched::Recorded(shim) => {
-                    return StepFollower::new(&order.dir, &order.attempt, Some(shim), watch);
+                    return StepFollower::new(&order.dir, &order.attempt, Some(Root::Process(shim)), watch);
                 }
                 // It is another's step then: found by its records or, where that shim fails, launched once more.
                 Launched::Taken => self.wait_for_records(&order.dir, &order.attempt).await?,
@@ -178,7 +178,7 @@ impl LocalExecutor {
             blocking(attempt, sweep).await?;
             Condition::Lost
         };
-        Ok(Some((condition, StepFollower::new(dir, attempt, shim, watch)?)))
+        Ok(Some((condition, StepFollower::new(dir, attempt, shim.map(Root::Process), watch)?)))
     }
 
     /// Waits until the shim that holds the folder's lock has recorded something or let go.
@@ -201,10 +201,15 @@ impl LocalExecutor {
 
     /// Says that the step is still wanted. Works on a full disk.
     pub fn renew_lease(&self, dir: &Path) -> io::Result<()> {
-        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        let times = Timestamps { last_access: now, last_modification: now };
-        Ok(utimensat(CWD, dir.join(LEASE), &times, AtFlags::empty())?)
+        touch_lease(dir)
     }
+}
+
+/// Says that the step of that folder is still wanted.
+pub(crate) fn touch_lease(dir: &Path) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    Ok(utimensat(CWD, dir.join(LEASE), &times, AtFlags::empty())?)
 }
 
 /// Does that, again where it fails for what may pass; and where it fails in the end, ends whatever runs of the step.

@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use gadugi_core::{Millis, Process, StepExit, Timestamp};
@@ -10,8 +9,9 @@ use gadugi_shim::STDOUT;
 use gadugi_sys::clock;
 use tokio::task::JoinHandle;
 
+use crate::docker;
 use crate::error::{ExecError, at};
-use crate::identity::ShimHandle;
+use crate::identity::Root;
 use crate::lines::{CHUNK, LineReader};
 use crate::records::{self, Record};
 use crate::watch::DirWatch;
@@ -53,6 +53,8 @@ pub struct Ended {
     /// on the whole machine, others' among them. More than 0 where it has not ended by that itself says that one of its
     /// tools may have.
     pub oom_kills: u64,
+    /// The container engine, or somebody with it, ended the container: gadugi has not asked for that.
+    pub by_engine: bool,
 }
 
 /// Follows one step from its first byte, however late it begins to. Dropping it does nothing to the step.
@@ -63,7 +65,7 @@ pub struct StepFollower {
     process: Process,
     started_at: Timestamp,
     /// None where the shim was gone when the following began.
-    shim: Option<Arc<ShimHandle>>,
+    root: Option<Root>,
     /// Whether the shim is gone, as far as was heard.
     over: bool,
     watch: DirWatch,
@@ -85,10 +87,14 @@ impl StepFollower {
     pub(crate) fn new(
         dir: &Path,
         attempt: &str,
-        shim: Option<Arc<ShimHandle>>,
+        root: Option<Root>,
         watch: DirWatch,
     ) -> Result<Self, ExecError> {
-        let (process, started_at) = records::origin(dir)?;
+        let (mut process, started_at) = records::origin(dir)?;
+        if let Some(Root::Container(container)) = &root {
+            // What the shim recorded is as it sees it: everywhere it is 1.
+            process = container.process().unwrap_or(Process { pid: 0, ..process });
+        }
         let path = dir.join(STDOUT);
         let lines = match LineReader::open(&path).map(Some) {
             // The file is there before anything is recorded; where it is not, or is none, somebody has done that, and there
@@ -101,8 +107,8 @@ impl StepFollower {
             attempt: attempt.to_owned(),
             process,
             started_at,
-            over: shim.is_none(),
-            shim,
+            over: root.is_none(),
+            root,
             watch,
             lines,
             unread: true,
@@ -122,6 +128,9 @@ impl StepFollower {
     /// The agent or check itself, below the shim; none where it is over or never was.
     pub fn main_process(&self) -> Option<Process> {
         let started = records::started(&self.dir).ok()?.there()?;
+        if let Some(Root::Container(_)) = &self.root {
+            return docker::child_of(&self.process, started.child_pid);
+        }
         // The shim's child, or another's by now: then it is over.
         procfs::look(started.child_pid).filter(|stat| stat.parent == self.process.pid)?;
         gadugi_sys::process::identify(started.child_pid)
@@ -145,7 +154,7 @@ impl StepFollower {
 
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper::new(self.shim.clone())
+        Stopper::new(self.root.clone())
     }
 
     /// What is new: every line in order, then exactly one [`StepNews::Ended`], then none for ever. Cancel-safe: a call
@@ -176,6 +185,16 @@ impl StepFollower {
                 self.wait().await;
             }
             self.unread = true;
+        }
+    }
+
+    /// The end, whatever the lines say. None where it has been told already.
+    pub async fn ended(mut self) -> Option<Ended> {
+        loop {
+            match self.next().await? {
+                StepNews::Line(_) => {}
+                StepNews::Ended(ended) => return Some(ended),
+            }
         }
     }
 
@@ -221,7 +240,12 @@ impl StepFollower {
         }
         match records::exit(&self.dir) {
             Ok(Record::There(exit)) => {
-                self.end = Some(records::ended(exit));
+                self.end = Some(match &self.root {
+                    Some(Root::Container(container)) => {
+                        docker::recorded_end(&self.dir, &exit, container.end())
+                    }
+                    _ => records::ended(&exit),
+                });
                 return true;
             }
             Err(error) if error.may_pass() && self.refused < RECORD_TRIES => {
@@ -230,6 +254,11 @@ impl StepFollower {
                 return true;
             }
             Ok(Record::Absent | Record::Unreadable) | Err(_) => {}
+        }
+        if let Some(Root::Container(container)) = &self.root {
+            // With its first process everything in a container is gone: there is nothing to be swept.
+            self.end = Some(docker::witnessed_end(&self.dir, self.lost(), container.end()));
+            return true;
         }
         let attempt = &self.attempt;
         let sweeping = self.sweeping.get_or_insert_with(|| {
@@ -245,10 +274,10 @@ impl StepFollower {
 
     /// Waits for news of the folder or of the shim.
     async fn wait(&mut self) {
-        match &self.shim {
-            Some(shim) => {
+        match &self.root {
+            Some(root) => {
                 self.over = tokio::select! {
-                    () = shim.ended() => true,
+                    () = root.ended() => true,
                     () = self.watch.changed() => false,
                 }
             }
@@ -268,6 +297,7 @@ impl StepFollower {
             left_over: 0,
             output_lost: false,
             oom_kills: 0,
+            by_engine: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use gadugi_core::Process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,6 +12,8 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
+
+use crate::docker::ContainerHandle;
 
 /// The handle.
 #[derive(Debug)]
@@ -55,9 +58,28 @@ impl ShimHandle {
     }
 }
 
+/// What a step hangs on: with it the step is over.
+#[derive(Clone, Debug)]
+pub(crate) enum Root {
+    /// Its shim, a process of this machine.
+    Process(Arc<ShimHandle>),
+    /// Its container, whose first process the shim is.
+    Container(Arc<ContainerHandle>),
+}
+
+impl Root {
+    /// Returns once it is over. Cancel-safe; any number may wait.
+    pub(crate) async fn ended(&self) {
+        match self {
+            Self::Process(shim) => shim.ended().await,
+            Self::Container(container) => container.ended().await,
+        }
+    }
+}
+
 /// Waits for the shim's end so that it leaves no zombie, however its followers fare. Gives its exit status, where it
 /// was a child of ours and exited.
-pub(crate) fn reap(shim: std::sync::Arc<ShimHandle>) -> JoinHandle<Option<i32>> {
+pub(crate) fn reap(shim: Arc<ShimHandle>) -> JoinHandle<Option<i32>> {
     tokio::spawn(async move {
         shim.ended().await;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;

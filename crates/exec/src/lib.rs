@@ -1,4 +1,5 @@
-//! Where steps run: starting a step's shim, following its files, stopping its descent, and measuring it.
+//! Where steps run (this machine, or containers): starting a step's shim, following its files, stopping its descent, and
+//! measuring it.
 //!
 //! A step is a folder ([`gadugi_shim`] has its format) and a shim beside it that needs nobody: what is here can be
 //! dropped and made anew at any time, in this process or in a later one, and [`LocalExecutor::adopt`] finds every byte
@@ -18,7 +19,8 @@
 
 mod cgroup;
 mod disk;
-mod docker;
+pub mod docker;
+mod either;
 mod error;
 mod executor;
 mod follow;
@@ -37,11 +39,12 @@ mod tail;
 mod watch;
 
 pub use disk::{DiskUse, disk_use};
-pub use docker::{AgentUser, Connection, DockerError, Engine, EngineLimits};
+pub use docker::{Connection, ContainerOrder, DockerError, DockerExecutor, Mount, in_container};
 pub use error::ExecError;
+pub use either::Executor;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
-pub use gadugi_shim::{Limits, PORT_MARK, Relay, Text};
+pub use gadugi_shim::{Limits, PORT_MARK, Relay, STDOUT, Text};
 pub use lines::{Line, LineReader, MAX_LINE};
 pub use order::StepOrder;
 pub use sample::{Figures, Sampler};

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use gadugi_core::Millis;
 use gadugi_shim::{Limits, Relay, Spec, Text};
 
+use crate::docker::ContainerOrder;
+
 /// One step to be run.
 #[derive(Clone, Debug)]
 pub struct StepOrder {
@@ -29,6 +31,9 @@ pub struct StepOrder {
     pub limits: Limits,
     /// The way to the gateway; none: there is no gateway.
     pub relay: Option<Relay>,
+    /// The container to run in; none: it runs as a process of this machine. Then `argv`, `cwd` and `relay` are meant as they
+    /// are inside, `stdin` is a file of `dir`, and `PATH` is the image's where `env` has none.
+    pub container: Option<ContainerOrder>,
 }
 
 impl StepOrder {

@@ -77,20 +77,24 @@ pub(crate) fn process(identity: &Identity) -> Process {
     Process { pid: identity.pid, start_ticks: identity.start_ticks, boot: identity.boot.clone() }
 }
 
+/// The shim's word for the end in ours, whatever the memory did.
+pub(crate) fn plain_exit(word: &ExitWord) -> StepExit {
+    match word {
+        ExitWord::Code(code) => StepExit::Code(*code),
+        ExitWord::Signal(signal) => StepExit::Signal(*signal),
+        ExitWord::NotStarted(words) => StepExit::NotStarted(words.clone()),
+        ExitWord::LeaseLapsed => StepExit::LeaseLapsed,
+        ExitWord::TooMuchOutput => StepExit::TooMuchOutput,
+    }
+}
+
 /// The shim's record of the end in our words.
-pub(crate) fn ended(exit: Exit) -> Ended {
+pub(crate) fn ended(exit: &Exit) -> Ended {
     // A shell tells its child's death by a signal as 128 and the signal.
     let killed = matches!(exit.exit, ExitWord::Signal(9) | ExitWord::Code(137));
     let out_of_memory = killed && !exit.stopped && exit.oom_lately.nearest() > 0;
     Ended {
-        exit: match exit.exit {
-            _ if out_of_memory => StepExit::OutOfMemory,
-            ExitWord::Code(code) => StepExit::Code(code),
-            ExitWord::Signal(signal) => StepExit::Signal(signal),
-            ExitWord::NotStarted(words) => StepExit::NotStarted(words),
-            ExitWord::LeaseLapsed => StepExit::LeaseLapsed,
-            ExitWord::TooMuchOutput => StepExit::TooMuchOutput,
-        },
+        exit: if out_of_memory { StepExit::OutOfMemory } else { plain_exit(&exit.exit) },
         stopped: exit.stopped,
         wall: Millis(exit.wall_ms),
         cpu: Millis(exit.rusage.user_ms.saturating_add(exit.rusage.system_ms)),
@@ -99,6 +103,7 @@ pub(crate) fn ended(exit: Exit) -> Ended {
         left_over: exit.left_over,
         output_lost: exit.output_lost,
         oom_kills: exit.oom_in_all.nearest(),
+        by_engine: false,
     }
 }
 

@@ -1,21 +1,19 @@
 //! Stopping a step.
 
-use std::sync::Arc;
-
 use gadugi_core::StopForce;
 use rustix::process::Signal;
 
-use crate::identity::ShimHandle;
+use crate::identity::Root;
 
 /// Stops one step, and none that has its pid later.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    shim: Option<Arc<ShimHandle>>,
+    root: Option<Root>,
 }
 
 impl Stopper {
-    pub(crate) fn new(shim: Option<Arc<ShimHandle>>) -> Self {
-        Self { shim }
+    pub(crate) fn new(root: Option<Root>) -> Self {
+        Self { root }
     }
 
     /// Asks the shim to stop the step's whole descent. Asking again with the same force changes nothing (an effect may
@@ -26,7 +24,11 @@ impl Stopper {
             StopForce::Now => Signal::QUIT,
         };
         // Whatever was stopped by SIGSTOP (an agent may do that to its shim) is woken to hear of it.
-        let Some(shim) = &self.shim else { return false };
+        let shim = match &self.root {
+            Some(Root::Process(shim)) => shim,
+            Some(Root::Container(container)) => return container.stop(force),
+            None => return false,
+        };
         let told = shim.signal(signal);
         // By now it may have ended: it was told all the same.
         shim.signal(Signal::CONT);

@@ -147,9 +147,20 @@ impl Connection {
 
     /// Who an agent is that works on a repository of that owner's (user, group).
     pub fn user_for(&self, owner: (u32, u32)) -> AgentUser {
-        let gadugi = (geteuid().as_raw(), getegid().as_raw());
-        let socket = std::fs::metadata(&self.engine.socket).map(|data| (data.uid(), data.gid()));
-        self.engine.user_for(gadugi, owner, socket.unwrap_or(gadugi))
+        self.engine.user_for((geteuid().as_raw(), getegid().as_raw()), owner, self.socket_owner())
+    }
+
+    /// To whom that user's files are to be given outside; none: they are theirs already.
+    pub(crate) fn outside(&self, inside: (u32, u32)) -> Option<(u32, u32)> {
+        let is_root = geteuid().is_root();
+        let outside = if self.engine.rootless { self.socket_owner() } else { inside };
+        Some(outside).filter(|outside| is_root && outside.0 != 0)
+    }
+
+    /// Who a user's engine runs as.
+    fn socket_owner(&self) -> (u32, u32) {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        std::fs::metadata(&self.engine.socket).map_or(own, |data| (data.uid(), data.gid()))
     }
 }
 

@@ -204,7 +204,10 @@ impl DockerError {
 }
 
 fn io_kind(error: &Error) -> Option<io::ErrorKind> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
+    let mut next = std::error::Error::source(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Some(error.kind());

@@ -60,6 +60,7 @@ impl Fixture {
             grace: Millis::seconds(20),
             lease: Millis::seconds(600),
             relay: None,
+            container: None,
             limits: Limits::default(),
         }
     }
