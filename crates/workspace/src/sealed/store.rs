@@ -34,7 +34,8 @@ impl Repository {
         self.make_store(store, first)?;
         let place = bare::place(store);
         let held = self.held_by(&place)?;
-        let wanted: Vec<_> = commits.iter().filter(|commit| !held.contains(commit.as_str())).collect();
+        let wanted: BTreeSet<_> = commits.iter().filter(|commit| !held.contains(commit.as_str())).collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
         if wanted.is_empty() {
             return Ok(());
         }
