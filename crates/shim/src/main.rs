@@ -27,6 +27,7 @@
 //! **Never in here:** an async runtime, other crates of ours, anything of agents, runs or git.
 
 mod descent;
+mod filter;
 mod folder;
 mod lease;
 mod memory;

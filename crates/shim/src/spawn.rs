@@ -16,6 +16,7 @@ use rustix::process::{
     setrlimit, setsid,
 };
 
+use crate::filter::keep_limits_of_others;
 use crate::platform::reset_signals;
 
 /// Bytes of standard input where it is copied: more than agents take (10 MB).
@@ -38,7 +39,7 @@ pub(crate) fn spawn(
             Some((&name.0, with_port(&value, port)))
         }));
     }
-    let child = command.spawn().map_err(|error| words(Path::new(command.get_program()), &error))?;
+    let child = command.spawn().map_err(|error| words(spec, Path::new(command.get_program()), &error))?;
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| "a process without a pid".into())
 }
 
@@ -142,6 +143,9 @@ fn before_exec(shim: Pid, cwd: Option<&CStr>, limits: &[(Resource, Rlimit); 7]) 
     for (resource, limit) in limits {
         setrlimit(*resource, *limit)?;
     }
+    if cwd.is_some() {
+        keep_limits_of_others();
+    }
     Ok(())
 }
 
@@ -175,8 +179,8 @@ fn resource_limits(limits: &Limits, handed: bool) -> [(Resource, Rlimit); 7] {
     ]
 }
 
-fn words(program: &Path, error: &io::Error) -> String {
-    let there = program.components().count() > 1 && program.exists();
+fn words(spec: &Spec, program: &Path, error: &io::Error) -> String {
+    let there = program.components().count() > 1 && Path::new(&spec.cwd.0).join(program).exists();
     if error.kind() == io::ErrorKind::NotFound && there {
         return format!("{}: its interpreter is missing: {error}", program.display());
     }
