@@ -1,6 +1,7 @@
 //! The tests' own Docker engines: they answer, die, come back with what they held, and leave nothing behind.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use gadugi_testkit::docker::{self, BASE_IMAGE, TestEngine};
@@ -23,8 +24,13 @@ fn processes_of(text: &str) -> Vec<String> {
     lines.filter(|line| line.contains(text)).collect()
 }
 
+fn bridge() -> bool {
+    Path::new("/sys/class/net/docker0").exists()
+}
+
 #[test]
 fn an_engine_is_killed_comes_back_with_its_images_and_leaves_nothing_behind() {
+    let bridge_before = bridge();
     let mut engine = TestEngine::start();
     let host = engine.host();
     let folder = engine.socket_path().parent().unwrap().to_owned();
@@ -38,6 +44,7 @@ fn an_engine_is_killed_comes_back_with_its_images_and_leaves_nothing_behind() {
     let state = said(&host, &["inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", &container]);
     assert!(state.starts_with("false "), "the engine ended what it came back to: {state}");
     docker(&host, &["start", &container]);
+    assert_eq!(bridge(), bridge_before, "the bridge is another engine's");
     drop(engine);
     assert!(!folder.exists());
     assert_eq!(processes_of("sleep 98765 "), Vec::<String>::new());

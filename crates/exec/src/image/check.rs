@@ -159,10 +159,8 @@ async fn ask(connection: &Connection, id: &str) -> Result<Option<String>, ImageE
         Err(error) if is_no_shell(&error) => return Ok(None),
         Err(error) => return Err(connection.error("start a container", &error).into()),
     }
-    // An exit status other than 0 is an error to the client and none here.
-    while client.wait_container(id, None::<WaitContainerOptions>).next().await.is_some_and(|end| end.is_ok())
-    {
-    }
+    // Its exit status says nothing that its words do not.
+    drop(client.wait_container(id, None::<WaitContainerOptions>).next().await);
     let options = LogsOptions { stdout: true, stderr: true, ..LogsOptions::default() };
     let mut logs = client.logs(id, Some(options));
     let mut said = Vec::new();

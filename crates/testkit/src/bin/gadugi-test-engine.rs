@@ -31,7 +31,7 @@ fn keep(data_root: &Path) -> Result<(), String> {
     // Two engines on one folder spoil it. The other may just be on its way out: this one waits.
     let lock = File::create(data_root.with_extension("lock")).map_err(said)?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| said(error.into()))?;
-    let options = Options { data_root: Some(data_root.to_owned()), arguments: Vec::new() };
+    let options = Options { data_root: Some(data_root.to_owned()), in_network: true, ..Options::default() };
     let engine = TestEngine::start_with(options)?;
     let mut out = io::stdout();
     writeln!(out, "{}", engine.host()).and_then(|()| out.flush()).map_err(said)?;

@@ -28,16 +28,24 @@ pub struct Options {
     pub data_root: Option<PathBuf>,
     /// Further arguments of `dockerd`, such as `--live-restore`.
     pub arguments: Vec<String>,
+    /// Whether the engine itself is in the machine's network, so that images can be built that need something from there (with
+    /// network `host`). Else it is in a network of its own that leads nowhere.
+    pub in_network: bool,
 }
 
-/// A Docker engine of a test's own. It needs root, and has neither a bridge nor rules of a firewall: its containers have
-/// network `none` or `host`. Dropped, it is stopped, and so is what it started.
+/// The bridge that an engine makes for itself, and that all engines of a machine share.
+const BRIDGE: &str = "docker0";
+
+/// A Docker engine of a test's own. It needs root, changes no rules of a firewall, and its containers have network `none` or
+/// `host`. Dropped, it is stopped, and so is what it started.
 #[derive(Debug)]
 pub struct TestEngine {
     /// Sockets, pid file, log; short, since containerd's own sockets lie below it and a socket's path has 107 bytes.
     folder: TempDir,
     data_root: PathBuf,
-    arguments: Vec<String>,
+    options: Options,
+    /// Whether the machine had no bridge before.
+    makes_bridge: bool,
     leftovers: Leftovers,
     dockerd: Option<Child>,
 }
@@ -62,10 +70,11 @@ impl TestEngine {
             .permissions(fs::Permissions::from_mode(0o711))
             .tempdir_in("/tmp")
             .map_err(|error| format!("/tmp: {error}"))?;
-        let data_root = options.data_root.unwrap_or_else(|| folder.path().join("data"));
+        let data_root = options.data_root.clone().unwrap_or_else(|| folder.path().join("data"));
         let cgroup = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let leftovers = Leftovers::new(cgroup, folder.path().to_owned(), data_root.clone());
-        let mut engine = Self { folder, data_root, arguments: options.arguments, leftovers, dockerd: None };
+        let makes_bridge = options.in_network && !has_bridge();
+        let mut engine = Self { folder, data_root, options, makes_bridge, leftovers, dockerd: None };
         engine.launch()?;
         Ok(engine)
     }
@@ -162,14 +171,20 @@ impl TestEngine {
         }
         let log = File::options().create(true).append(true).open(folder.join("log"));
         let log = log.map_err(|error| file("log", error))?;
-        let mut dockerd = Command::new("dockerd");
+        let mut dockerd = if self.options.in_network {
+            Command::new("dockerd")
+        } else {
+            // An engine that is told to have no bridge deletes the machine's, whoever uses it: so it must not see it.
+            let mut unshared = Command::new("unshare");
+            unshared.args(["--net", "dockerd", "--bridge=none"]);
+            unshared
+        };
         dockerd.arg("--config-file").arg(configuration).arg("--data-root").arg(&self.data_root);
         dockerd.arg("--exec-root").arg(folder.join("x")).arg("--pidfile").arg(folder.join("pid"));
         dockerd.args(["--host", &self.host(), "--cgroup-parent", &format!("/{}", self.leftovers.cgroup())]);
-        // No bridge of its own: another engine's may be there.
-        dockerd.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--userland-proxy=false"]);
+        dockerd.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]);
         // Without systemd too; it is the default where cgroups are of version 1.
-        dockerd.arg("--exec-opt=native.cgroupdriver=cgroupfs").args(&self.arguments);
+        dockerd.arg("--exec-opt=native.cgroupdriver=cgroupfs").args(&self.options.arguments);
         // A group of its own: Ctrl-C on the tests' terminal is not for the engine.
         dockerd.process_group(0).stdin(Stdio::null()).stderr(log).stdout(Stdio::null());
         let child = dockerd.spawn().map_err(|error| format!("cannot start dockerd: {error}"))?;
@@ -199,7 +214,15 @@ impl Drop for TestEngine {
         self.leftovers.kill_containers();
         self.stop();
         self.leftovers.clear();
+        if self.makes_bridge && has_bridge() {
+            // Nothing is left of it but that; where it stays, it does no harm.
+            let _ = Command::new("ip").args(["link", "delete", BRIDGE]).output();
+        }
     }
+}
+
+fn has_bridge() -> bool {
+    Path::new("/sys/class/net").join(BRIDGE).exists()
 }
 
 /// Whether an engine answers there: the socket is there well before.
