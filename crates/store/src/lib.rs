@@ -1,7 +1,8 @@
 //! The event log, and the files for other programs that are made from what is known.
 //!
 //! [`Store`] is one SQLite database with one writer, the engine: facts in the order in which they became true,
-//! and a small projection that says which runs there are. What agents say stays in their own files.
+//! and a small projection that says which runs there are. Beside them lie figures, which are no facts: what steps
+//! were measured to use. What agents say stays in their own files.
 //! [`monitoring`] writes the JSON files that dashboards and scripts read.
 //!
 //! **Never in here:** a decision about what an event means for a task (that is `core`), a second truth about
@@ -9,6 +10,7 @@
 //! this crate, and anything that deletes or replaces a database that could not be read.
 
 mod error;
+mod figures;
 pub mod monitoring;
 mod runs;
 mod schema;
@@ -17,6 +19,7 @@ mod store;
 mod tests;
 
 pub use error::StoreError;
+pub use figures::{Bytes, FigurePoint, FiguresOf, Look, Spread, StepFigures};
 pub use runs::RunSummary;
 pub use schema::KNOWN_VERSION;
 pub use store::{BadRow, Store, StoredEvent};

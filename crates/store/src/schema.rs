@@ -14,7 +14,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x6761_6475;
 pub const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What makes version `n + 1` of version `n`.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // Version 1. Numbers of events are never given twice, also after a run was deleted: readers keep them as
     // cursors. `body` is the event as compact JSON; `run` is there once more to be looked up by.
     "CREATE TABLE events (
@@ -30,6 +30,42 @@ const MIGRATIONS: [&str; 1] = [
          started_at  INTEGER NOT NULL,
          finished_at INTEGER,
          tasks       INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;",
+    // Version 2. What steps were measured to use. `span` is the length of what a row stands for, in milliseconds: 0 for
+    // one look. Processors in tenths of a percent of one, memory in KiB, the rest in bytes; null where it could not be seen.
+    // The key lets a look's rows come to lie side by side, at the end of their run's, and a run's go as one.
+    "CREATE TABLE figure_runs (
+         id  INTEGER PRIMARY KEY,
+         run TEXT NOT NULL UNIQUE
+     ) STRICT;
+     CREATE TABLE figure_steps (
+         id      INTEGER PRIMARY KEY,
+         run     INTEGER NOT NULL,
+         task    TEXT NOT NULL,
+         attempt INTEGER NOT NULL,
+         step    INTEGER NOT NULL,
+         UNIQUE (run, task, attempt, step)
+     ) STRICT;
+     CREATE TABLE figures (
+         run          INTEGER NOT NULL,
+         span         INTEGER NOT NULL,
+         at           INTEGER NOT NULL,
+         step         INTEGER NOT NULL,
+         looks        INTEGER NOT NULL,
+         cpu_least    INTEGER NOT NULL,
+         cpu_mean     INTEGER NOT NULL,
+         cpu_most     INTEGER NOT NULL,
+         memory_least INTEGER NOT NULL,
+         memory_mean  INTEGER NOT NULL,
+         memory_most  INTEGER NOT NULL,
+         cpu_ms       INTEGER NOT NULL,
+         pids         INTEGER NOT NULL,
+         disk_read    INTEGER,
+         disk_written INTEGER,
+         net_in       INTEGER,
+         net_out      INTEGER,
+         disk_used    INTEGER,
+         PRIMARY KEY (run, span, at, step)
      ) STRICT, WITHOUT ROWID;",
 ];
 

@@ -10,6 +10,7 @@ use gadugi_core::{Event, RunId, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, params};
 
+use crate::figures::{self, Memo};
 use crate::runs::{RunChange, RunSummary, change};
 use crate::schema::{self, Found};
 use crate::{KNOWN_VERSION, StoreError};
@@ -52,8 +53,13 @@ pub struct BadRow {
 /// The database. Dropped, it is closed.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    pub(crate) connection: Connection,
     path: PathBuf,
+    /// The version of its tables.
+    pub(crate) version: i64,
+    pub(crate) figures: Memo,
+    /// Whether commits are not forced to disk at the moment, and the database is waited for by nobody.
+    light: bool,
 }
 
 impl Store {
@@ -87,7 +93,11 @@ impl Store {
         if version < KNOWN_VERSION {
             schema::migrate(&mut connection, version).map_err(sorted)?;
         }
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self::of(connection, path, KNOWN_VERSION))
+    }
+
+    fn of(connection: Connection, path: &Path, version: i64) -> Self {
+        Self { connection, path: path.to_owned(), version, figures: Memo::default(), light: false }
     }
 
     /// Opens a database that is there, only to read it: nothing is made, mended or changed, and an engine that lives is not
@@ -102,8 +112,11 @@ impl Store {
         let sorted = |error: rusqlite::Error| StoreError::from_sqlite(&error, path);
         let connection = Connection::open_with_flags(path, flags).map_err(sorted)?;
         connection.busy_timeout(BUSY).map_err(sorted)?;
-        schema::look(&connection).map_err(sorted)??;
-        Ok(Self { connection, path: path.to_owned() })
+        let version = match schema::look(&connection).map_err(sorted)?? {
+            Found::New => 0,
+            Found::Ours(version) => version,
+        };
+        Ok(Self::of(connection, path, version))
     }
 
     /// Closes the database and opens it again. Closing moves what the journal holds into the database, also where somebody
@@ -130,6 +143,7 @@ impl Store {
             events.iter().map(serde_json::to_string).collect::<Result<_, _>>().map_err(|error| {
                 StoreError::Unexpected { detail: format!("an event does not become JSON: {error}") }
             })?;
+        self.become_light(false).map_err(|error| self.sorted(&error))?;
         self.transact(|transaction| {
             let mut insert =
                 transaction.prepare_cached("INSERT INTO events (at, run, body) VALUES (?1, ?2, ?3)")?;
@@ -207,10 +221,12 @@ impl Store {
         Ok(last.unwrap_or(0).unsigned_abs())
     }
 
-    /// Forgets a run: its events and its line in the list. The room goes back to the disk. `false` where there was
+    /// Forgets a run: its events, its figures and its line in the list. The room goes back to the disk. `false` where there was
     /// no such run. Whether it may be forgotten is for the caller to know.
     pub fn delete_run(&mut self, run: &RunId) -> Result<bool, StoreError> {
+        self.figures.forget(run);
         let known = self.transact(|transaction| {
+            figures::delete(transaction, run)?;
             let events = transaction.execute("DELETE FROM events WHERE run = ?1", [run.as_str()])?;
             let lines = transaction.execute("DELETE FROM runs WHERE run = ?1", [run.as_str()])?;
             Ok(events + lines > 0)
@@ -258,6 +274,31 @@ impl Store {
         run().map_err(|error| StoreError::from_sqlite(&error, path))
     }
 
+    /// A transaction whose end is not waited for on the disk, and which waits for nobody: for what may be lost. Events that
+    /// are stored later are forced to disk together with it.
+    pub(crate) fn transact_lightly<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        self.become_light(true).map_err(|error| self.sorted(&error))?;
+        let done = self.transact(work);
+        // Where that fails, it is done before the next event.
+        self.become_light(false).map_err(|error| self.sorted(&error))?;
+        done
+    }
+
+    fn become_light(&mut self, light: bool) -> Result<(), rusqlite::Error> {
+        if self.light == light {
+            return Ok(());
+        }
+        // Light until all of it is undone.
+        self.light = true;
+        self.connection.busy_timeout(if light { Duration::ZERO } else { BUSY })?;
+        self.connection.pragma_update(None, "synchronous", if light { "NORMAL" } else { "FULL" })?;
+        self.light = light;
+        Ok(())
+    }
+
     fn read(&self, sql: &str, params: impl Params) -> Result<Vec<Result<StoredEvent, BadRow>>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -291,7 +332,7 @@ impl Store {
         Ok(())
     }
 
-    fn sorted(&self, error: &rusqlite::Error) -> StoreError {
+    pub(crate) fn sorted(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(error, &self.path)
     }
 

@@ -58,6 +58,11 @@ pub(crate) fn reached(run: &RunId, number: u32) -> Event {
     Event::PhaseReached { step: StepId { attempt, step: number }, phase: Phase::Implementation }
 }
 
+pub(crate) fn step(run: &RunId, number: u32) -> StepId {
+    let attempt = AttemptId { run: run.clone(), task: TaskId::new("task-1"), attempt: 1 };
+    StepId { attempt, step: number }
+}
+
 fn end() -> StepEnd {
     let class = EndClass::UsageLimit { resets_at: Some(Timestamp(17)) };
     StepEnd {
