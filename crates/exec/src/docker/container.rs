@@ -35,7 +35,7 @@ const OPEN_FILES: u64 = 65_536;
 const LOG: &str = "64k";
 
 /// What stands where an image declares a volume: memory, so that nothing outlives the container.
-const VOLUME: &str = "rw,nosuid,nodev,size=64m,mode=1777";
+const VOLUME: &str = "rw,nosuid,nodev,size=64m";
 
 /// Memory that an engine accepts for a container at the least.
 const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
@@ -179,7 +179,9 @@ fn volumes(container: &ContainerOrder, image: &Image) -> HashMap<String, String>
         let targets = container.mounts.iter().map(|mount| &*mount.target);
         targets.chain([Path::new(SHIM), Path::new(GATE)]).any(|target| target == Path::new(path))
     };
-    image.volumes.iter().filter(|path| !mounted(path)).map(|path| (path.clone(), VOLUME.into())).collect()
+    // Its owner is named, and not its mode: some versions of runc give it that of the folder beneath, whatever is asked.
+    let options = format!("{VOLUME},uid={},gid={}", container.user.0, container.user.1);
+    image.volumes.iter().filter(|path| !mounted(path)).map(|path| (path.clone(), options.clone())).collect()
 }
 
 /// Exactly the order's: a name without a value takes away what the image, or the engine, would add. `PATH` alone is the

@@ -198,7 +198,7 @@ impl DockerError {
     }
 
     /// Whether the engine is away rather than unwilling.
-    pub(crate) fn is_away(&self) -> bool {
+    pub fn is_away(&self) -> bool {
         matches!(self, Self::Absent { .. } | Self::NotListening { .. } | Self::NotAnswering { .. })
     }
 }

@@ -47,6 +47,13 @@ impl Images {
     }
 }
 
+impl Connection {
+    /// Looks for an image that fits this machine.
+    pub async fn image(&self, name: &str) -> Result<Image, DockerError> {
+        find(self, name).await
+    }
+}
+
 async fn find(connection: &Connection, name: &str) -> Result<Image, DockerError> {
     let found = connection.client().inspect_image(name).await.map_err(|error| match answer(&error) {
         Answer::Missing => DockerError::ImageMissing { image: name.into() },

@@ -47,7 +47,6 @@ struct Made<'a> {
     order: &'a StepOrder,
     container: Container,
     id: String,
-    handshake: Handshake,
 }
 
 impl DockerExecutor {
@@ -95,8 +94,8 @@ impl DockerExecutor {
             Ok(created) => created,
             Err(error) => return Err(self.not_created(wanted, &error).await.into()),
         };
-        let made = Made { order, container, id: created.id, handshake };
-        let result = self.bring_up(&made).await;
+        let made = Made { order, container, id: created.id };
+        let result = self.bring_up(&made, handshake).await;
         if result.is_err() {
             let (connection, id) = (self.connection.clone(), made.id.clone());
             let cleaning = tokio::spawn(async move { remove(&connection, &id).await });
@@ -119,13 +118,15 @@ impl DockerExecutor {
     }
 
     /// From a container that was made to a step that has recorded something.
-    async fn bring_up(&self, made: &Made<'_>) -> Result<StepFollower, ExecError> {
+    async fn bring_up(&self, made: &Made<'_>, handshake: Handshake) -> Result<StepFollower, ExecError> {
         let dir = &made.order.dir;
         let mut watch = self.watcher.watch(dir).map_err(ExecError::Watch)?;
         let (client, id) = (self.connection.client().clone(), made.id.clone());
         // Runs to its end by itself: an engine may end a container whose starter does not wait for it.
         let mut start = tokio::spawn(async move { client.start_container(&id, None).await });
-        let (peer, process) = self.shake_hands(made, &mut start).await?;
+        let (peer, process) = self.shake_hands(made, &handshake, &mut start).await?;
+        // Its step finds nobody to talk to.
+        drop(handshake);
         let init = match &process {
             Some(process) => ShimHandle::of_process(process).map_err(ExecError::Handle)?,
             None => None,
@@ -147,9 +148,10 @@ impl DockerExecutor {
     async fn shake_hands(
         &self,
         made: &Made<'_>,
+        handshake: &Handshake,
         start: &mut JoinHandle<Result<(), bollard::errors::Error>>,
     ) -> Result<(super::handshake::Peer, Option<Process>), ExecError> {
-        let accept = made.handshake.accept();
+        let accept = handshake.accept();
         tokio::pin!(accept);
         tokio::select! {
             biased;

@@ -1,0 +1,95 @@
+//! Engines that are killed, stopped and started again: each test has one of its own.
+
+use gadugi_core::{StepExit, StopForce};
+use gadugi_exec::{Adoption, StepFollower, StepOrder};
+use gadugi_testkit::docker::{BASE_IMAGE, Options, TestEngine, socket};
+
+use crate::common::{code, next_line, patiently, to_end};
+use crate::stage::Stage;
+
+const TICKING: &str = "n=0; while [ ! -e stop ]; do n=$((n+1)); echo $n; sleep 0.05; done; exit 6";
+
+async fn with_engine(arguments: &[&str]) -> (TestEngine, Stage) {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let starting = move || {
+        let engine = TestEngine::start_with(Options { arguments, ..Options::default() });
+        let engine = engine.unwrap_or_else(|why| panic!("{why}"));
+        engine.load(BASE_IMAGE, &socket());
+        engine
+    };
+    let engine = tokio::task::spawn_blocking(starting).await.unwrap();
+    let stage = Stage::at(engine.host()).await;
+    (engine, stage)
+}
+
+async fn launched(stage: &Stage, order: &StepOrder) -> StepFollower {
+    let mut follower = patiently(stage.executor.launch(order)).await.unwrap();
+    assert_eq!(next_line(&mut follower).await, "1");
+    follower
+}
+
+/// Its lines go on: more than were written when it was asked.
+async fn goes_on(follower: &mut StepFollower) {
+    for _ in 0..10 {
+        next_line(follower).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_that_outlive_their_engine_are_followed_without_it() {
+    let (mut engine, stage) = with_engine(&["--live-restore"]).await;
+    assert!(stage.executor.engine().live_restore);
+    let [order, stopped] = [stage.script(TICKING), stage.script(TICKING)];
+    let (mut follower, mut other) = (launched(&stage, &order).await, launched(&stage, &stopped).await);
+    engine.kill();
+    goes_on(&mut follower).await;
+    // Found again, stopped and ended: for none of this an engine is needed.
+    let Adoption::Running(mut found) =
+        patiently(stage.executor.adopt(&order.dir, &order.attempt)).await.unwrap()
+    else {
+        panic!("it runs")
+    };
+    assert_eq!(next_line(&mut found).await, "1");
+    assert!(other.stopper().stop(StopForce::Now));
+    let (_, ended) = to_end(&mut other).await;
+    assert_eq!((ended.stopped, ended.by_engine), (true, false));
+    engine.restart();
+    goes_on(&mut follower).await;
+    std::fs::write(stage.path("work/stop"), "").unwrap();
+    assert_eq!(to_end(&mut follower).await.1.exit, code(6));
+    assert_eq!(to_end(&mut found).await.1.exit, code(6));
+    stage.until_removed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_killed_and_comes_back_ends_its_containers_and_that_is_told() {
+    let (mut engine, stage) = with_engine(&[]).await;
+    let order = stage.script(TICKING);
+    let mut follower = launched(&stage, &order).await;
+    engine.kill();
+    goes_on(&mut follower).await;
+    engine.restart();
+    let (_, ended) = to_end(&mut follower).await;
+    assert!(ended.by_engine && ended.exit != code(0), "{ended:?}");
+    assert!(matches!(ended.exit, StepExit::Lost | StepExit::Signal(_)), "{ended:?}");
+    // And a launch that meets an engine on its way back waits for it.
+    engine.kill();
+    let (executor, order) = (stage.executor.clone(), stage.script("echo 1; exit 4"));
+    let launching = tokio::spawn(async move { patiently(executor.launch(&order)).await });
+    engine.restart();
+    let mut follower = launching.await.unwrap().unwrap();
+    assert_eq!(to_end(&mut follower).await.1.exit, code(4));
+    stage.until_removed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_shut_down_stops_its_containers_and_that_is_told() {
+    let (mut engine, stage) = with_engine(&[]).await;
+    let order = stage.script("trap 'exit 0' TERM; echo 1; while :; do sleep 0.1; done");
+    let mut follower = launched(&stage, &order).await;
+    engine.stop();
+    let (_, ended) = to_end(&mut follower).await;
+    assert_eq!((ended.exit, ended.stopped, ended.by_engine), (code(0), true, true), "and 0 is no success");
+    let gone = patiently(stage.executor.image(BASE_IMAGE)).await.unwrap_err();
+    assert!(gone.is_away(), "{gone}");
+}
