@@ -69,6 +69,29 @@ impl Repository {
         Ok(Sealed { path, branch: request.branch.clone(), commit, not_included })
     }
 
+    /// Makes a workspace of `base` without a branch, for a test of composed work, in place of whatever an earlier test left
+    /// there: that held what agents wrote, and nobody on this side looks into it. Nothing is ever taken from it.
+    pub fn add_composed(&self, request: &SealedRequest) -> Result<()> {
+        let request = SealedRequest { branch: String::new(), ..request.clone() };
+        let parent = request.path.parent().filter(|parent| parent.is_absolute());
+        self.make_room(parent.ok_or_else(|| Error::PathInUse { path: request.path.clone() })?)?;
+        let record = self.record_of(&request.path);
+        let _lock = record.lock()?;
+        remove_tree(&request.path).map_err(Error::io(&request.path))?;
+        self.seal_store(&request.store, std::slice::from_ref(&request.base))?;
+        self.fill_sealed(&request, &request.path, &request.base, &record).map(drop)
+    }
+
+    /// Removes such a workspace.
+    pub fn remove_composed(&self, path: &Path) -> Result<()> {
+        let record = self.record_of(path);
+        remove_tree(path).map_err(Error::io(path))?;
+        match record.remove() {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
     fn begin_branch(&self, request: &SealedRequest) -> Result<CommitId> {
         let _lock = self.worktree_lock()?;
         let commit = self.claim_branch(&request.branch, &request.base)?;
@@ -89,12 +112,17 @@ impl Repository {
         let git = self.git.alone();
         let git_dir = path.join(".git");
         let config = self.sealed_config(commit)?;
-        bare::make(&git_dir, &config, &format!("ref: {}\n", branch_ref(&request.branch)))?;
+        let at = format!("{commit}\n");
+        if request.branch.is_empty() {
+            bare::make(&git_dir, &config, &at)?;
+        } else {
+            bare::make(&git_dir, &config, &format!("ref: {}\n", branch_ref(&request.branch)))?;
+            let branch = git_dir.join(branch_ref(&request.branch));
+            fs::create_dir_all(branch.parent().unwrap_or(&git_dir)).map_err(Error::io(&branch))?;
+            bare::write(&branch, at.as_bytes())?;
+        }
         bare::copy_shallow(&request.store, &git_dir)?;
         bare::copy_if_there(&request.store.join("info/exclude"), &git_dir.join("info/exclude"))?;
-        let branch = git_dir.join(branch_ref(&request.branch));
-        fs::create_dir_all(branch.parent().unwrap_or(&git_dir)).map_err(Error::io(&branch))?;
-        bare::write(&branch, format!("{commit}\n").as_bytes())?;
         let place = worktree_place(path, &git_dir);
         let objects = request.store.join("objects");
         let reset = |git: &Git| {

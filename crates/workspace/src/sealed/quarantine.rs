@@ -28,6 +28,8 @@ const SECONDS: u64 = 1_800;
 const STREAMED_FROM: &str = "8m";
 /// The list of what differs is at most so long, bytes: a million paths.
 const MOST_LISTED: usize = 128 << 20;
+/// What git may take for that list: some 300 bytes for each path.
+const LISTING_MEMORY: u64 = 1 << 30;
 /// What Linux takes for a path and for a name, bytes.
 const MOST_PATH: usize = 4_095;
 const MOST_NAME: usize = 255;
@@ -148,7 +150,13 @@ impl Quarantine {
         let endless = || ImportRefusal::BadPath { path: "more paths than can be listed".to_owned() };
         let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--stdin"];
         let pair = format!("{} {base}\n", self.header.tip);
-        let listing = self.call(args).input(pair).at_most(MOST_LISTED)?.ok_or_else(endless)?;
+        let bounds = Bounds { memory: LISTING_MEMORY, ..self.bounds };
+        let listing = match self.call(args).bounded(bounds).input(pair).at_most(MOST_LISTED) {
+            // Git has the whole list in memory before it writes any of it.
+            Err(Error::Failed { stderr, .. }) if stderr.contains("out of memory") => None,
+            listing => listing?,
+        };
+        let listing = listing.ok_or_else(endless)?;
         // The commit's own line comes first.
         let at = listing.iter().position(|byte| *byte == 0).map_or(listing.len(), |end| end + 1);
         let changes = parse_changes(&listing[at..]).ok_or_else(|| unreadable("diff-tree"))?;

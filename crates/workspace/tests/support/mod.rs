@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::allow_attributes, reason = "whether it is used differs from binary to binary")]
 
+pub(crate) mod packs;
 pub(crate) mod sealed;
 
 use std::collections::BTreeMap;

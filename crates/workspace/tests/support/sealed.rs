@@ -5,8 +5,8 @@ use std::process::Command;
 
 use gadugi_core::{AttemptId, CommitId};
 use gadugi_workspace::{
-    ExportKind, ExportRequest, Import, ImportError, ImportLimits, ImportRefusal, Imported, Repository, Salvaging, Sealed,
-    SealedRequest,
+    ExportKind, ExportRequest, Import, ImportError, ImportLimits, ImportRefusal, Imported, Repository,
+    Salvaging, Sealed, SealedRequest,
 };
 
 use super::{Fixture, attempt, write};
