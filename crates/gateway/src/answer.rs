@@ -15,7 +15,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = Response<Body>;
 
 /// Says whether Claude Code, and the vendor's libraries, try again.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Whether the client should try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use crate::answer::{Answer, Retry, error, full, unauthorized, without_hops};
+use crate::answer::{Answer, Retry, SHOULD_RETRY, error, full, unauthorized, without_hops};
 use crate::ledger::{Ask, Verdict};
 use crate::limits::{self, Refusal};
 use crate::meter::{Form, Meter};
@@ -206,8 +206,8 @@ async fn afford(exchange: &mut Exchange, asked: &Asked, body: Bytes) -> Result<B
                 dollars(spent_microusd),
                 dollars(budget_microusd)
             );
-            // Not to be tried again, and no word on which Claude Code would try to mend it.
-            Err(error(StatusCode::FORBIDDEN, "billing_error", &words, Retry::No))
+            // At a 403 Claude Code speaks of failed authentication, a 429 is waited for.
+            Err(error(StatusCode::BAD_REQUEST, "billing_error", &words, Retry::No))
         }
     }
 }
@@ -302,7 +302,14 @@ fn usage_limited(exchange: &Exchange, line: &Line, limited: &Limited) -> Answer 
         let (until, reason) = (limited.until, limited.reason.clone());
         step_notice(exchange, Notice::UsageLimited { step, account, until, reason });
     }
-    said(limited.status, limited.headers.clone(), limited.body.clone())
+    let mut answer = said(limited.status, limited.headers.clone(), limited.body.clone());
+    // Under a key (and that is what the token is to it) Claude Code would ask ten times more in three minutes.
+    answer.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    if let (Some(until), false) = (limited.until, answer.headers().contains_key(RETRY_AFTER)) {
+        let left = until.0.saturating_sub(gadugi_sys::clock::now().0).max(0) / 1000;
+        answer.headers_mut().insert(RETRY_AFTER, left.into());
+    }
+    answer
 }
 
 fn unreachable(exchange: &Exchange, line: &Line, reason: &str, lasting: bool) -> Answer {
@@ -325,7 +332,7 @@ async fn refused(exchange: &Exchange, line: &Line, response: reqwest::Response) 
             step_notice(exchange, Notice::AuthRefused { step, status, reason });
         }
         // The same credential is refused again: Claude Code would ask ten times in three minutes.
-        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     said(status, headers, body)
 }
