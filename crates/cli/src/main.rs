@@ -8,6 +8,7 @@
 
 mod args;
 mod commands;
+mod containers;
 mod error;
 mod follow;
 mod machine;

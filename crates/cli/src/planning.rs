@@ -11,7 +11,6 @@ use gadugi_analysis::{
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
 use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId, UvPolicy};
 
-use crate::commands::later;
 use crate::error::{Problem, Stop};
 use crate::output::Manner;
 use crate::place::Place;
@@ -89,17 +88,14 @@ pub(crate) fn slots(resolved: &Resolved) -> usize {
     resolved.settings.max_parallel.unwrap_or_else(|| gadugi_engine::slots().0) as usize
 }
 
-/// Refuses what comes later, wherever it was asked for, and what the machine lacks.
+/// Whether the agents of tasks that run on this machine are there. An image has its own.
 pub(crate) fn check_runnable(resolved: &Resolved, plan: &Plan) -> Result<(), Stop> {
-    let instead = "tasks run as local processes: --executor local";
-    if resolved.settings.executor == ExecutorKind::Docker {
-        return Err(later::flag("executor docker", instead).into());
-    }
-    if let Some(task) = plan.tasks.iter().find(|task| task.executor == Some(ExecutorKind::Docker)) {
-        return Err(later::flag(&format!("{}: executor docker", task.prompt.path), instead).into());
-    }
+    let local = plan
+        .tasks
+        .iter()
+        .filter(|task| task.executor.unwrap_or(resolved.settings.executor) == ExecutorKind::Local);
     let agents: BTreeSet<&str> =
-        plan.tasks.iter().map(|task| task.agent.as_deref().unwrap_or(&resolved.settings.agent)).collect();
+        local.map(|task| task.agent.as_deref().unwrap_or(&resolved.settings.agent)).collect();
     for agent in agents {
         programs::check_agent(agent, &resolved.settings)?;
     }

@@ -275,6 +275,8 @@ mod tests {
             elapsed_ms: 65_000,
             usage,
             branch: Some(format!("feature/parallel-{id}")),
+            executor: "local".into(),
+            container: None,
             workspace: Some(format!("/repo/.worktrees/{id}").into()),
             base: None,
             commit: Some(CommitId::new("0123456789abcdef")),

@@ -27,6 +27,16 @@ pub enum ExecutorKind {
     Docker,
 }
 
+impl ExecutorKind {
+    /// Its name in flags, files and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Docker => "docker",
+        }
+    }
+}
+
 /// Whose home directory an agent sees under the local executor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

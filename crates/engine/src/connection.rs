@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Asked, Followed, failure};
 use crate::protocol::{Failure, Frame, Reply, Request, Submission, VERSION};
-use crate::services;
 use crate::view::{EventFrame, wire_line};
 use crate::world::World;
+use crate::{gate, services};
 
 /// The longest request: a thousand prompts of the largest size that is allowed (10 MB) would be ten times this; plans
 /// are far smaller in practice, and a client's mistake must not fill the engine's memory.
@@ -99,6 +99,7 @@ async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
         Request::Land { run, task, into } => services::land(inside, run, task, into).await,
         Request::Clean { older_than_hours } => services::clean(inside, older_than_hours).await,
         Request::Worktrees { repair } => services::worktrees(inside, repair).await,
+        Request::Diff { run, task } => services::diff(inside, run, task).await,
         Request::Leave => {
             let _ = inside.asked.send(Asked::Terminate).await;
             Ok(Reply::Leaving)
@@ -135,8 +136,9 @@ async fn in_environment(
 ) -> Result<Reply, Failure> {
     let before = inside.world.set_environment(&run, environment);
     let answer = command(inside, run.clone(), wish).await;
-    if answer.is_err() {
-        inside.world.restore_environment(&run, before);
+    match answer {
+        Err(_) => inside.world.restore_environment(&run, before),
+        Ok(_) => gate::supply(&inside.world, &run).await,
     }
     answer
 }

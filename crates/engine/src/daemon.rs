@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gadugi_core::Millis;
 use gadugi_exec::LocalExecutor;
+use gadugi_gateway::Gateway;
 use gadugi_store::Store;
 use gadugi_sys::files;
 use gadugi_workspace::Repository;
@@ -26,7 +27,8 @@ use crate::monitor::Monitor;
 use crate::protocol::Failure;
 use crate::records::cannot_be_read;
 use crate::tenure::{Look, Tenure};
-use crate::world::{Heard, World};
+use crate::world::{Heard, Outfit, World};
+use crate::{gate, sandbox};
 
 /// Reports that wait for the loop. Every running step has at most one under way at a time, and so has every other
 /// effect: 1,024 are more than can be, and a sender that finds it full waits.
@@ -71,6 +73,9 @@ pub enum DaemonError {
     /// Steps cannot be started here.
     #[error(transparent)]
     Executor(#[from] gadugi_exec::ExecError),
+    /// There is no gateway.
+    #[error(transparent)]
+    Gateway(#[from] gadugi_gateway::StartError),
 }
 
 impl DaemonError {
@@ -80,6 +85,7 @@ impl DaemonError {
             Self::Io { .. } => failure("store", self.to_string()),
             Self::Repository(_) => failure("git", self.to_string()),
             Self::Executor(_) => failure("executor", self.to_string()),
+            Self::Gateway(_) => failure("gateway", self.to_string()),
         }
     }
 }
@@ -161,25 +167,30 @@ fn start_log(path: &Path) {
 async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), DaemonError> {
     let layout = options.layout.clone();
     let repository = Repository::discover(layout.root())?;
-    let executor = LocalExecutor::new(&layout.state_dir())?;
+    let local = LocalExecutor::new(&layout.state_dir())?;
+    let instance = sandbox::instance(&layout).map_err(io_error("the repository's mark on containers"))?;
+    let (gateway, notices) = Gateway::start(gadugi_gateway::Options::new(layout.gateway_log()))?;
     let store = Store::open(&layout.database())?;
     tenure.opened();
     let (heard_in, heard) = mpsc::channel::<Heard>(HEARD);
     let (asked_in, asked) = mpsc::channel::<Asked>(ASKED);
     let monitor = Monitor::new(layout.root(), &options.monitoring_dir, options.monitoring_interval);
-    let world = Arc::new(World::new(layout.clone(), options.program.clone(), repository, executor, heard_in));
+    let outfit = Outfit { local, instance, gateway };
+    let world = Arc::new(World::new(layout.clone(), options.program.clone(), repository, outfit, heard_in));
     let driver = Driver::new(store, Arc::clone(&world), monitor)?;
     let listener = listen(&layout.socket())?;
     tenure.listens();
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
-    let inside = Inside { world, asked: asked_in };
+    world.reap(&driver.under_way()).await;
+    let inside = Inside { world: Arc::clone(&world), asked: asked_in };
     let mut looker = Looker::new(layout);
     let machine = looker.look(Vec::new()).machine;
     let helpers = [
         tokio::spawn(renew_leases(inside.clone())),
         tokio::spawn(look_around(inside.clone(), looker)),
         tokio::spawn(hear_signals(inside.clone())),
+        tokio::spawn(gate::hear(world, notices)),
     ];
     let lived = tokio::select! {
         lived = driver.run(heard, asked, machine) => lived,
@@ -248,7 +259,7 @@ async fn renew_leases(inside: Inside) {
     loop {
         tick.tick().await;
         for dir in inside.world.running_dirs() {
-            if let Err(error) = inside.world.executor.renew_lease(&dir) {
+            if let Err(error) = inside.world.local.renew_lease(&dir) {
                 tracing::warn!(dir = %dir.display(), %error, "a lease could not be renewed");
             }
         }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gadugi_core::{
-    Command, Decision, Effect, Event, Input, Millis, Reading, Reply, Report, RunId, RunState, State, StepId,
-    TaskState, Timestamp, decide, next_wake,
+    AttemptId, Command, CommitId, Decision, Effect, Event, Input, Millis, Reading, Reply, Report, RunId,
+    RunState, State, StepId, TaskId, TaskState, Timestamp, decide, next_wake,
 };
 use gadugi_store::{Store, StoreError, StoredEvent};
 use gadugi_sys::clock;
@@ -26,7 +26,7 @@ use crate::look::Sight;
 use crate::monitor::Monitor;
 use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{Live, run_view};
-use crate::world::{Heard, Seen, World};
+use crate::world::{Heard, RunContext, Seen, World};
 
 pub(crate) use followers::Followed;
 use followers::Followers;
@@ -49,6 +49,8 @@ pub(crate) enum Asked {
     Command(Command, oneshot::Sender<Result<Reply, Failure>>),
     /// How a run stands; none: the latest.
     Status(Option<String>, oneshot::Sender<Result<Box<RunView>, Failure>>),
+    /// A task's latest attempt and what it was begun with; none where it has none.
+    Attempt(RunId, TaskId, oneshot::Sender<Result<Option<Begun>, Failure>>),
     /// All runs.
     Runs(oneshot::Sender<Result<Vec<RunLine>, Failure>>),
     /// What happens to a run from here on.
@@ -72,6 +74,14 @@ pub(crate) enum Asked {
     JournalGone,
     /// The log was removed or replaced, or another engine lives: why.
     Displaced(String),
+}
+
+/// An attempt that has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    pub(crate) context: RunContext,
+    pub(crate) attempt: AttemptId,
+    pub(crate) base: CommitId,
 }
 
 /// The loop and what it owns.
@@ -133,11 +143,12 @@ impl Driver {
     /// is left alone and said, and stops no other.
     pub(crate) fn new(store: Store, world: Arc<World>, monitor: Monitor) -> Result<Self, StoreError> {
         let seq = store.last_seq()?;
+        let live = Live::of(&world.instance);
         let mut driver = Self {
             state: State::default(),
             store,
             world,
-            live: Live::default(),
+            live,
             followers: Followers::default(),
             monitor,
             clients: 0,
@@ -157,6 +168,27 @@ impl Driver {
             }
         }
         Ok(driver)
+    }
+
+    fn begun(&self, run: &RunId, task: &TaskId) -> Option<Begun> {
+        let run = self.state.runs.get(run)?;
+        let at = run.position(task)?;
+        let state = &run.tasks[at];
+        let base = state.base.clone().filter(|_| state.attempts > 0)?;
+        let context = RunContext { plan: Arc::clone(&run.plan), settings: Arc::clone(&run.settings) };
+        Some(Begun { context, attempt: run.attempt_id(at, state.attempts), base })
+    }
+
+    /// The steps that were under way when the engine before this one was heard of last.
+    pub(crate) fn under_way(&self) -> BTreeSet<StepId> {
+        let mut steps = BTreeSet::new();
+        for run in self.state.runs.values() {
+            for (at, attempt) in run.active() {
+                let id = run.attempt_id(at, attempt.number);
+                steps.extend(attempt.step().map(|step| step.id(id)));
+            }
+        }
+        steps
     }
 
     /// Takes up what was left, and goes on until nobody needs this engine.
@@ -243,6 +275,10 @@ impl Driver {
         match asked {
             Asked::Command(command, answer) => self.take_command(turn, command, answer),
             Asked::Status(run, answer) => respond(turn, answer, self.status(run.as_deref())),
+            Asked::Attempt(run, task, answer) => {
+                let begun = self.ensure(&run).map(|()| self.begun(&run, &task));
+                respond(turn, answer, begun);
+            }
             Asked::Runs(answer) => respond(turn, answer, self.runs()),
             Asked::Follow(run, answer) => {
                 let followed = self.follow(&run);
@@ -411,7 +447,7 @@ impl Driver {
     fn take_sight(&mut self, turn: &mut Turn, sight: Sight) {
         #[cfg(feature = "faults")]
         let sight = crate::fault::lie(sight);
-        self.machine = sight.machine;
+        self.machine = Reading { slowed: self.world.slowed(), ..sight.machine };
         self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
         for (step, figures, quiet) in sight.steps {
             let report = match quiet.length {

@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use gadugi_agents::AgentKind;
 use gadugi_core::{
-    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, Report, RunId, RunState, Salvage,
-    StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
+    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, ExecutorKind, Report, RunId,
+    RunState, Salvage, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
 };
 use gadugi_exec::{Adoption, StepFollower};
 use gadugi_workspace::{Removal, Repository, Salvaging, WorktreeRequest};
 use tokio::sync::Semaphore;
+use tokio::time::{Duration, Instant};
 
 use crate::follow::follow;
 use crate::launch::{Launch, cwd, launch};
 use crate::room::{with_room, work_with_room};
+use crate::sandbox::{Sandbox, agent, executor_of};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
+use crate::{gate, sealed};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
 pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
@@ -43,9 +46,9 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
             spawn(async move { launch_step(&world, &context, attempt, order).await });
         }
         Effect::AdoptStep { step, kind } => {
-            let agent = agent_of(&context, &step.attempt.task, &kind);
-            let cwd = cwd(&world, &context, &step, &kind);
-            spawn(async move { adopt_step(&world, step, cwd, agent).await });
+            let budget = reserved(run, &step);
+            let adopted = Launch { step, kind, budget };
+            spawn(async move { adopt_step(&world, &context, adopted).await });
         }
         Effect::StopStep { step, force } => stop_step(&world, &step, force),
         Effect::CollectWork { attempt, base } => {
@@ -56,8 +59,9 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
             });
         }
         Effect::SalvageWork { attempt } => {
+            let base = run.task(&attempt.task).and_then(|task| task.base.clone());
             spawn(async move {
-                let salvage = salvage(&world, &context, &attempt).await;
+                let salvage = salvage(&world, &context, &attempt, base).await;
                 world.report(Report::WorkSalvaged { attempt, salvage }).await;
             });
         }
@@ -99,7 +103,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&world.repository)).await.map_err(|error| error.to_string())
 }
 
-async fn git<T: Send + 'static>(
+pub(crate) async fn git<T: Send + 'static>(
     world: &Arc<World>,
     work: impl FnOnce(&Repository) -> gadugi_workspace::Result<T> + Send + 'static,
 ) -> Result<T, String> {
@@ -112,6 +116,9 @@ async fn prepare(
     attempt: &AttemptId,
     base: CommitId,
 ) -> Result<(String, String), String> {
+    if executor_of(run, &attempt.task) == ExecutorKind::Docker {
+        return sealed::prepare(world, run, attempt, base).await;
+    }
     let path = world.workspace_path(attempt, &run.settings);
     let branch = branch_name(attempt, &run.settings);
     let folder = world.worktrees_dir(&run.settings);
@@ -156,10 +163,7 @@ fn attempt_context(run: &RunState, attempt: &AttemptId) -> Option<AttemptContext
 fn agent_of(run: &RunContext, task: &TaskId, kind: &StepKind) -> Option<AgentKind> {
     match kind {
         StepKind::Setup | StepKind::Verify { .. } => None,
-        StepKind::Agent { .. } => {
-            let named = run.plan.task(task).and_then(|task| task.agent.as_deref());
-            AgentKind::from_name(named.unwrap_or(&run.settings.agent)).ok()
-        }
+        StepKind::Agent { .. } => agent(run, task),
     }
 }
 
@@ -186,12 +190,20 @@ async fn try_launch(
 ) -> Result<StepFollower, String> {
     let attempt = attempt.ok_or("its workspace is not on record")?;
     match &order.kind {
-        StepKind::Verify { commit } => check_out(world, run, &order.step, commit).await?,
+        StepKind::Verify { commit } => match executor_of(run, &order.step.attempt.task) {
+            ExecutorKind::Local => check_out(world, run, &order.step, commit).await?,
+            ExecutorKind::Docker => sealed::check_out(world, run, &order.step, commit).await?,
+        },
         // Somebody deleted it: what was committed is on its branch still.
         StepKind::Setup | StepKind::Agent { .. } if !attempt.workspace.exists() => {
             prepare(world, run, &order.step.attempt, attempt.base.clone()).await?;
         }
         StepKind::Setup | StepKind::Agent { .. } => {}
+    }
+    if executor_of(run, &order.step.attempt.task) == ExecutorKind::Docker {
+        // What was taken of it before is not all any more.
+        let workspace = attempt.workspace.clone();
+        git(world, move |git| git.open_sealed(&workspace)).await?;
     }
     launch(world, run, attempt, order).await
 }
@@ -202,22 +214,55 @@ async fn check_out(
     step: &StepId,
     commit: &CommitId,
 ) -> Result<(), String> {
-    let path = world.composed_path(&step.attempt.run, &run.settings);
+    let path = world.composed_path(&step.attempt.run, &run.settings, ExecutorKind::Local);
     let (commit, include) = (commit.clone(), run.settings.include.clone());
     git(world, move |git| git.checkout_detached(&path, &commit, &include)).await.map(drop)
 }
 
+/// What is set aside for a step that is under way.
+fn reserved(run: &RunState, step: &StepId) -> Option<u64> {
+    let found = run.task(&step.attempt.task)?.active()?.step()?;
+    found.reserved.filter(|_| found.number == step.step)
+}
+
+/// Where a step was left. A container engine that is away is waited for, for as long as a step outlives its orchestrator:
+/// after that nothing of it runs, wherever it was.
+async fn sandbox_again(world: &World, run: &RunContext, step: &StepId) -> Result<Sandbox, String> {
+    const BETWEEN: Duration = Duration::from_secs(2);
+    let until = Instant::now() + Duration::from_millis(run.settings.lease.0 + run.settings.grace.0);
+    loop {
+        match world.sandbox(&step.attempt.run, run, &step.attempt.task).await {
+            Err(error) if Instant::now() < until => {
+                tracing::warn!(%step, error, "it cannot be looked for yet");
+                tokio::time::sleep(BETWEEN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// After a restart: what runs is followed, what ended is taken in, and of what is gone that is said. Nothing starts.
-async fn adopt_step(world: &Arc<World>, step: StepId, cwd: PathBuf, agent: Option<AgentKind>) {
-    let dir = world.layout.step_dir(&step);
-    match world.executor.adopt(&dir, &step.attempt.to_string()).await {
+async fn adopt_step(world: &Arc<World>, run: &RunContext, Launch { step, kind, budget }: Launch) {
+    let adopted = match sandbox_again(world, run, &step).await {
+        Ok(sandbox) => {
+            let dir = world.layout.step_dir(&step);
+            let adopted = world.executor(&sandbox).adopt(&dir, &step.attempt.to_string()).await;
+            adopted.map_err(|error| error.to_string())
+        }
+        Err(why) => Err(why),
+    };
+    match adopted {
         Ok(Adoption::Running(follower) | Adoption::Ended(follower) | Adoption::Lost(follower)) => {
+            if let Err(error) = gate::reopen(world, run, &step, &kind, budget).await {
+                tracing::error!(%step, %error, "a step that runs has no way out");
+            }
+            let (agent, cwd) = (agent_of(run, &step.attempt.task, &kind), cwd(world, run, &step, &kind));
             follow(world, &step, cwd, follower, agent).await;
         }
         other => {
             let exit = match other {
                 Err(error) => {
-                    tracing::error!(%step, %error, "a step could not be adopted");
+                    tracing::error!(%step, error, "a step could not be adopted");
                     StepExit::Lost
                 }
                 Ok(_) => StepExit::NeverBegan,
@@ -237,7 +282,16 @@ fn stop_step(world: &World, step: &StepId, force: StopForce) {
 }
 
 /// What an attempt that did not succeed left uncommitted goes under a ref.
-async fn salvage(world: &Arc<World>, run: &RunContext, attempt: &AttemptId) -> Salvage {
+async fn salvage(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    base: Option<CommitId>,
+) -> Salvage {
+    if executor_of(run, &attempt.task) == ExecutorKind::Docker {
+        let Some(base) = base else { return Salvage::Nothing };
+        return sealed::salvage(world, run, attempt, base).await;
+    }
     let path = world.workspace_path(attempt, &run.settings);
     let branch = branch_name(attempt, &run.settings);
     let salvaged = work_with_room(world, || {
@@ -263,7 +317,11 @@ async fn collect(
     found: Option<AttemptContext>,
     base: CommitId,
 ) -> Result<Collected, String> {
-    let AttemptContext { workspace, branch, .. } = found.ok_or("its workspace is not on record")?;
+    let found = found.ok_or("its workspace is not on record")?;
+    if executor_of(run, &attempt.task) == ExecutorKind::Docker {
+        return sealed::collect(world, run, attempt, &found, &base).await;
+    }
+    let AttemptContext { workspace, branch, .. } = found;
     let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
     let collection = work_with_room(world, || {
         let (workspace, branch, base) = (workspace.clone(), branch.clone(), base.clone());
@@ -321,7 +379,7 @@ async fn advance(
 }
 
 /// `parser-errors: Errors with line numbers`, and below it where it comes from.
-fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
+pub(crate) fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) -> String {
     let title = run.plan.task(&attempt.task).map_or("", |task| task.name.as_str());
     let title = gadugi_agents::one_line(title, 100);
     format!("{}: {title}\n\nTask {} of {}, {what}.\n", attempt.task, attempt.task, attempt.run)
@@ -334,9 +392,12 @@ fn tip(run: &RunState) -> CommitId {
 
 /// A workspace that is left at the end of a run.
 struct Leftover {
+    attempt: AttemptId,
     path: PathBuf,
     branch: String,
     merged: bool,
+    /// Whether it was a container's: then no git looks into it.
+    sealed: bool,
     state: String,
 }
 
@@ -349,7 +410,8 @@ fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
             let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
             let path = world.workspace_path(&attempt, &run.settings);
             let branch = branch_name(&attempt, &run.settings);
-            left.push(Leftover { path, branch, merged, state: task.word() });
+            let sealed = planned.executor.unwrap_or(run.settings.executor) == ExecutorKind::Docker;
+            left.push(Leftover { attempt, path, branch, merged, sealed, state: task.word() });
         }
     }
     left
@@ -387,13 +449,14 @@ async fn tidy(
     // Whoever still makes room is at the same workspaces: one that is half removed would be told as kept.
     drop(world.making_room.lock().await);
     let mut kept = put_away(world, run, left, merged_into).await;
-    let composed = world.composed_path(id, &run.settings);
+    let composed = world.composed_path(id, &run.settings, ExecutorKind::Local);
     if composed.exists() {
         let shown = composed.to_string_lossy().into_owned();
         if let Err(error) = git(world, move |git| git.remove_detached(&composed)).await {
             kept.push((shown, error));
         }
     }
+    kept.extend(sealed::tidy(world, run, id).await);
     remove_if_empty(&world.worktrees_of(id, &run.settings));
     kept
 }
@@ -425,6 +488,10 @@ async fn put_away(
             let (world, tip, turnstile) = (Arc::clone(world), merged_into.clone(), Arc::clone(&turnstile));
             let removal = tokio::spawn(async move {
                 let _turn = turnstile.acquire().await;
+                if leftover.sealed {
+                    let there = (leftover.path, leftover.branch);
+                    return sealed::put_away(&world, leftover.attempt, there, tip).await;
+                }
                 git(&world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await
             });
             removals.push((path, removal));

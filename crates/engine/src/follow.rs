@@ -8,6 +8,7 @@ use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Taken, Usage};
 use gadugi_exec::{Ended, StepFollower, StepNews};
 use tokio::time::Instant;
 
+use crate::gate;
 use crate::launch::tail;
 use crate::quiet::Pulse;
 use crate::world::{Heard, RunningStep, Seen, World};
@@ -50,7 +51,9 @@ pub(crate) async fn follow(
         }
     };
     let peaks = world.ended(step);
-    let end = watched.end(ended, &world.layout.step_dir(step), peaks);
+    let metered = world.gateway.revoke(step).await;
+    let mut end = watched.end(ended, &world.layout.step_dir(step), peaks);
+    gate::account_for(world, step, metered.as_ref(), &mut end);
     world.report(Report::StepEnded { step: step.clone(), end }).await;
 }
 

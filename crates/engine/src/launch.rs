@@ -12,6 +12,8 @@ use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, ch
 use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
 use gadugi_exec::{Limits, StepFollower, StepOrder};
 
+use crate::gate::{self, Gate};
+use crate::sandbox::{self, Purpose, Sandbox, executor_of, inside};
 use crate::world::{AttemptContext, RunContext, World};
 
 /// A step that is to be started.
@@ -23,42 +25,80 @@ pub(crate) struct Launch {
     pub(crate) budget: Option<u64>,
 }
 
-/// Starts the step, or says why it cannot be started.
+/// Starts the step, or says why it cannot be started. A gate that was opened for a step that does not start is closed.
 pub(crate) async fn launch(
     world: &Arc<World>,
     run: &RunContext,
     attempt: AttemptContext,
     what: &Launch,
 ) -> Result<StepFollower, String> {
-    let (inside, run, what) = (Arc::clone(world), run.clone(), what.clone());
-    let ordered = tokio::task::spawn_blocking(move || order(&inside, &run, &attempt, &what)).await;
-    let order = ordered.map_err(|panic| panic.to_string())??;
-    world.executor.launch(&order).await.map_err(|error| error.to_string())
+    let sandbox = world.sandbox(&what.step.attempt.run, run, &what.step.attempt.task).await?;
+    let gate = gate::open(world, run, what, &sandbox).await?;
+    let started = start(world, run, attempt, what, sandbox, gate).await;
+    if started.is_err() {
+        world.gateway.revoke(&what.step).await;
+    }
+    started
 }
 
-/// Where a step works.
+async fn start(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: AttemptContext,
+    what: &Launch,
+    sandbox: Sandbox,
+    gate: Option<Gate>,
+) -> Result<StepFollower, String> {
+    let (inside, run, what) = (Arc::clone(world), run.clone(), what.clone());
+    let executor = world.executor(&sandbox);
+    let ordered = tokio::task::spawn_blocking(move || {
+        let site = Site { world: &inside, run: &run, step: &what.step, sandbox: &sandbox };
+        order(&site, &attempt, &what, gate)
+    });
+    let order = ordered.await.map_err(|panic| panic.to_string())??;
+    executor.launch(&order).await.map_err(|error| error.to_string())
+}
+
+/// Where a step works, on this machine.
 pub(crate) fn cwd(world: &World, run: &RunContext, step: &StepId, kind: &StepKind) -> PathBuf {
     match kind {
-        StepKind::Verify { .. } => world.composed_path(&step.attempt.run, &run.settings),
+        StepKind::Verify { .. } => {
+            let executor = executor_of(run, &step.attempt.task);
+            world.composed_path(&step.attempt.run, &run.settings, executor)
+        }
         StepKind::Setup | StepKind::Agent { .. } => world.workspace_path(&step.attempt, &run.settings),
     }
 }
 
+/// A step, and where it runs.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    world: &'a World,
+    run: &'a RunContext,
+    step: &'a StepId,
+    sandbox: &'a Sandbox,
+}
+
 fn order(
-    world: &World,
-    run: &RunContext,
+    site: &Site<'_>,
     attempt: &AttemptContext,
     what: &Launch,
+    gate: Option<Gate>,
 ) -> Result<StepOrder, String> {
-    let Launch { step, kind, .. } = what;
+    let (Launch { step, kind, .. }, Site { world, run, sandbox, .. }) = (what, *site);
     let task = run.plan.task(&step.attempt.task).ok_or("the plan has no such task")?;
     let dir = world.layout.step_dir(step);
     gadugi_sys::files::create_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let cwd = cwd(world, run, step, kind);
-    if !cwd.is_dir() {
-        return Err(format!("{} is gone", cwd.display()));
+    let workspace = cwd(world, run, step, kind);
+    if !workspace.is_dir() {
+        return Err(format!("{} is gone", workspace.display()));
     }
-    let mut env = Environment::new(world, run, step, &cwd)?;
+    let container = match sandbox {
+        Sandbox::Local => None,
+        Sandbox::Containers(all) => Some(all.order(world, run, step, &workspace, Purpose::Step(kind))?),
+    };
+    let cwd = if container.is_some() { inside::WORKSPACE.into() } else { workspace };
+    let mut env = Environment::new(site, &cwd)?;
     let checks = |command: &str| {
         check_launch(command, &run.settings.agents)
             .map(|launch| launch.argv().iter().map(OsString::from).collect::<Vec<_>>())
@@ -71,31 +111,36 @@ fn order(
             (checks(command.ok_or("there is no verify command")?)?, None)
         }
         StepKind::Agent { session, mode } => {
-            let launch = delegate(world, run, attempt, what, task, (session, *mode))?;
+            let launch = delegate(site, attempt, what, task, (session, *mode))?;
             env.remove(launch.env_removed());
             env.set_all(launch.env().iter().map(|(name, value)| (name.as_str(), value.as_str())));
-            let stdin = dir.join("stdin.md");
-            write_private(&stdin, launch.stdin().as_bytes())?;
-            (launch.argv().into_iter().map(OsString::from).collect(), Some(stdin))
+            write_private(&dir.join(STDIN), launch.stdin().as_bytes())?;
+            (launch.argv().into_iter().map(OsString::from).collect(), Some(dir.join(STDIN)))
         }
     };
+    // Last: nothing that is configured leads past the gateway.
+    let relay = gate.map(|gate| gate.lead(&mut env));
     Ok(StepOrder {
         dir,
         argv,
         env: env.variables,
         cwd,
-        stdin,
+        // In a container the shim knows the step's folder and no path to it.
+        stdin: stdin.map(|path| if container.is_some() { STDIN.into() } else { path }),
         attempt: step.attempt.to_string(),
         grace: run.settings.grace,
         lease: run.settings.lease,
-        limits: Limits::default(),
-        relay: None,
+        limits: Limits { output_bytes: Some(run.settings.limits.output_bytes), ..Limits::default() },
+        relay,
+        container,
     })
 }
 
+/// What an agent reads, in the step's folder.
+const STDIN: &str = "stdin.md";
+
 fn delegate(
-    world: &World,
-    run: &RunContext,
+    Site { world, run, sandbox, .. }: &Site<'_>,
     attempt: &AttemptContext,
     Launch { step, budget, .. }: &Launch,
     task: &PlannedTask,
@@ -112,7 +157,10 @@ fn delegate(
         attempt: step.attempt.attempt,
         branch: attempt.branch.clone(),
         base: attempt.base.clone(),
-        workspace: attempt.workspace.to_string_lossy().into_owned(),
+        workspace: match sandbox {
+            Sandbox::Local => attempt.workspace.to_string_lossy().into_owned(),
+            Sandbox::Containers(_) => inside::WORKSPACE.to_owned(),
+        },
         siblings: attempt
             .siblings
             .iter()
@@ -131,6 +179,10 @@ fn delegate(
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
     let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
+    let (as_root, own_program) = match sandbox {
+        Sandbox::Local => (rustix::process::geteuid().is_root(), world.program.as_path()),
+        Sandbox::Containers(all) => (all.user.is_root_inside, Path::new(inside::PROGRAM)),
+    };
     Delegation::new(&brief, manager)
         .launch(&LaunchOptions {
             kind,
@@ -141,8 +193,8 @@ fn delegate(
             max_turns: run.settings.max_turns,
             budget_microusd: *budget,
             uv: run.settings.uv == UvPolicy::On,
-            as_root: rustix::process::geteuid().is_root(),
-            own_program: &world.program,
+            as_root,
+            own_program,
         })
         .map_err(|refused| refused.to_string())
 }
@@ -157,16 +209,23 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), String> {
 }
 
 /// What a step sees (contract section 5).
-struct Environment {
+pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
-    fn new(world: &World, run: &RunContext, step: &StepId, cwd: &Path) -> Result<Self, String> {
-        let denied = &run.settings.env_deny;
+    fn new(site: &Site<'_>, cwd: &Path) -> Result<Self, String> {
+        let Site { world, run, step, sandbox } = *site;
         let given = world.environment(&step.attempt.run);
-        let variables = given.iter().filter(|(name, _)| !is_denied(&name.to_string_lossy(), denied)).cloned();
-        let mut env = Self { variables: variables.collect() };
+        let variables = match sandbox {
+            Sandbox::Local => {
+                let denied = &run.settings.env_deny;
+                let seen = given.iter().filter(|(name, _)| !is_denied(&name.to_string_lossy(), denied));
+                seen.cloned().collect()
+            }
+            Sandbox::Containers(_) => sandbox::environment(&given, &run.settings),
+        };
+        let mut env = Self { variables };
         let port = world.port_base(&step.attempt).to_string();
         env.set_all([
             ("ORCHESTRATOR_TASK_ID", step.attempt.task.as_str()),
@@ -175,7 +234,7 @@ impl Environment {
             ("GADUGI_PORT_BASE", &port),
         ]);
         env.set("ORCHESTRATOR_WORKTREE", cwd.as_os_str());
-        if run.settings.home == HomePolicy::Own {
+        if matches!(sandbox, Sandbox::Local) && run.settings.home == HomePolicy::Own {
             let home = world.layout.attempt_dir(&step.attempt).join("home");
             gadugi_sys::files::create_private_dir(&home)
                 .map_err(|error| format!("{}: {error}", home.display()))?;
@@ -184,9 +243,14 @@ impl Environment {
         Ok(env)
     }
 
-    fn set(&mut self, name: &str, value: impl Into<OsString>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.remove(&[name]);
         self.variables.push((name.into(), value.into()));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.to_string_lossy().into_owned())
     }
 
     fn set_all<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
@@ -195,7 +259,7 @@ impl Environment {
         }
     }
 
-    fn remove(&mut self, names: &[&str]) {
+    pub(crate) fn remove(&mut self, names: &[&str]) {
         self.variables.retain(|(name, _)| !names.iter().any(|other| name == other));
     }
 }
@@ -211,11 +275,7 @@ fn is_denied(name: &str, patterns: &[String]) -> bool {
         "GIT_COMMON_DIR",
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     ];
-    ALWAYS.contains(&name)
-        || patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => name == pattern,
-        })
+    ALWAYS.contains(&name) || patterns.iter().any(|pattern| sandbox::matches(pattern, name))
 }
 
 /// Where the tail of a step's output is taken from, and how much of it people are shown.

@@ -64,6 +64,16 @@ impl Layout {
         self.state_dir().join("runs").join(run.as_str())
     }
 
+    /// The bare store that sealed workspaces of a run borrow from.
+    pub fn store(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("store.git")
+    }
+
+    /// What passed the gateway: one line for each request.
+    pub fn gateway_log(&self) -> PathBuf {
+        self.state_dir().join("gateway.log")
+    }
+
     /// The words of a task's prompt, as they were when the plan was made.
     pub fn prompt(&self, run: &RunId, task: &TaskId) -> PathBuf {
         self.run_dir(run).join("prompts").join(format!("{task}.md"))

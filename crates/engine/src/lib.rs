@@ -9,6 +9,7 @@
 
 pub mod client;
 mod connection;
+pub mod containers;
 mod daemon;
 mod descriptors;
 mod driver;
@@ -16,6 +17,7 @@ mod effects;
 #[cfg(feature = "faults")]
 mod fault;
 mod follow;
+mod gate;
 mod launch;
 pub mod layout;
 mod look;
@@ -25,6 +27,8 @@ pub mod protocol;
 mod quiet;
 pub mod records;
 mod room;
+mod sandbox;
+mod sealed;
 mod services;
 mod tenure;
 mod view;

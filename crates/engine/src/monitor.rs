@@ -151,7 +151,13 @@ fn exit_code(task: &TaskState) -> Option<i32> {
         // As a shell says it.
         Some(StepExit::Signal(signal)) => Some(128 + signal),
         Some(StepExit::OutOfMemory) => Some(128 + 9),
-        Some(StepExit::NotStarted(_) | StepExit::NeverBegan | StepExit::LeaseLapsed | StepExit::Lost | StepExit::TooMuchOutput)
+        Some(
+            StepExit::NotStarted(_)
+            | StepExit::NeverBegan
+            | StepExit::LeaseLapsed
+            | StepExit::Lost
+            | StepExit::TooMuchOutput,
+        )
         | None => None,
     }
 }

@@ -100,6 +100,13 @@ pub enum Request {
         /// Mend what can be mended without losing anything.
         repair: bool,
     },
+    /// What the workspace of a task in containers holds at this moment, against its base. Answered by [`Reply::Patch`].
+    Diff {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskId,
+    },
     /// Leave as soon as nothing is under way.
     Leave,
 }
@@ -173,6 +180,11 @@ pub enum Reply {
         worktrees: Vec<WorktreeLine>,
         /// What was mended.
         repaired: Vec<String>,
+    },
+    /// A patch, in a file that whoever asked is to remove: patches can be large, and their bytes any.
+    Patch {
+        /// The file.
+        path: PathBuf,
     },
     /// The engine will leave.
     Leaving,
@@ -339,6 +351,11 @@ pub struct TaskView {
     pub branch: Option<String>,
     /// Its workspace. It is gone once its work was merged and the run is over.
     pub workspace: Option<PathBuf>,
+    /// Where its steps run: `local`, `docker`. A workspace of the latter is a repository that an agent wrote: nothing on this
+    /// machine is to open it.
+    pub executor: String,
+    /// The container of the running step, where it runs in one.
+    pub container: Option<String>,
     /// Where its branch began.
     pub base: Option<CommitId>,
     /// The tip of its branch, once collected.

@@ -2,6 +2,7 @@
 //! what came of it.
 
 mod clean;
+mod diff;
 mod processes;
 mod worktrees;
 
@@ -15,6 +16,7 @@ use crate::driver::{Asked, failure};
 use crate::protocol::{Failure, Reply, RunView, TaskView};
 
 pub(crate) use clean::clean;
+pub(crate) use diff::diff;
 pub(crate) use worktrees::worktrees;
 
 async fn blocking<T: Send + 'static>(

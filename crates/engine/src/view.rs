@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    Event, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId, TaskReport,
-    TaskState, TaskStatus, Timestamp, Usage,
+    Event, ExecutorKind, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId,
+    TaskReport, TaskState, TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;
@@ -14,17 +14,24 @@ use serde_json::{Value, json};
 
 use crate::layout::Layout;
 use crate::protocol::{RunView, TaskView};
+use crate::sandbox::container_name;
 use crate::world::Seen;
 
 /// What is known of running steps beyond the state.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
+    /// Whose containers this repository's are: part of their names.
+    pub(crate) instance: String,
     pub(crate) seen: HashMap<StepId, Seen>,
     pub(crate) figures: HashMap<StepId, Figures>,
     heartbeats: HashMap<StepId, Timestamp>,
 }
 
 impl Live {
+    pub(crate) fn of(instance: &str) -> Self {
+        Self { instance: instance.to_owned(), ..Self::default() }
+    }
+
     /// A step was seen to live.
     pub(crate) fn beat(&mut self, step: &StepId, at: Timestamp) {
         self.heartbeats.insert(step.clone(), at);
@@ -107,6 +114,7 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
     let figures = step_id.as_ref().and_then(|id| live.figures.get(id)).copied().unwrap_or_default();
     let running = step.and_then(|step| step.running.as_ref());
     let (verdict, detail, finished_at) = ended(task);
+    let contained = running.is_some() && run.executor(at) == ExecutorKind::Docker;
     TaskView {
         id: planned.id.clone(),
         name: planned.name.clone(),
@@ -138,6 +146,8 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
         usage: total(&task.usage, &seen.usage),
         branch: task.workspace.as_ref().map(|(_, branch)| branch.clone()),
         workspace: task.workspace.as_ref().map(|(path, _)| path.into()),
+        executor: run.executor(at).word().to_owned(),
+        container: step_id.filter(|_| contained).map(|step| container_name(&live.instance, &step)),
         base: task.base.clone(),
         commit: task.commit.clone(),
         changed: task.changed.clone(),

@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gadugi_agents::WorkflowManager;
 use gadugi_core::{
-    AttemptId, CommitId, Phase, Plan, Process, Report, RunId, RunSettings, StepId, Taken, TaskId, Usage,
+    AttemptId, CommitId, ExecutorKind, Phase, Plan, Process, Report, RunId, RunSettings, StepId, Taken,
+    TaskId, Usage,
 };
-use gadugi_exec::{LocalExecutor, Stopper};
+use gadugi_exec::{Executor, LocalExecutor, Stopper};
+use gadugi_gateway::Gateway;
 use gadugi_workspace::Repository;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::descriptors;
 use crate::layout::Layout;
 use crate::quiet::Pulse;
+use crate::sandbox::{Sandbox, Sandboxes};
 
 /// What the loop hears from effects.
 #[derive(Debug)]
@@ -98,7 +101,19 @@ pub(crate) struct World {
     /// The gadugi binary: the scripted agent is one of its faces.
     pub(crate) program: PathBuf,
     pub(crate) repository: Repository,
-    pub(crate) executor: LocalExecutor,
+    pub(crate) local: LocalExecutor,
+    /// The containers of runs that have some.
+    pub(crate) sandboxes: Sandboxes,
+    /// Whose containers they are: this repository's mark on them.
+    pub(crate) instance: String,
+    /// What stands between agents and the model API.
+    pub(crate) gateway: Gateway,
+    /// Steps of which the gateway refused a request because it could have cost more than is left of their budget.
+    over_budget: Mutex<BTreeSet<StepId>>,
+    /// The model API that each run's settings name, for runs that have steps behind the gateway.
+    upstreams: Mutex<HashMap<RunId, Option<String>>>,
+    /// Accounts whose requests the gateway holds back, and why.
+    slowed: Mutex<BTreeMap<String, String>>,
     /// Turns at making workspaces. They are registered one by one, and every one that waited for that in a thread of its own
     /// would keep merges from the few that there are.
     pub(crate) preparing: Semaphore,
@@ -116,6 +131,14 @@ pub(crate) struct World {
     ports: Mutex<BTreeMap<AttemptId, u16>>,
 }
 
+/// What an engine starts and leads steps with.
+#[derive(Debug)]
+pub(crate) struct Outfit {
+    pub(crate) local: LocalExecutor,
+    pub(crate) instance: String,
+    pub(crate) gateway: Gateway,
+}
+
 /// The first port of the first block. Above what services usually take, below what the kernel hands out by itself
 /// (32768 and up).
 const FIRST_PORT: u16 = 20_000;
@@ -130,14 +153,21 @@ impl World {
         layout: Layout,
         program: PathBuf,
         repository: Repository,
-        executor: LocalExecutor,
+        outfit: Outfit,
         heard: mpsc::Sender<Heard>,
     ) -> Self {
+        let Outfit { local, instance, gateway } = outfit;
         Self {
             layout,
             program,
             repository,
-            executor,
+            local,
+            sandboxes: Sandboxes::default(),
+            instance,
+            gateway,
+            over_budget: Mutex::default(),
+            upstreams: Mutex::default(),
+            slowed: Mutex::default(),
             preparing: Semaphore::new(PREPARING),
             heard,
             running: Mutex::default(),
@@ -201,14 +231,17 @@ impl World {
     }
 
     pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {
-        lock(&self.running).insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0, taken: Taken::default() });
+        lock(&self.running)
+            .insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0, taken: Taken::default() });
         // Some more are starting at this moment.
         descriptors::allow(self.running_count() + 64);
     }
 
     /// The most memory that the step's tree was seen to have, MiB, and what else it was seen to take.
     pub(crate) fn ended(&self, step: &StepId) -> (u64, Taken) {
-        lock(&self.running).remove(step).map_or_else(Default::default, |running| (running.peak_mib, running.taken))
+        lock(&self.running)
+            .remove(step)
+            .map_or_else(Default::default, |running| (running.peak_mib, running.taken))
     }
 
     pub(crate) fn stopper(&self, step: &StepId) -> Option<Stopper> {
@@ -231,6 +264,48 @@ impl World {
             running.peak_mib = running.peak_mib.max(mib);
             running.taken.see(taken);
         }
+    }
+
+    /// What starts, finds and stops steps there.
+    pub(crate) fn executor(&self, sandbox: &Sandbox) -> Executor {
+        match sandbox {
+            Sandbox::Local => Executor::Local(self.local.clone()),
+            Sandbox::Containers(all) => Executor::Docker(all.docker.clone()),
+        }
+    }
+
+    /// The gateway holds back the requests of an account, or does so no longer.
+    pub(crate) fn slow(&self, account: &str, because: Option<String>) {
+        let mut slowed = lock(&self.slowed);
+        match because {
+            Some(because) => drop(slowed.insert(account.to_owned(), because)),
+            None => drop(slowed.remove(account)),
+        }
+    }
+
+    /// A run has steps behind the gateway.
+    pub(crate) fn note_upstream(&self, run: &RunId, upstream: Option<&str>) {
+        lock(&self.upstreams).insert(run.clone(), upstream.map(str::to_owned));
+    }
+
+    /// What the run's settings name as the model API; none where it has no step behind the gateway.
+    pub(crate) fn upstream(&self, run: &RunId) -> Option<Option<String>> {
+        lock(&self.upstreams).get(run).cloned()
+    }
+
+    /// The gateway refused a request of the step for its budget.
+    pub(crate) fn note_over_budget(&self, step: StepId) {
+        lock(&self.over_budget).insert(step);
+    }
+
+    /// Whether it did. Asked once, at the step's end.
+    pub(crate) fn take_over_budget(&self, step: &StepId) -> bool {
+        lock(&self.over_budget).remove(step)
+    }
+
+    /// Why agents' requests are held back, where they are.
+    pub(crate) fn slowed(&self) -> Option<String> {
+        lock(&self.slowed).values().next().cloned()
     }
 
     /// Folders of all steps that run.
@@ -273,10 +348,18 @@ impl World {
         self.worktrees_of(&attempt.run, settings).join(name)
     }
 
-    /// The tree on which composed work is verified.
-    pub(crate) fn composed_path(&self, run: &RunId, settings: &RunSettings) -> PathBuf {
+    /// The tree on which composed work is verified: one for each way of running the verify command.
+    pub(crate) fn composed_path(
+        &self,
+        run: &RunId,
+        settings: &RunSettings,
+        executor: ExecutorKind,
+    ) -> PathBuf {
         // No task can be called so: ids do not begin with a dot.
-        self.worktrees_of(run, settings).join(".composed")
+        self.worktrees_of(run, settings).join(match executor {
+            ExecutorKind::Local => ".composed",
+            ExecutorKind::Docker => ".composed-sealed",
+        })
     }
 }
 

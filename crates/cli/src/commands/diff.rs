@@ -1,15 +1,17 @@
 //! `gadugi diff TASK`.
 
+use std::fs::File;
 use std::io::{self, Write};
 
 use clap::Args;
 use console::Style;
-use gadugi_engine::protocol::TaskView;
+use gadugi_core::RunId;
+use gadugi_engine::protocol::{Reply, Request, TaskView};
 use gadugi_workspace::Error;
 
 use crate::args::Global;
 use crate::commands::runs;
-use crate::error::{Done, Exit, Stop};
+use crate::error::{Done, Exit, Problem, Stop};
 use crate::place::{Place, block_on};
 use crate::{output, text};
 
@@ -31,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &DiffArgs) -> Done {
     })?;
     let task = view.find(id.as_str())?;
     let mut out = Patch { colours: output::is_terminal(), line: Vec::new(), empty: true, stopped: None };
-    let written = write(&place, task, &mut out);
+    let written = write(&place, &view.run, task, &mut out);
     out.end();
     match (out.stopped, written) {
         (Some(stop), _) => Err(stop),
@@ -46,7 +48,7 @@ pub(crate) fn run(global: &Global, args: &DiffArgs) -> Done {
 }
 
 /// Writes the patch; answers whether it was said in words why there is none.
-fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
+fn write(place: &Place, run: &RunId, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
     let nothing = |why: &str| {
         output::say(&text::line(&format!("{}: {why}", task.id)));
         Ok(true)
@@ -57,6 +59,8 @@ fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> 
     let unfinished = !task.over || task.commit.is_none();
     let workspace = task.workspace.as_ref().filter(|path| unfinished && path.is_dir());
     let result = match (workspace, &task.commit) {
+        // A repository that an agent wrote: the engine has it taken out as its work will be.
+        (Some(_), _) if task.executor == "docker" => return write_exported(place, run, task, out),
         (Some(path), _) => place.repository.diff_worktree(path, base, out),
         (None, Some(commit)) => place.repository.diff_into(base, commit, out),
         (None, None) => return nothing("it left nothing on its branch"),
@@ -64,6 +68,21 @@ fn write(place: &Place, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> 
     match result {
         Err(Error::Io { .. }) if out.stopped.is_some() => Ok(false),
         other => Ok(other.map(|()| false)?),
+    }
+}
+
+fn write_exported(place: &Place, run: &RunId, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
+    let reply = block_on(async {
+        let mut client = place.engine_for_run().await?;
+        Ok(client.ask(&Request::Diff { run: run.clone(), task: task.id.clone() }).await?)
+    })?;
+    let Reply::Patch { path } = reply else { return Err(Problem::unexpected(&reply).into()) };
+    let copied = File::open(&path).and_then(|mut file| io::copy(&mut file, out));
+    // It was made for this one reading.
+    let _ = std::fs::remove_file(&path);
+    match copied {
+        Err(_) if out.stopped.is_some() => Ok(false),
+        copied => Ok(copied.map(|_| false).map_err(|error| Problem::io("read", &path, &error))?),
     }
 }
 

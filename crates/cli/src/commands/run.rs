@@ -16,7 +16,7 @@ use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
 use crate::place::{Place, block_on};
 use crate::planning::{self, Planned};
-use crate::{output, text};
+use crate::{containers, output, text};
 use interactive::Asking;
 
 /// What is run, and how.
@@ -55,7 +55,7 @@ struct How {
     /// Time for each task: 90m, 30s; a bare number is hours [default: 2]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     timeout: Option<String>,
-    /// Where tasks run: local
+    /// Where tasks run: docker (each in a container of its own) or local [default: docker where it can be had]
     #[arg(long, value_name = "NAME")]
     executor: Option<String>,
     /// Which agent does them: claude, scripted [default: claude]
@@ -125,15 +125,16 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
         prompts = asking.choose(prompts)?;
     }
     let planned = planning::plan(&place, &resolved, &prompts, manner)?;
-    planning::check_runnable(&resolved, &planned.plan)?;
     if planned.plan.tasks.is_empty() {
         args.view.manner().tell("nothing is left to do");
         return Ok(Exit::Success);
     }
+    let about_executor = block_on(containers::decide(&mut resolved, &planned.plan))?;
+    planning::check_runnable(&resolved, &planned.plan)?;
     let (verify, about_verify) = planning::verify_command(&place, &resolved, &planned)?;
     resolved.settings.verify = verify;
     resolved.settings.uv = planning::uv(&place, resolved.settings.uv, &planned);
-    announce(&place, args, &resolved, &planned, &about_verify)?;
+    announce(&place, args, &resolved, &planned, &[about_executor, Some(about_verify)])?;
     if let Some(asking) = &mut asking
         && !asking.confirm()?
     {
@@ -156,8 +157,8 @@ fn refuse(args: &RunArgs) -> Result<(), Stop> {
         let message = "--interactive needs a terminal, and standard input is none";
         return Err(Problem::request("no-terminal", message, Some("name the prompts instead")).into());
     }
-    if let Some(name @ ("docker" | "kubernetes")) = args.how.executor.as_deref() {
-        return Err(later::flag(&format!("--executor {name}"), "--executor local").into());
+    if args.how.executor.as_deref() == Some("kubernetes") {
+        return Err(later::flag("--executor kubernetes", "--executor docker").into());
     }
     match args.how.agent.as_deref() {
         Some(name) if gadugi_config::RESERVED_AGENTS.contains(&name) => {
@@ -173,7 +174,7 @@ fn announce(
     args: &RunArgs,
     resolved: &Resolved,
     planned: &Planned,
-    verify: &str,
+    about: &[Option<String>],
 ) -> Result<(), Stop> {
     let dirty = place.repository.uncommitted()?;
     if dirty > 0 {
@@ -190,7 +191,7 @@ fn announce(
         let tasks = count(plan.tasks.len(), "task");
         manner.tell(&format!("plan: {tasks} in {} (gadugi plan shows it)", count(stages, "stage")));
     }
-    manner.tell(&text::line(verify));
+    about.iter().flatten().for_each(|line| manner.tell(&text::line(line)));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Problem, Stop};
 use crate::output::Manner;
 use crate::place::{Place, check_writable};
 use crate::programs::{self, Found};
-use crate::{machine, text};
+use crate::{containers, machine, text};
 
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ pub(super) async fn all(place: Result<Place, Stop>) -> Vec<Check> {
     let resolved = place.as_ref().and_then(|place| settings(place, &mut checks));
     checks.push(agent(resolved.as_ref()).await);
     checks.push(login(resolved.as_ref()));
+    checks.extend(containers(resolved.as_ref()).await);
     checks.push(version("node", "agents' CLIs from npm want it", "apt-get install nodejs npm").await);
     checks.push(uv(place.as_ref(), resolved.as_ref()).await);
     checks.push(memory());
@@ -238,6 +239,26 @@ fn records(place: &Place) -> Vec<Check> {
     if !records.unrecorded.is_empty() {
         let detail = format!("left files and are not on record: {}", records.unrecorded.join(", "));
         checks.push(note("records", detail, Some("gadugi worktrees shows what they left".to_owned())));
+    }
+    checks
+}
+
+/// Whether tasks can run in containers. Nothing that has to be: without them they run on this machine.
+async fn containers(resolved: Option<&Resolved>) -> Vec<Check> {
+    let Some(resolved) = resolved else { return Vec::new() };
+    let found = containers::look(resolved).await;
+    let mut checks = vec![match &found {
+        Ok(found) => ok("containers", format!("{}, image {}", found.engine, found.image)),
+        Err(error) => {
+            let Problem { message, hint, .. } = containers::problem(error);
+            note("containers", message, hint)
+        }
+    }];
+    let tokens = [env::API_KEY, env::AUTH_TOKEN, env::OAUTH_TOKEN];
+    if found.is_ok() && tokens.into_iter().all(|name| env::get(name).is_none()) {
+        let detail =
+            "agents in containers need a key or token of the environment: a login of your own stays outside";
+        checks.push(note("token", detail, Some(containers::MAKE_TOKEN.to_owned())));
     }
     checks
 }

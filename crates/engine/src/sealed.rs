@@ -1,0 +1,291 @@
+//! Workspaces of tasks in containers: made from the run's store, and emptied by an export that runs in a container of its own.
+//! No git of this machine ever looks into one that an agent has worked in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, RunId, Salvage, StepExit, StepId};
+use gadugi_exec::{Limits, StepOrder};
+use gadugi_workspace::{
+    ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository, Salvaging,
+    SealedRequest, remove_tree,
+};
+
+use crate::effects::{commit_message, git};
+use crate::room::{with_room, work_with_room};
+use crate::sandbox::{Purpose, Sandbox, inside};
+use crate::world::{AttemptContext, RunContext, World, branch_name};
+
+/// Steps of an attempt are counted from 1, as each is intended; its exports from here.
+const FIRST_EXPORT: u32 = 1_000_000;
+
+/// Makes the attempt's workspace, unless it is there.
+pub(crate) async fn prepare(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    base: CommitId,
+) -> Result<(String, String), String> {
+    let containers = world.containers(&attempt.run, &run.settings).await?;
+    let request = SealedRequest {
+        path: world.workspace_path(attempt, &run.settings),
+        branch: branch_name(attempt, &run.settings),
+        base,
+        store: world.layout.store(&attempt.run),
+        store_inside: inside::STORE.into(),
+        include: run.settings.include.clone(),
+        owner: containers.user.outside,
+    };
+    let made = with_room(world, || {
+        let request = request.clone();
+        async {
+            let _turn = world.preparing.acquire().await;
+            git(world, move |git| git.add_sealed(&request)).await
+        }
+    })
+    .await?;
+    let path = made.path.into_os_string().into_string();
+    let path = path.map_err(|path| format!("{} is not UTF-8", path.to_string_lossy()))?;
+    Ok((path, made.branch))
+}
+
+/// Makes the tree of a composed commit for a verify command, in place of whatever an earlier one left there.
+pub(crate) async fn check_out(
+    world: &Arc<World>,
+    run: &RunContext,
+    step: &StepId,
+    commit: &CommitId,
+) -> Result<(), String> {
+    let containers = world.containers(&step.attempt.run, &run.settings).await?;
+    let path = world.composed_path(&step.attempt.run, &run.settings, ExecutorKind::Docker);
+    let request = SealedRequest {
+        path,
+        branch: String::new(),
+        base: commit.clone(),
+        store: world.layout.store(&step.attempt.run),
+        store_inside: inside::STORE.into(),
+        include: run.settings.include.clone(),
+        owner: containers.user.outside,
+    };
+    git(world, move |git| git.add_composed(&request)).await
+}
+
+/// What a finished agent left, on its branch in the user's repository.
+pub(crate) async fn collect(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    found: &AttemptContext,
+    base: &CommitId,
+) -> Result<Collected, String> {
+    let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
+    let imported = work_with_room(world, || async {
+        let (kind, base) = (ExportKind::Collect { message: message.clone() }, base.clone());
+        let taking = Taking::of(world, run, attempt, found.workspace.clone(), base, message.clone());
+        taking.take(world, run, kind, |git, import| git.import(import)).await
+    });
+    let Imported { collection, kept, left_out } = imported.await?;
+    if let Some(stray) = collection.stray {
+        tracing::info!(%attempt, ?stray, "its agent left the branch; the work was put back on it");
+    }
+    if let Some(kept) = kept {
+        tracing::info!(%attempt, reference = kept.reference, "what its agent left elsewhere was kept");
+    }
+    tell_left_out(attempt, &left_out);
+    Ok(collection.work)
+}
+
+/// What an attempt that did not succeed left goes under a ref.
+pub(crate) async fn salvage(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    base: CommitId,
+) -> Salvage {
+    let workspace = world.workspace_path(attempt, &run.settings);
+    if !workspace.exists() {
+        return Salvage::Nothing;
+    }
+    let salvaged = work_with_room(world, || async {
+        let taking = Taking::of(world, run, attempt, workspace.clone(), base.clone(), String::new());
+        taking.take(world, run, ExportKind::Look, |git, import| git.import_salvage(import)).await
+    });
+    match salvaged.await {
+        Ok(Salvaging::Nothing | Salvaging::Gone) => Salvage::Nothing,
+        Ok(Salvaging::Kept(kept)) => {
+            tell_left_out(attempt, &kept.left_out);
+            Salvage::Kept { reference: kept.reference, commit: kept.commit }
+        }
+        Err(because) => Salvage::Failed { because },
+    }
+}
+
+fn tell_left_out(attempt: &AttemptId, left_out: &[String]) {
+    if !left_out.is_empty() {
+        tracing::warn!(%attempt, ?left_out, "what could not be taken is still in its workspace");
+    }
+}
+
+/// Work on its way out of a workspace.
+struct Taking {
+    attempt: AttemptId,
+    workspace: PathBuf,
+    base: CommitId,
+    branch: String,
+    message: String,
+}
+
+impl Taking {
+    fn of(
+        world: &World,
+        run: &RunContext,
+        attempt: &AttemptId,
+        workspace: PathBuf,
+        base: CommitId,
+        message: String,
+    ) -> Self {
+        let branch = branch_name(attempt, &run.settings);
+        debug_assert_eq!(workspace, world.workspace_path(attempt, &run.settings));
+        Self { attempt: attempt.clone(), workspace, base, branch, message }
+    }
+
+    /// Exports the workspace, and takes what comes into the user's repository.
+    async fn take<T: Send + 'static>(
+        self,
+        world: &Arc<World>,
+        run: &RunContext,
+        kind: ExportKind,
+        import: impl FnOnce(&Repository, &Import<'_>) -> Result<T, ImportError> + Send + 'static,
+    ) -> Result<T, String> {
+        let step = self.export(world, run, kind).await?;
+        let dir = world.layout.step_dir(&step);
+        let store = world.layout.store(&self.attempt.run);
+        let (exported, quarantine) = (dir.join(gadugi_exec::STDOUT), dir.join("quarantine"));
+        let taken = git(world, move |git| {
+            let taken = import(
+                git,
+                &Import {
+                    exported: &exported,
+                    workspace: &self.workspace,
+                    attempt: &self.attempt,
+                    base: &self.base,
+                    branch: &self.branch,
+                    store: &store,
+                    quarantine: &quarantine,
+                    limits: ImportLimits::default(),
+                    message: &self.message,
+                },
+            );
+            Ok(taken.map_err(|error| error.to_string()))
+        });
+        let taken = taken.await?;
+        // What was exported is in the repository, or was refused; either way it can be exported again.
+        if let Err(error) = remove_tree(&dir) {
+            tracing::warn!(%error, "an export is kept for now");
+        }
+        taken
+    }
+
+    /// Runs the export to its end. The error is one line.
+    async fn export(&self, world: &Arc<World>, run: &RunContext, kind: ExportKind) -> Result<StepId, String> {
+        let containers = world.containers(&self.attempt.run, &run.settings).await?;
+        let step = fresh_export(world, &self.attempt);
+        let request = ExportRequest {
+            kind,
+            base: self.base.clone(),
+            branch: self.branch.clone(),
+            workspace: inside::WORKSPACE.into(),
+            store: inside::STORE.into(),
+            scratch: "/tmp".into(),
+        };
+        let argv = git(world, move |git| git.export_command(&request)).await?;
+        let dir = world.layout.step_dir(&step);
+        gadugi_sys::files::create_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let container = containers.order(world, run, &step, &self.workspace, Purpose::Export)?;
+        let order = StepOrder {
+            dir,
+            argv,
+            env: vec![("HOME".into(), inside::HOME.into()), ("LC_ALL".into(), "C".into())],
+            cwd: "/".into(),
+            stdin: None,
+            attempt: self.attempt.to_string(),
+            grace: run.settings.grace,
+            lease: run.settings.lease,
+            limits: Limits { output_bytes: Some(ImportLimits::default().pack_bytes), ..Limits::default() },
+            relay: None,
+            container: Some(container),
+        };
+        let executor = world.executor(&Sandbox::Containers(containers));
+        let follower = executor.launch(&order).await.map_err(|error| error.to_string())?;
+        let ended = follower.ended().await.ok_or("the engine is leaving")?;
+        match ended.exit {
+            StepExit::Code(0) => Ok(step),
+            exit => Err(format!("the work could not be exported: {}", exit.describe())),
+        }
+    }
+}
+
+/// A step that no export before had.
+fn fresh_export(world: &World, attempt: &AttemptId) -> StepId {
+    let step = |number| StepId { attempt: attempt.clone(), step: FIRST_EXPORT + number };
+    (0..).map(step).find(|step| !world.layout.step_dir(step).exists()).unwrap_or_else(|| step(0))
+}
+
+/// Puts away the workspace of an attempt whose work is merged, and what else the attempt had on the disk.
+pub(crate) async fn put_away(
+    world: &Arc<World>,
+    attempt: AttemptId,
+    (workspace, branch): (PathBuf, String),
+    merged_into: CommitId,
+) -> Result<Removal, String> {
+    let removal = git(world, move |git| git.remove_sealed(&workspace, &branch, &merged_into, false)).await?;
+    if removal == Removal::Removed {
+        let dir = world.layout.attempt_dir(&attempt);
+        for folder in ["home", "tmp"] {
+            if let Err(error) = remove_tree(&dir.join(folder)) {
+                tracing::warn!(%attempt, folder, %error, "kept for now");
+            }
+        }
+    }
+    Ok(removal)
+}
+
+/// Puts away what the run's containers had together. The store stays for as long as a workspace borrows from it.
+pub(crate) async fn tidy(world: &Arc<World>, run: &RunContext, id: &RunId) -> Vec<(String, String)> {
+    let composed = world.composed_path(id, &run.settings, ExecutorKind::Docker);
+    let (store, attempts) = (world.layout.store(id), sealed_workspaces(world, run, id));
+    let mut kept = Vec::new();
+    let shown = composed.to_string_lossy().into_owned();
+    if let Err(error) = git(world, move |git| git.remove_composed(&composed)).await {
+        kept.push((shown, error));
+    }
+    if !attempts.iter().any(|path| path.exists())
+        && let Err(error) = remove_tree(&store)
+    {
+        kept.push((store.to_string_lossy().into_owned(), error.to_string()));
+    }
+    world.sandboxes.forget(id);
+    kept
+}
+
+fn sealed_workspaces(world: &World, run: &RunContext, id: &RunId) -> Vec<PathBuf> {
+    let folder = world.worktrees_of(id, &run.settings);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// The patch from its base to what an attempt's workspace holds at this moment, uncommitted and new files included.
+pub(crate) async fn diff(
+    world: &Arc<World>,
+    run: &RunContext,
+    attempt: &AttemptId,
+    base: CommitId,
+) -> Result<Vec<u8>, String> {
+    let workspace = world.workspace_path(attempt, &run.settings);
+    let taking = Taking::of(world, run, attempt, workspace, base, String::new());
+    let patch = |git: &Repository, import: &Import<'_>| {
+        let mut patch = Vec::new();
+        git.diff_exported(import, &mut patch).map(|()| patch)
+    };
+    taking.take(world, run, ExportKind::Look, patch).await
+}
