@@ -22,6 +22,7 @@ use gadugi_sys::clock;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::effects;
+use crate::figures;
 use crate::look::Sight;
 use crate::monitor::Monitor;
 use crate::protocol::{Failure, RunLine, RunView};
@@ -449,6 +450,10 @@ impl Driver {
         let sight = crate::fault::lie(sight);
         self.machine = Reading { slowed: self.world.slowed(), ..sight.machine };
         self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
+        for (step, bytes) in sight.taken {
+            self.consider(turn, Input::Report(Report::DiskUsed { step, bytes }));
+        }
+        let mut looks = Vec::with_capacity(sight.steps.len());
         for (step, figures, quiet) in sight.steps {
             let report = match quiet.length {
                 Millis(0) => Report::StepAlive { step: step.clone() },
@@ -458,12 +463,17 @@ impl Driver {
                 }
             };
             self.consider(turn, Input::Report(report));
-            let Some(figures) = figures else { continue };
+            let Some(mut figures) = figures else { continue };
+            figures::add_traffic(&self.world.gateway, &step, &mut figures);
             self.world.note_peak(&step, figures.peak_mib as u64, &figures.taken());
             if self.running_task(&step).is_some() {
                 self.live.beat(&step, turn.at);
+                looks.push((step.clone(), figures));
                 self.live.figures.insert(step, figures);
             }
+        }
+        if !self.displaced {
+            figures::keep(&mut self.store, turn.at, &looks);
         }
     }
 

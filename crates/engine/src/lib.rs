@@ -16,6 +16,7 @@ mod driver;
 mod effects;
 #[cfg(feature = "faults")]
 mod fault;
+mod figures;
 mod follow;
 mod gate;
 mod launch;

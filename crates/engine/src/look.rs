@@ -6,6 +6,7 @@ use std::time::Instant;
 use gadugi_core::{Millis, Process, Reading, StepId};
 use gadugi_exec::{Figures, Sampler};
 
+use crate::figures::DiskWatch;
 use crate::layout::Layout;
 use crate::machine::{self, Previous};
 use crate::quiet::{self, Disk, Quiet, Running};
@@ -17,7 +18,13 @@ pub(crate) struct Sight {
     pub(crate) machine: Reading,
     /// Each step that runs: what its tree uses, where it can be seen, and how quiet it is.
     pub(crate) steps: Vec<(StepId, Option<Figures>, Quiet)>,
+    /// How much of the disk each step was last found to take, bytes: also where nothing else of it can be seen.
+    pub(crate) taken: Vec<(StepId, u64)>,
 }
+
+/// What of an attempt's folder counts as taken of the disk, beside its workspace: the step's own files have bounds of their
+/// own.
+const FOLDERS: [&str; 2] = ["home", "tmp"];
 
 /// How many attempts this machine takes at once where nobody names a number and nothing is learnt yet, and what that comes
 /// from, for people.
@@ -40,6 +47,7 @@ pub(crate) struct Looker {
     sampler: Sampler,
     machine: Previous,
     quiet: quiet::Watch,
+    taken: DiskWatch,
 }
 
 impl Looker {
@@ -51,13 +59,21 @@ impl Looker {
             sampler: Sampler::new(),
             machine: Previous::default(),
             quiet: quiet::Watch::default(),
+            taken: DiskWatch::default(),
         }
     }
 
     /// Looks at those steps and at the machine. Blocks for as long as `/proc` and disks do: some milliseconds.
     pub(crate) fn look(&mut self, steps: Vec<RunningStep>) -> Sight {
         let roots: Vec<Process> = steps.iter().map(|step| step.process.clone()).collect();
-        let figures = self.sampler.sample(&roots);
+        let mut figures = self.sampler.sample(&roots);
+        let taken =
+            self.taken.look(steps.iter().map(|step| (step.step.clone(), folders(&self.layout, step))));
+        for (figures, taken) in figures.iter_mut().zip(&taken) {
+            figures.iter_mut().for_each(|figures| figures.disk_used_bytes = *taken);
+        }
+        let taken =
+            steps.iter().zip(taken).filter_map(|(step, taken)| Some((step.step.clone(), taken?))).collect();
         let agents_mib = figures.iter().flatten().map(|figures| figures.own_mib).sum::<f64>();
         let machine = self.machine(agents_mib as u64);
         let dirs: Vec<PathBuf> = steps.iter().map(|step| self.layout.step_dir(&step.step)).collect();
@@ -75,7 +91,8 @@ impl Looker {
             .collect();
         let quiet = self.quiet.look(Instant::now(), &running, &mut Disk);
         let steps = steps.into_iter().zip(figures).zip(quiet);
-        Sight { machine, steps: steps.map(|((step, figures), quiet)| (step.step, figures, quiet)).collect() }
+        let steps = steps.map(|((step, figures), quiet)| (step.step, figures, quiet)).collect();
+        Sight { machine, steps, taken }
     }
 
     fn machine(&mut self, agents_mib: u64) -> Reading {
@@ -105,4 +122,9 @@ impl Looker {
             slowed: None,
         }
     }
+}
+
+fn folders(layout: &Layout, step: &RunningStep) -> Vec<PathBuf> {
+    let attempt = layout.attempt_dir(&step.step.attempt);
+    FOLDERS.iter().map(|name| attempt.join(name)).chain([step.workspace.clone()]).collect()
 }

@@ -190,6 +190,9 @@ fn resources(figures: &Figures, started_at: Timestamp) -> ResourceSample {
         memory_mb: figures.memory_mib,
         memory_percent: figures.memory_percent,
         threads: u64::from(figures.threads),
+        pids: u64::from(figures.pids),
+        container: figures.container,
+        bytes: crate::figures::look(figures).bytes,
         status: "running".to_owned(),
         started_at,
     }

@@ -46,6 +46,8 @@ pub struct Figures {
     pub net_in_bytes: Option<u64>,
     /// Bytes that it sent through the gateway, in the same way.
     pub net_out_bytes: Option<u64>,
+    /// Bytes that its folders take of the disk, from whoever walks through them ([`crate::disk_use`]).
+    pub disk_used_bytes: Option<u64>,
 }
 
 impl Figures {
@@ -206,6 +208,7 @@ impl Sampler {
             disk_written_bytes: disk.map(|disk| disk.written),
             net_in_bytes: None,
             net_out_bytes: None,
+            disk_used_bytes: None,
         };
         (figures, Last { at: now, cpu_us, peak_mib: peak, disk, orphaned, groups })
     }

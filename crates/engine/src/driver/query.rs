@@ -1,12 +1,13 @@
 //! What people ask of the loop without wanting anything changed, and the records of old runs.
 
-use gadugi_core::RunId;
+use gadugi_core::{RunId, RunStatus};
 use gadugi_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::followers::last_frame;
 use super::{Driver, Followed, failure};
+use crate::figures;
 use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{EventLine, report_json, wire_line};
 use gadugi_sys::clock;
@@ -110,6 +111,12 @@ impl Driver {
         let state = &self.state.runs[run];
         let report = state.report(clock::now());
         let events = self.store.events(run).map_err(|error| failure("store", error.to_string()))?;
+        let to = match &state.status {
+            RunStatus::Finished { at, .. } => *at,
+            RunStatus::Active | RunStatus::Paused { .. } | RunStatus::Ending => clock::now(),
+        };
+        let figures = figures::export(&self.store, run, state.started_at, to);
+        let figures = figures.map_err(|error| failure("store", error.to_string()))?;
         let events: Vec<EventLine<'_>> = events.iter().map(|stored| EventLine::new(stored, None)).collect();
         Ok(json!({
             "schema": 1,
@@ -119,6 +126,7 @@ impl Driver {
             "state": self.view(state),
             "report": report_json(&report),
             "events": events,
+            "figures": figures,
         }))
     }
 

@@ -63,6 +63,27 @@ pub struct ResourceUsage {
     pub status: String,
     /// When its first process started: with `pid`, the process's identity.
     pub create_time: String,
+    /// Threads and processes, as a limit of pids counts them.
+    #[serde(default)]
+    pub pids: u64,
+    /// Whether it is a container.
+    #[serde(default)]
+    pub container: bool,
+    /// MiB read from disks since its start; null where that cannot be seen, as for all that follow.
+    #[serde(default)]
+    pub disk_read_mb: Option<f64>,
+    /// MiB written to disks since its start.
+    #[serde(default)]
+    pub disk_write_mb: Option<f64>,
+    /// MiB that its workspace and home take of the disk.
+    #[serde(default)]
+    pub disk_used_mb: Option<f64>,
+    /// MiB received through the gateway since its start.
+    #[serde(default)]
+    pub net_in_mb: Option<f64>,
+    /// MiB sent through the gateway since its start.
+    #[serde(default)]
+    pub net_out_mb: Option<f64>,
 }
 
 /// One entry of `process_registry.json`.
@@ -313,7 +334,18 @@ fn usage(sample: &ResourceSample) -> ResourceUsage {
         num_threads: sample.threads,
         status: sample.status.clone(),
         create_time: rfc3339(sample.started_at),
+        pids: sample.pids,
+        container: sample.container,
+        disk_read_mb: mib(sample.bytes.disk_read),
+        disk_write_mb: mib(sample.bytes.disk_written),
+        disk_used_mb: mib(sample.bytes.disk_used),
+        net_in_mb: mib(sample.bytes.net_in),
+        net_out_mb: mib(sample.bytes.net_out),
     }
+}
+
+fn mib(bytes: Option<u64>) -> Option<f64> {
+    bytes.map(|bytes| tenth(bytes as f64 / 1_048_576.0))
 }
 
 /// One digit behind the point is all that a reader can use; what is no number becomes 0.

@@ -2,6 +2,8 @@
 
 use gadugi_core::{Outcome, Process, RunId, TaskId, Timestamp};
 
+use crate::Bytes;
+
 /// Everything that the files are made from, at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -83,6 +85,12 @@ pub struct ResourceSample {
     pub memory_percent: f64,
     /// Threads.
     pub threads: u64,
+    /// Threads and processes, as a limit of pids counts them.
+    pub pids: u64,
+    /// Whether it is a container.
+    pub container: bool,
+    /// What it moved since its start, and takes of the disk; none where that cannot be seen.
+    pub bytes: Bytes,
     /// The state of the tree's first process, in the kernel's words: `running`, `sleeping`, `disk-sleep`, `stopped`.
     pub status: String,
     /// When the tree's first process started.

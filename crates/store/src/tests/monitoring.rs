@@ -6,6 +6,7 @@ use gadugi_core::{Millis, Outcome, Process, RunId, SkipReason, TaskId, Timestamp
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::Bytes;
 use crate::monitoring::files::Files;
 use crate::monitoring::*;
 
@@ -38,6 +39,9 @@ fn running(process: Option<Process>) -> TaskState {
             memory_mb: 300.06,
             memory_percent: f64::NAN,
             threads: 11,
+            pids: 12,
+            container: true,
+            bytes: Bytes { disk_written: Some(3 << 19), net_in: Some(0), ..Bytes::default() },
             status: "sleeping".into(),
             started_at: later(11),
         }),
@@ -108,7 +112,8 @@ fn each_file_has_the_fields_of_the_contract() {
             "error_message": null,
             "resource_usage": {
                 "cpu_percent": 12.3, "memory_mb": 300.1, "memory_percent": 0.0, "num_threads": 11,
-                "status": "sleeping", "create_time": "2026-11-21T09:00:11.000Z"
+                "status": "sleeping", "create_time": "2026-11-21T09:00:11.000Z", "pids": 12, "container": true,
+                "disk_read_mb": null, "disk_write_mb": 1.5, "disk_used_mb": null, "net_in_mb": 0.0, "net_out_mb": null
             }
         })
     );
