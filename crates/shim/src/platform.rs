@@ -49,27 +49,24 @@ pub(crate) struct Sent {
     pub(crate) sender: u32,
 }
 
-/// The signals that have come since the last call.
+/// Signals that have come: some of them, where somebody sends them faster than they are read; the descriptor stays readable
+/// until all were.
 pub(crate) fn read_signals(fd: &OwnedFd) -> Vec<Sent> {
     const RECORD: usize = size_of::<libc::signalfd_siginfo>();
-    let mut records = [0_u8; 8 * RECORD];
-    let mut signals = Vec::new();
-    while let Ok(length) = rustix::io::read(fd.as_fd(), &mut records) {
-        // A record begins with number, errno, code and sender, 32 bits each.
-        let heads = records[..length].chunks_exact(RECORD).filter_map(|record| record.first_chunk::<16>());
-        signals.extend(heads.map(|head| {
-            let field = |index: usize| [0, 1, 2, 3].map(|byte| head[4 * index + byte]);
-            Sent {
-                number: i32::from_ne_bytes(field(0)),
-                code: i32::from_ne_bytes(field(2)),
-                sender: u32::from_ne_bytes(field(3)),
-            }
-        }));
-        if length == 0 {
-            break;
+    // One of each kind waits at most.
+    let mut records = [0_u8; TAKEN.len() * RECORD];
+    let length = rustix::io::read(fd.as_fd(), &mut records).unwrap_or(0);
+    // A record begins with number, errno, code and sender, 32 bits each.
+    let heads = records[..length].chunks_exact(RECORD).filter_map(|record| record.first_chunk::<16>());
+    let sent = heads.map(|head| {
+        let field = |index: usize| [0, 1, 2, 3].map(|byte| head[4 * index + byte]);
+        Sent {
+            number: i32::from_ne_bytes(field(0)),
+            code: i32::from_ne_bytes(field(2)),
+            sender: u32::from_ne_bytes(field(3)),
         }
-    }
-    signals
+    });
+    sent.collect()
 }
 
 /// To be waited for.

@@ -63,6 +63,10 @@ fn from_outside(sent: Sent) -> bool {
 
 /// What the executor has put into the folder, which is the working directory.
 fn written() -> Option<Signal> {
-    let wish = std::fs::read(Path::new(STOP)).ok()?;
-    Some(if wish.starts_with(STOP_NOW.as_bytes()) { Signal::QUIT } else { Signal::USR1 })
+    match std::fs::read(Path::new(STOP)) {
+        Ok(wish) if wish.starts_with(STOP_NOW.as_bytes()) => Some(Signal::QUIT),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // It is there, whatever it says.
+        Ok(_) | Err(_) => Some(Signal::USR1),
+    }
 }

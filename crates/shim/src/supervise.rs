@@ -35,6 +35,9 @@ const KILLING_BOUND: Duration = Duration::from_secs(60);
 /// whoever goes on writing beyond these 256 MiB is none of the descent.
 const MOST_MOVES: u32 = 4096;
 
+/// Ended processes that are waited for in one turn.
+const MOST_REAPED: u32 = 256;
+
 /// How the main process ended.
 #[derive(Debug)]
 pub(crate) struct MainEnd {
@@ -102,7 +105,7 @@ impl Supervisor {
         };
         let mut left_over = 0;
         loop {
-            self.reap(&mut progress);
+            let more = self.reap(&mut progress);
             if progress.childless {
                 break;
             }
@@ -114,7 +117,7 @@ impl Supervisor {
                 break;
             }
             self.advance(&mut progress, now);
-            self.wait(self.deadline(&progress));
+            self.wait(if more { Some(now) } else { self.deadline(&progress) });
             self.take_signals(&mut progress);
             let now = Instant::now();
             for stream in &mut self.streams {
@@ -131,20 +134,23 @@ impl Supervisor {
         Over { main, left_over, output_lost }
     }
 
-    fn reap(&self, progress: &mut Progress) {
-        loop {
+    /// Waits for those that have ended. Whether there may be more: whoever makes them faster than this does not keep the shim
+    /// from all else.
+    fn reap(&self, progress: &mut Progress) -> bool {
+        for _ in 0..MOST_REAPED {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.child => {
                     progress.main = Some(self.main_end(exit_word(status), progress));
                 }
                 Ok(Some(_)) | Err(Errno::INTR) => {}
-                Ok(None) => return,
+                Ok(None) => return false,
                 Err(_) => {
                     progress.childless = true;
-                    return;
+                    return false;
                 }
             }
         }
+        true
     }
 
     fn main_end(&self, exit: ExitWord, progress: &Progress) -> MainEnd {
