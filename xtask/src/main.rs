@@ -8,6 +8,7 @@
 //! build while those are broken), a check that passes because its subject is missing.
 
 mod bench;
+mod containers;
 mod demo;
 mod fuzz;
 mod lint;

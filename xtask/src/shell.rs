@@ -1,6 +1,8 @@
 //! Calling other programs and talking to whoever started the chore.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -27,6 +29,20 @@ pub(crate) fn complain(line: &str) {
 )]
 pub(crate) fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// A variable of the environment, where it is set, not empty, and UTF-8.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the chores use none of gadugi's own crates; this is their door"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether this process is root's.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// A call of cargo in the repository.

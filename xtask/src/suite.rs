@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use crate::containers::Engine;
 use crate::shell::{cargo, complain, run, say};
-use crate::{lint, strays, tools};
+use crate::{containers, lint, strays, tools};
 
 type Part = (&'static str, fn() -> Result<()>);
 
@@ -24,6 +25,7 @@ const TESTS: [Part; 2] = [("tests", tests), ("documentation", documentation)];
 
 /// Installs what is missing, then lints and tests everything.
 pub(crate) fn test() -> Result<()> {
+    containers::refuse_without_root()?;
     tools::provide(&tools::FOR_TESTS)?;
     perform(&[LINTS.as_slice(), TESTS.as_slice()].concat())
 }
@@ -40,16 +42,25 @@ fn tests() -> Result<()> {
     let mut build = cargo(all);
     build.arg("--no-run");
     run(build)?;
+    // Started unmarked and beforehand, too: it is nothing that the tests started.
+    let engine = Engine::start()?;
     let before = strays::before()?;
     // `--no-fail-fast`: one red test hides no other.
     let mut tests = cargo(all);
-    tests.arg("--no-fail-fast").env(strays::MARK, "1");
+    tests.arg("--no-fail-fast").env(strays::MARK, "1").env(containers::VARIABLE, engine.address());
     let (mut running, counting) = start_and_count(tests)?;
     let tested = running.wait()?;
     // Before the count is complete: what was left behind may hold the other end of the pipe.
     let left = before.stop_what_is_left()?;
     let tally = counting.join().map_err(|_| anyhow!("cannot read what cargo test prints"))??;
+    let containers = engine.remove_what_is_left()?;
+    drop(engine);
     say(&format!("{} passed, {} failed", tally.passed, tally.failed));
+    ensure!(
+        containers.is_empty(),
+        "the tests left containers behind (removed now): {}",
+        containers.join("; ")
+    );
     ensure!(left.is_empty(), "the tests left processes behind (stopped now): {}", left.join("; "));
     ensure!(tested.success(), "cargo test: {tested}");
     ensure!(tally.passed > 0, "no test was run");

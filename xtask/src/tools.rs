@@ -4,7 +4,6 @@
 //! `target/tools`, which needs no rights. What cannot be installed is told, one line for each, and is an error.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,8 +27,21 @@ const NODE: [u32; 2] = [18, 0];
 pub(crate) const FOR_LINTS: [Need; 4] = [GIT_NEED, RUSTFMT, CLIPPY, DENY];
 
 /// Everything that `cargo xtask test` needs. What others need comes before them.
-pub(crate) const FOR_TESTS: [Need; 9] =
-    [GIT_NEED, CERTIFICATES, COMPILER, NODE_NEED, NPM, RUSTFMT, CLIPPY, DENY, CLAUDE];
+pub(crate) const FOR_TESTS: [Need; 13] = [
+    GIT_NEED,
+    CERTIFICATES,
+    COMPILER,
+    NODE_NEED,
+    NPM,
+    DOCKER,
+    IPTABLES,
+    IPROUTE,
+    DEBOOTSTRAP,
+    RUSTFMT,
+    CLIPPY,
+    DENY,
+    CLAUDE,
+];
 
 /// Everything that `cargo xtask fuzz` needs.
 pub(crate) const FOR_FUZZING: [Need; 2] = [CPP_COMPILER, FUZZ];
@@ -81,6 +93,17 @@ const NODE_NEED: Need = Need {
     from: Source::Apt("nodejs"),
 };
 const NPM: Need = Need { what: "npm", found: || at_least("npm", "--version", &[]), from: Source::Apt("npm") };
+const DOCKER: Need = Need {
+    what: "the Docker Engine and its command",
+    found: || is_program("dockerd") && is_program("docker"),
+    from: Source::Apt("docker.io"),
+};
+// Some versions of the engine do not start without it, even where they are told to change no rules.
+const IPTABLES: Need =
+    Need { what: "iptables", found: || is_program("iptables"), from: Source::Apt("iptables") };
+const IPROUTE: Need = Need { what: "ip", found: || is_program("ip"), from: Source::Apt("iproute2") };
+const DEBOOTSTRAP: Need =
+    Need { what: "debootstrap", found: || is_program("debootstrap"), from: Source::Apt("debootstrap") };
 const RUSTFMT: Need = Need {
     what: "rustfmt",
     found: || at_least("rustfmt", "--version", &[]),
@@ -132,7 +155,7 @@ pub(crate) fn provide(needs: &[Need]) -> Result<()> {
 /// The line for a thing that nothing here can install.
 fn cannot_install(need: &Need) -> Option<String> {
     let by_hand = match need.from {
-        Source::Apt(package) if !is_root() => format!("as root: apt-get install {package}"),
+        Source::Apt(package) if !shell::is_root() => format!("as root: apt-get install {package}"),
         Source::Apt(package) if !is_program("apt-get") => {
             format!("with your system's package manager (Debian calls it {package})")
         }
@@ -247,10 +270,6 @@ fn is_program(name: &str) -> bool {
     std::env::split_paths(&shell::search_path()).any(|folder| folder.join(name).is_file())
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +294,8 @@ mod tests {
         let testkit = fs::read_to_string(names::root().join("crates/testkit/src/claude.rs")).unwrap();
         assert!(lock.contains("\"version\": \"2.1.197\"") && manifest.contains("\"2.1.197\""));
         assert!(testkit.contains("VERSION: &str = \"2.1.197\""), "testkit looks for another version");
+        let image = fs::read_to_string(names::root().join("images/agent/Dockerfile")).unwrap();
+        assert!(image.contains("ARG CLAUDE_CODE_VERSION=2.1.197\n"), "the agent image holds another version");
         assert!(!lock.contains("\"resolved\"") && !lock.contains("://"), "addresses in the lockfile");
     }
 }

@@ -5,7 +5,9 @@
 
 mod analysis;
 mod config;
+mod container;
 mod engine;
+mod image;
 mod workspace;
 
 use std::fmt::Display;

@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod engine;
 mod export;
+mod image;
 mod init;
 mod land;
 pub(crate) mod later;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// Write gadugi.toml, the agents and what goes with them into this repository
     Init(init::InitArgs),
+    /// Make the image that agents run in, where tasks run in containers
+    Image(image::ImageArgs),
     /// Watch a sample repository go from prompts to one merged branch
     Demo(demo::DemoArgs),
     /// Write completions for a shell
@@ -78,9 +81,6 @@ pub(crate) enum Command {
     /// Show runs on a page
     #[command(hide = true)]
     Dashboard(later::LaterArgs),
-    /// Build the agent image
-    #[command(hide = true)]
-    Image(later::LaterArgs),
     /// Speak the Model Context Protocol
     #[command(hide = true)]
     Mcp(later::LaterArgs),
@@ -101,7 +101,12 @@ impl Command {
     fn steers(&self) -> bool {
         match self {
             Self::Worktrees(args) => args.mends(),
-            Self::Cancel(_) | Self::Pause(_) | Self::Retry(_) | Self::Land(_) | Self::Clean(_) => true,
+            Self::Cancel(_)
+            | Self::Pause(_)
+            | Self::Retry(_)
+            | Self::Land(_)
+            | Self::Clean(_)
+            | Self::Image(_) => true,
             _ => false,
         }
     }
@@ -143,12 +148,12 @@ pub(crate) fn dispatch(invocation: Invocation) -> Done {
         Command::Worktrees(args) => worktrees::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Init(args) => init::run(&global, &args),
+        Command::Image(args) => image::run(&global, &args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Shell(_) => later::refuse("shell", "gadugi logs TASK -f shows what its agent does"),
         Command::Dashboard(_) => later::refuse("dashboard", "gadugi status --watch shows how a run stands"),
-        Command::Image(_) => later::refuse("image", "tasks run as local processes"),
         Command::Mcp(_) => later::refuse("mcp", "agents hand over prompts by gadugi run --stdin"),
         Command::Tell(_) => later::refuse("tell", "gadugi retry TASK --with TEXT speaks to a task's agent"),
         Command::Engine(args) => engine::run(&global, &args),

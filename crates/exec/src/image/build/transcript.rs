@@ -54,6 +54,11 @@ impl Transcript {
         if line.is_empty() {
             return;
         }
+        // The builder's own colour for what comes from standard error.
+        let line = line.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "");
+        if line.is_empty() {
+            return;
+        }
         let line: String = line.chars().take(LONGEST).collect();
         if let Some((number, of, instruction)) = step(&line) {
             self.begin(instruction);
@@ -136,10 +141,11 @@ mod tests {
             " ---> Running in 0123\n",
             "one\nhal",
             "f\n10%\r50%\r100%\n",
-            "\u{1b}[91mE: no\n",
+            "\u{1b}[91mE: no\n\u{1b}[0m",
+            "\u{1b}[0m\n",
         ]);
         let step = BuildNews::Step { number: 1, of: 2, instruction: "RUN make all".into() };
-        let lines = ["one", "half", "100%", "\u{1b}[91mE: no"].map(|line| BuildNews::Line(line.into()));
+        let lines = ["one", "half", "100%", "E: no"].map(|line| BuildNews::Line(line.into()));
         assert_eq!(told, [vec![step], lines.to_vec()].concat());
         let (step, tail) = transcript.end();
         assert_eq!((step.as_deref(), tail.len()), (Some("RUN make all"), 4));
