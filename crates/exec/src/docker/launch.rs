@@ -36,6 +36,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// From the handshake to the shim's first record: milliseconds, if its disk is not very busy.
 const RECORD: Duration = Duration::from_secs(60);
 
+/// The engine answers some milliseconds after the step has begun; one that does not by then keeps nobody waiting.
+const START_ANSWER: Duration = Duration::from_secs(5);
+
 /// For so long the removal of what failed is waited for; then it goes on alone.
 const CLEANING: Duration = Duration::from_secs(20);
 
@@ -140,6 +143,10 @@ impl DockerExecutor {
         container.write(dir).map_err(at(dir))?;
         peer.hand_over(dir).await.map_err(at(dir))?;
         self.recorded(made, init.as_ref(), &mut watch).await?;
+        // Until it has answered, an engine that dies forgets that the container runs. What it answers counts no more.
+        if !start.is_finished() {
+            let _ = timeout(START_ANSWER, start).await;
+        }
         let handle = ContainerHandle::watch(self.connection.clone(), container, dir, init, false);
         StepFollower::new(dir, &made.order.attempt, Some(Root::Container(handle)), watch)
     }

@@ -51,13 +51,13 @@ async fn containers_that_outlive_their_engine_are_followed_without_it() {
     };
     assert_eq!(next_line(&mut found).await, "1");
     assert!(other.stopper().stop(StopForce::Now));
-    let (_, ended) = to_end(&mut other).await;
+    let (_, ended) = patiently(to_end(&mut other)).await;
     assert_eq!((ended.stopped, ended.by_engine), (true, false));
     engine.restart();
     goes_on(&mut follower).await;
     std::fs::write(stage.path("work/stop"), "").unwrap();
-    assert_eq!(to_end(&mut follower).await.1.exit, code(6));
-    assert_eq!(to_end(&mut found).await.1.exit, code(6));
+    assert_eq!(patiently(to_end(&mut follower)).await.1.exit, code(6));
+    assert_eq!(patiently(to_end(&mut found)).await.1.exit, code(6));
     stage.until_removed().await;
 }
 
@@ -69,7 +69,7 @@ async fn an_engine_that_is_killed_and_comes_back_ends_its_containers_and_that_is
     engine.kill();
     goes_on(&mut follower).await;
     engine.restart();
-    let (_, ended) = to_end(&mut follower).await;
+    let (_, ended) = patiently(to_end(&mut follower)).await;
     assert!(ended.by_engine && ended.exit != code(0), "{ended:?}");
     assert!(matches!(ended.exit, StepExit::Lost | StepExit::Signal(_)), "{ended:?}");
     // And a launch that meets an engine on its way back waits for it.
@@ -78,7 +78,7 @@ async fn an_engine_that_is_killed_and_comes_back_ends_its_containers_and_that_is
     let launching = tokio::spawn(async move { patiently(executor.launch(&order)).await });
     engine.restart();
     let mut follower = launching.await.unwrap().unwrap();
-    assert_eq!(to_end(&mut follower).await.1.exit, code(4));
+    assert_eq!(patiently(to_end(&mut follower)).await.1.exit, code(4));
     stage.until_removed().await;
 }
 
@@ -88,7 +88,7 @@ async fn an_engine_that_is_shut_down_stops_its_containers_and_that_is_told() {
     let order = stage.script("trap 'exit 0' TERM; echo 1; while :; do sleep 0.1; done");
     let mut follower = launched(&stage, &order).await;
     engine.stop();
-    let (_, ended) = to_end(&mut follower).await;
+    let (_, ended) = patiently(to_end(&mut follower)).await;
     assert_eq!((ended.exit, ended.stopped, ended.by_engine), (code(0), true, true), "and 0 is no success");
     let gone = patiently(stage.executor.image(BASE_IMAGE)).await.unwrap_err();
     assert!(gone.is_away(), "{gone}");
