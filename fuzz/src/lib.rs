@@ -10,6 +10,7 @@
 mod attempt;
 mod config;
 mod events;
+mod export;
 mod prompts;
 mod request;
 mod stream;
@@ -18,6 +19,7 @@ mod wire;
 pub use attempt::attempt;
 pub use config::config;
 pub use events::events;
+pub use export::export;
 pub use prompts::prompts;
 pub use request::request;
 pub use stream::stream;
@@ -27,10 +29,11 @@ pub use wire::wire;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("attempt", attempt),
     ("config", config),
     ("events", events),
+    ("export", export),
     ("prompts", prompts),
     ("request", request),
     ("stream", stream),

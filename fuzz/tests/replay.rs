@@ -45,6 +45,11 @@ fn events() {
 }
 
 #[test]
+fn export() {
+    replay("export");
+}
+
+#[test]
 fn prompts() {
     replay("prompts");
 }

@@ -412,7 +412,7 @@ with_each_git! {
         let second = fixture.commit_all("second");
         // As a crash in the middle leaves it.
         write(&store.join("objects/pack/tmp_pack_x"), "half");
-        repository.seal_store(&store, &[first.clone(), second.clone()]).unwrap();
+        repository.seal_store(&store, &[first, second]).unwrap();
         assert_eq!(packs(), 2);
         assert!(!store.join("objects/pack/tmp_pack_x").exists());
         assert_eq!(fixture.git_in(&store, ["rev-list", "--count", "--all"]), "2");
@@ -436,7 +436,7 @@ with_each_git! {
         assert!(matches!(cell.repository.remove_sealed(cell.path(), "other", &commit, false).unwrap(), Removal::Kept { reason: KeptReason::NotOurs }));
         let info = cell.repository.sealed_workspaces();
         assert_eq!((info.len(), info[0].taken, info[0].there), (1, true, true));
-        assert_eq!(cell.repository.unknown_folders(&fixture.root.join(".worktrees"), |_| true).unwrap(), [cell.path(); 0]);
+        assert!(cell.repository.unknown_folders(&fixture.root.join(".worktrees"), |_| true).unwrap().is_empty());
         // What an agent may do to its folders.
         fs::create_dir_all(cell.path().join("target/locked/inner")).unwrap();
         fs::set_permissions(cell.path().join("target/locked"), fs::Permissions::from_mode(0o000)).unwrap();

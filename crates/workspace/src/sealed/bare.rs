@@ -1,7 +1,9 @@
 //! Repositories of gadugi's own, written by hand: no template, no hook, no process.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use gadugi_core::CommitId;
@@ -65,18 +67,21 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::rename(&draft, path).map_err(Error::io(path))
 }
 
-/// A path as git reads it in a list of paths: where it could be taken for something else, quoted as in C.
+/// A path as git reads it in a file of paths: where it could be taken for something else, quoted.
 fn quoted(path: &Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
     let bytes = path.as_os_str().as_bytes();
-    if !bytes.iter().any(|byte| *byte < b' ' || *byte == 0x7f)
-        && !bytes.starts_with(b"#")
-        && !bytes.starts_with(b"\"")
-    {
-        return bytes.to_vec();
+    let odd = bytes.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+    if odd || bytes.starts_with(b"#") || bytes.starts_with(b"\"") {
+        listed(path).into_vec()
+    } else {
+        bytes.to_vec()
     }
+}
+
+/// A path as git reads it in a variable that lists paths: quoted as in C.
+pub(super) fn listed(path: &Path) -> OsString {
     let mut text = vec![b'"'];
-    for byte in bytes {
+    for byte in path.as_os_str().as_bytes() {
         match byte {
             b'"' | b'\\' => text.extend([b'\\', *byte]),
             0..b' ' | 0x7f.. => text.extend(format!("\\{byte:03o}").into_bytes()),
@@ -84,5 +89,5 @@ fn quoted(path: &Path) -> Vec<u8> {
         }
     }
     text.push(b'"');
-    text
+    OsString::from_vec(text)
 }

@@ -159,7 +159,7 @@ impl Repository {
         let mut commits = quarantine.parents_of(&header.tip)?;
         commits.truncate(MOST_STRAYS);
         let head = header.head.clone().filter(|head| commits.first() == Some(head));
-        let from = head.clone().unwrap_or_else(|| import.base.clone());
+        let from = head.unwrap_or_else(|| import.base.clone());
         let files = quarantine.changes_between(&from, &header.tip)?.len();
         let tip = self.branch_tip(import.branch)?;
         self.bring(&quarantine, import.base, &header.tip, &[])?;

@@ -108,7 +108,7 @@ impl<R: BufRead> Scale<'_, R> {
             6 => {
                 let back = self.offset()?;
                 let base = start.checked_sub(back);
-                if !base.is_some_and(|base| starts.binary_search(&base).is_ok()) {
+                if base.is_none_or(|base| starts.binary_search(&base).is_err()) {
                     return Err(ImportRefusal::BadPack("a delta's base is no object before it"));
                 }
             }

@@ -1,0 +1,5 @@
+//! The target `export`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gadugi_fuzz::export(data));
