@@ -3,8 +3,8 @@
 //!
 //! `gateway-load upstream RATE` prints its address; `gateway-load gateway URL FOLDER STEPS` prints `ready` (sockets `N.sock`
 //! and tokens `N.token` are in the folder); both serve until their standard input ends. `gateway-load clients COUNT SECONDS
-//! URL|FOLDER` prints `{"events", "median_us", "p99_us"}`; `gateway-load stall COUNT FOLDER` opens streams that never end,
-//! reads none of them, prints `stalled`, and goes when its standard input ends.
+//! URL|FOLDER` prints `{"events", "median_us", "p99_us"}`; `gateway-load stall COUNT SECONDS FOLDER` opens streams that
+//! never end, reads none of them, prints `stalled` when it has done so for so long, and goes when its standard input ends.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ fn main() -> Fallible {
             ["upstream", rate] => upstream(rate.parse()?).await,
             ["gateway", url, folder, steps] => gateway(url, Path::new(folder), steps.parse()?).await,
             ["clients", count, seconds, whereto] => clients(count.parse()?, seconds.parse()?, whereto).await,
-            ["stall", count, folder] => stall(count.parse()?, folder).await,
+            ["stall", count, seconds, folder] => stall(count.parse()?, seconds.parse()?, folder).await,
             _ => Err("usage: see the head of the source".into()),
         }
     })
@@ -203,11 +203,12 @@ async fn listen(reader: &mut BufReader<Box<dyn Wire>>, length: Duration) -> Fall
     Ok(ages)
 }
 
-async fn stall(count: usize, folder: &str) -> Fallible {
+async fn stall(count: usize, seconds: u64, folder: &str) -> Fallible {
     let mut held = Vec::new();
     for number in 0..count {
         held.push(begin(folder, number, "claude-flood").await?);
     }
+    sleep(Duration::from_secs(seconds)).await;
     say("stalled")?;
     until_closed().await;
     Ok(())

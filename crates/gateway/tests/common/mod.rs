@@ -1,6 +1,7 @@
 //! A gateway between real sockets: clients on its Unix sockets, an upstream that says what a test tells it to.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test takes what it needs")]
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
 pub(crate) mod upstream;
 
