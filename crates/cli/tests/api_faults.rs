@@ -17,8 +17,10 @@ use gadugi_testkit::model_api::{Fault, Meets, ModelApi};
 use serde_json::{Value, json};
 use stage::{Ran, Stage};
 
-/// Pauses that a test can wait for, and a Claude Code that waits for no silent server.
-const QUICK: &str = "[retry]\nfirst = \"200ms\"\ncap = \"1s\"\n";
+/// Pauses that a test can wait for. Agents speak to the API themselves here: much of what they meet the gateway would mend
+/// before they saw it.
+const QUICK: &str = "[retry]\nfirst = \"200ms\"\ncap = \"1s\"\n[gateway]\nlocal = false\n";
+/// A Claude Code that waits for no silent server.
 const IMPATIENT: &str = "[agents.claude.env]\nAPI_TIMEOUT_MS = \"1500\"\nCLAUDE_CODE_MAX_RETRIES = \"1\"\n";
 
 /// A stage on which `claude` is on `PATH` and talks to `api` alone.
@@ -129,6 +131,22 @@ fn too_many_requests_with_retry_after() {
 #[test]
 fn too_many_requests_with_a_retry_after_that_claude_code_does_not_wait_for() {
     fault_in_the_middle(json!({"kind": "status", "status": 429, "retry_after": 120}), "", "overloaded");
+}
+
+#[test]
+fn an_overload_is_met_by_the_gateway_and_no_agent_hears_of_it() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_with(&api);
+    stage.write("gadugi.toml", "[gateway]\nlocal = true\n");
+    let [one, two, three, last] = three_steps("work");
+    let fault = json!({"kind": "status", "status": 529, "times": 3});
+    model_prompt(&stage, "work", &[one, with(two, fault), three, last]);
+    let ran = run(&stage, &[]);
+    ran.ends_with(0);
+    assert_eq!(steps(&ran, "work").len(), 1, "one step, in which nothing went wrong");
+    let log = stage.read(".gadugi/gateway.log");
+    assert!(log.contains("\"sent\":4"), "the request was sent four times: {log}");
+    assert!(!log.contains("sk-test-local"), "no secret stands in the log");
 }
 
 #[test]

@@ -200,7 +200,8 @@ async fn try_launch(
         }
         StepKind::Setup | StepKind::Agent { .. } => {}
     }
-    if executor_of(run, &order.step.attempt.task) == ExecutorKind::Docker {
+    let sealed = executor_of(run, &order.step.attempt.task) == ExecutorKind::Docker;
+    if sealed && !matches!(order.kind, StepKind::Verify { .. }) {
         // What was taken of it before is not all any more.
         let workspace = attempt.workspace.clone();
         git(world, move |git| git.open_sealed(&workspace)).await?;
