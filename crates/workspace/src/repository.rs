@@ -140,6 +140,12 @@ impl Repository {
         }
     }
 
+    /// The files of a folder of a commit (the empty path: all of it) as a tar archive, as `git archive` makes it.
+    pub fn archive(&self, commit: &CommitId, folder: &str) -> Result<Vec<u8>> {
+        let tree = format!("{commit}:{}", folder.trim_matches('/'));
+        self.main(["archive", "--format=tar", &tree]).bytes()
+    }
+
     fn tree_entry(&self, commit: &CommitId, path: &str) -> Result<Option<Lying>> {
         let path = path.trim_matches('/');
         if path.is_empty() || path.contains('\0') {

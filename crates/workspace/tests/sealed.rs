@@ -399,6 +399,11 @@ with_each_git! {
     fn the_store_grows_and_is_made_once(fixture) {
         let repository = fixture.repository();
         let (first, store) = (fixture.head(), store(fixture));
+        // As a narrow umask makes it.
+        fs::create_dir_all(store.join("objects/pack")).unwrap();
+        for folder in ["", "objects", "objects/pack"] {
+            fs::set_permissions(store.join(folder), fs::Permissions::from_mode(0o700)).unwrap();
+        }
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| repository.seal_store(&store, std::slice::from_ref(&first)).unwrap());
@@ -408,6 +413,9 @@ with_each_git! {
             entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".pack")
         }).count();
         assert_eq!(packs(), 1);
+        for name in ["", "objects", "objects/pack", "info/exclude"] {
+            assert_eq!(fs::metadata(store.join(name)).unwrap().permissions().mode() & 0o044, 0o044, "{name}");
+        }
         fixture.write("c.txt", "c\n");
         let second = fixture.commit_all("second");
         // As a crash in the middle leaves it.

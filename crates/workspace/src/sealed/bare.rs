@@ -1,9 +1,10 @@
 //! Repositories of gadugi's own, written by hand: no template, no hook, no process.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use gadugi_core::CommitId;
@@ -65,6 +66,28 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = PathBuf::from(draft);
     fs::write(&draft, bytes).map_err(Error::io(&draft))?;
     fs::rename(&draft, path).map_err(Error::io(path))
+}
+
+/// Lets everybody read a repository, whatever the umask was when it was made: the agent's user is another one where
+/// gadugi works as root. The folders around it are gadugi's alone.
+pub(super) fn open_to_readers(git_dir: &Path) -> Result<()> {
+    let mode = |path: &Path, mode| match fs::set_permissions(path, Permissions::from_mode(mode)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    };
+    for folder in ["", "objects", "objects/info", "objects/pack", "info", "refs"] {
+        mode(&git_dir.join(folder), 0o755)?;
+    }
+    for file in ["config", "HEAD", "shallow", "info/exclude"] {
+        mode(&git_dir.join(file), 0o644)?;
+    }
+    let packs = git_dir.join("objects/pack");
+    for entry in fs::read_dir(&packs).map_err(Error::io(&packs))?.flatten() {
+        mode(&entry.path(), 0o444)?;
+    }
+    Ok(())
 }
 
 /// A path as git reads it in a file of paths: where it could be taken for something else, quoted.

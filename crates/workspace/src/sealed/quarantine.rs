@@ -177,7 +177,9 @@ impl Quarantine {
 
     /// The patch from the base to the export.
     pub(super) fn patch(&self, base: &CommitId) -> Call<'_> {
-        patch(&self.git, &self.place, base.as_str(), self.header.tip.as_str())
+        // What is larger is told to differ, and not compared line by line.
+        let patch = patch(&self.git, &self.place, base.as_str(), self.header.tip.as_str());
+        patch.config("core.bigFileThreshold", STREAMED_FROM)
     }
 
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {

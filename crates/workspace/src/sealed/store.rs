@@ -41,6 +41,7 @@ impl Repository {
         }
         self.check_commits(&wanted)?;
         self.copy_history(&self.main, &place, &wanted, &held)?;
+        bare::open_to_readers(store)?;
         let mut refs = String::new();
         for commit in wanted {
             refs.push_str(&format!("update {HELD}{commit}\0{commit}\0\0"));
