@@ -12,7 +12,9 @@
 //! Descriptors: an executor has one (inotify). A followed step has two (the shim's pidfd, `stdout.jsonl`), and a third
 //! while it is being launched or adopted (the shim's standard error; one record at a time). So 200 concurrent steps take
 //! at most 1 + 200 × 3 = 601 of the usual 1,024, and 401 once they run. An ended step's are closed as its
-//! [`StepFollower`] is dropped. Where there are none to be had, launching, adopting and the end wait until there are.
+//! [`StepFollower`] is dropped. A step in a container has the same, and while it is launched some five more (the socket over
+//! which it receives its folder, and connections with the engine). Where there are none to be had, launching, adopting and
+//! the end wait until there are.
 //!
 //! **Never in here:** what a step is for (agents, prompts, git), what its end means for a task, reading of the lines
 //! that it writes; values of environment variables in any file.
@@ -40,8 +42,8 @@ mod watch;
 
 pub use disk::{DiskUse, disk_use};
 pub use docker::{Connection, ContainerOrder, DockerError, DockerExecutor, Mount, in_container};
-pub use error::ExecError;
 pub use either::Executor;
+pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
 pub use gadugi_shim::{Limits, PORT_MARK, Relay, STDOUT, Text};

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gadugi_sys::lock::FileLock;
+use tokio::time::{Instant, sleep};
 
 use super::connection::{AgentUser, Connection, Engine};
 use super::error::DockerError;
@@ -15,6 +17,10 @@ use crate::error::{ExecError, at};
 use crate::executor::{Adoption, touch_lease};
 use crate::watch::Watcher;
 use crate::{StepFollower, StepOrder, shim};
+
+/// What the system has none of right now is waited for.
+const SCARCE: Duration = Duration::from_secs(60);
+const SCARCE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Starts, finds and follows steps as containers. Clones share one inotify instance.
 #[derive(Clone, Debug)]
@@ -87,7 +93,14 @@ impl DockerExecutor {
     /// Finds out what became of a step that an earlier engine (or an earlier executor) launched. Starts nothing. A container
     /// whose step has not begun is removed.
     pub async fn adopt(&self, dir: &Path, attempt: &str) -> Result<Adoption, ExecError> {
-        self.look_into(dir, attempt).await
+        let until = Instant::now() + SCARCE;
+        loop {
+            match self.look_into(dir, attempt).await {
+                // No descriptors, above all: no event tells when there are.
+                Err(error) if error.may_pass() && Instant::now() < until => sleep(SCARCE_PAUSE).await,
+                done => return done,
+            }
+        }
     }
 
     /// Says that the step is still wanted. Works on a full disk.

@@ -19,7 +19,7 @@ use gadugi_shim::{Exit, ExitWord, STOP, STOP_GRACE, STOP_NOW};
 use gadugi_sys::files;
 use rustix::process::Signal;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::Connection;
 use super::error::{Answer, answer};
@@ -33,6 +33,12 @@ const WITNESS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// For so long, all in all, a container is tried to be removed; later engines reap what is left.
 const REMOVE_PATIENCE: Duration = Duration::from_secs(300);
+
+/// For so long a shim that was asked to end everything at once is given before the engine asks it, too.
+const HEARING: Duration = Duration::from_secs(5);
+
+/// And then, before its container is killed: longer than it tries to kill what does not die.
+const KILLING: Duration = Duration::from_secs(75);
 
 /// Between two questions to an engine that was away or unwilling.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -123,15 +129,32 @@ impl ContainerHandle {
             StopForce::Grace => Signal::USR1,
             StopForce::Now => Signal::QUIT,
         };
-        match &self.init {
-            Some(init) if init.is_over() => false,
-            Some(init) if init.signal(signal) => true,
+        let told = match &self.init {
+            Some(init) if init.is_over() => return false,
+            Some(init) => init.signal(signal),
+            None => false,
+        };
+        let this = self.clone();
+        match force {
+            StopForce::Grace if told => {}
             // It cannot be seen from here, or is another user's.
-            _ => {
-                let this = self.clone();
-                tokio::spawn(async move { this.signal_by_engine(signal).await });
-                true
-            }
+            StopForce::Grace => drop(tokio::spawn(async move { this.signal_by_engine(signal).await })),
+            StopForce::Now => drop(tokio::spawn(async move { this.end_by_engine(told).await })),
+        }
+        true
+    }
+
+    /// Sees to it that what is to end at once does. A container that somebody has paused hears nothing: it is let go on. What
+    /// does not end then is killed as a whole.
+    async fn end_by_engine(&self, told: bool) {
+        if told && timeout(HEARING, self.ended()).await.is_ok() {
+            return;
+        }
+        // Refused where it is not paused.
+        let _ = self.connection.client().unpause_container(self.container.reference()).await;
+        self.signal_by_engine(Signal::QUIT).await;
+        if timeout(KILLING, self.ended()).await.is_err() {
+            self.signal_by_engine(Signal::KILL).await;
         }
     }
 

@@ -65,10 +65,12 @@ impl DockerExecutor {
         let _held = self.lock(&order.dir).await?;
         let (until, mut freed) = (Instant::now() + ENGINE_PATIENCE, 0);
         loop {
-            if let Some(found) = self.find(&order.dir, &order.attempt).await? {
-                return Ok(found.into_follower());
-            }
-            match self.begin(order, wanted).await {
+            let tried = match self.find(&order.dir, &order.attempt).await {
+                Ok(Some(found)) => return Ok(found.into_follower()),
+                Ok(None) => self.begin(order, wanted).await,
+                Err(error) => Err(error),
+            };
+            match tried {
                 Err(ExecError::Docker(DockerError::NameTaken { .. })) if freed < NAME_TRIES => {
                     freed += 1;
                     // No step has begun in it: nothing is recorded, and nobody else is launching.
@@ -77,6 +79,8 @@ impl DockerExecutor {
                 Err(ExecError::Docker(error)) if error.is_away() && Instant::now() < until => {
                     sleep(ENGINE_PAUSE).await;
                 }
+                // No descriptors, above all: no event tells when there are.
+                Err(error) if error.may_pass() && Instant::now() < until => sleep(ENGINE_PAUSE).await,
                 done => return done,
             }
         }

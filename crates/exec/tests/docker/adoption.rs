@@ -186,3 +186,41 @@ async fn a_wish_to_stop_outlives_whoever_had_it() {
     let (_, ended) = to_end(&mut again).await;
     assert_eq!((ended.exit, ended.stopped, ended.by_engine), (code(0), true, false), "gadugi asked for it");
 }
+
+/// As it is where gadugi itself runs in a container: the steps' processes are in no pid namespace of its own.
+#[test]
+fn where_processes_cannot_be_seen_the_engine_is_asked() {
+    for stop in [None, Some(StopForce::Grace), Some(StopForce::Now)] {
+        let first = runtime();
+        let (stage, order) = first.block_on(async {
+            let stage = Stage::new().await;
+            let order =
+                stage.script("trap 'exit 3' TERM; echo one; while [ ! -e go ]; do sleep 0.05; done; exit 9");
+            let mut follower = patiently(stage.executor.launch(&order)).await.unwrap();
+            assert_eq!(next_line(&mut follower).await, "one");
+            (stage, order)
+        });
+        first.shutdown_background();
+        let path = order.dir.join("container.json");
+        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert!(record["process"].take().is_object(), "it was seen");
+        fs::write(&path, record.to_string()).unwrap();
+        runtime().block_on(async {
+            let executor = stage.another().await;
+            let mut follower = running(adopt(&executor, &order).await);
+            assert_eq!((next_line(&mut follower).await.as_str(), follower.process().pid), ("one", 0));
+            match stop {
+                None => fs::write(stage.path("work/go"), "").unwrap(),
+                Some(force) => assert!(follower.stopper().stop(force)),
+            }
+            let (_, ended) = to_end(&mut follower).await;
+            let exit = match stop {
+                None => code(9),
+                Some(StopForce::Grace) => code(3),
+                Some(StopForce::Now) => StepExit::Signal(9),
+            };
+            assert_eq!((ended.exit, ended.stopped, ended.by_engine), (exit, stop.is_some(), false));
+            stage.until_removed().await;
+        });
+    }
+}

@@ -1,7 +1,9 @@
 //! Engines that are killed, stopped and started again: each test has one of its own.
 
+use std::process::Command;
+
 use gadugi_core::{StepExit, StopForce};
-use gadugi_exec::{Adoption, StepFollower, StepOrder};
+use gadugi_exec::{Adoption, DockerError, ExecError, StepFollower, StepOrder};
 use gadugi_testkit::docker::{BASE_IMAGE, Options, TestEngine, socket};
 
 use crate::common::{code, next_line, patiently, to_end};
@@ -11,8 +13,12 @@ const TICKING: &str = "n=0; while [ ! -e stop ]; do n=$((n+1)); echo $n; sleep 0
 
 async fn with_engine(arguments: &[&str]) -> (TestEngine, Stage) {
     let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    with_options(Options { arguments, ..Options::default() }).await
+}
+
+async fn with_options(options: Options) -> (TestEngine, Stage) {
     let starting = move || {
-        let engine = TestEngine::start_with(Options { arguments, ..Options::default() });
+        let engine = TestEngine::start_with(options);
         let engine = engine.unwrap_or_else(|why| panic!("{why}"));
         engine.load(BASE_IMAGE, &socket());
         engine
@@ -92,4 +98,49 @@ async fn an_engine_that_is_shut_down_stops_its_containers_and_that_is_told() {
     assert_eq!((ended.exit, ended.stopped, ended.by_engine), (code(0), true, true), "and 0 is no success");
     let gone = patiently(stage.executor.image(BASE_IMAGE)).await.unwrap_err();
     assert!(gone.is_away(), "{gone}");
+}
+
+/// A file system of its own, so small that it can be filled.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let disk = Self(tempfile::tempdir().unwrap());
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=800m", "none"])
+            .arg(disk.0.path())
+            .status();
+        assert!(mount.unwrap().success(), "a test that fills a disk mounts one, which needs root");
+        disk
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.path().join("filling")).unwrap();
+        let block = [0; 1 << 16];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+        let mut small = std::fs::File::create(self.0.path().join("rest")).unwrap();
+        while std::io::Write::write_all(&mut small, &[0]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        assert!(unmounted.unwrap().success() || std::thread::panicking());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_without_space_says_so() {
+    let disk = SmallDisk::new();
+    let options = Options { data_root: Some(disk.0.path().join("data")), ..Options::default() };
+    let (_engine, stage) = with_options(options).await;
+    let (lines, _) = stage.run_script("echo room").await;
+    assert_eq!(lines, ["room"]);
+    stage.until_removed().await;
+    disk.fill();
+    let error = patiently(stage.executor.launch(&stage.script("echo never"))).await.unwrap_err();
+    assert!(matches!(error, ExecError::Docker(DockerError::NoSpace { .. })), "{error}");
+    assert!(!error.to_string().contains('\n'), "{error}");
+    assert_eq!(stage.containers(), [""; 0]);
 }

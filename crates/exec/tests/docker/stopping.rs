@@ -64,3 +64,16 @@ async fn what_its_main_process_leaves_ends_with_it() {
     assert_eq!((lines, ended.exit, ended.stopped), (vec!["on".to_owned()], code(0), false));
     stage.until_removed().await;
 }
+
+#[tokio::test]
+async fn at_once_means_also_one_that_somebody_has_paused() {
+    let stage = Stage::new().await;
+    let order = stage.script("echo on; sleep 1000");
+    let mut follower = patiently(stage.executor.launch(&order)).await.unwrap();
+    assert_eq!(next_line(&mut follower).await, "on");
+    stage.docker(&["pause", &order.container.as_ref().unwrap().name]);
+    assert!(follower.stopper().stop(StopForce::Now));
+    let (_, ended) = to_end(&mut follower).await;
+    assert_eq!((ended.exit, ended.stopped, ended.by_engine), (StepExit::Signal(9), true, false));
+    stage.until_removed().await;
+}
