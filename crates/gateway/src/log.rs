@@ -153,22 +153,24 @@ fn turned(path: &Path) -> PathBuf {
 }
 
 /// What the log says that a step used, for [`crate::Permit::already`] after an engine that died: requests that were under
-/// way then are not in it, nor is what was turned away since.
+/// way then are not in it, nor is what was written before the last two turns.
 ///
 /// # Errors
 /// Where a log is there and cannot be read.
 pub fn metered_in_log(log: &Path, step: &StepId) -> io::Result<Metered> {
     let mut metered = Metered::default();
+    let task = format!("\"task\":{:?}", step.attempt.task.as_str());
     for path in [turned(log), log.to_owned()] {
-        let mut text = Vec::new();
+        let mut bytes = Vec::new();
         match File::open(&path) {
-            Ok(mut file) => file.read_to_end(&mut text)?,
+            Ok(mut file) => file.read_to_end(&mut bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        // A torn last line is no line.
-        let lines =
-            text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+        let text = String::from_utf8_lossy(&bytes);
+        // Most lines are others': they are not read. A torn last line is no line.
+        let theirs = text.lines().filter(|line| line.contains(&task));
+        let lines = theirs.filter_map(|line| serde_json::from_str::<Line>(line).ok());
         for line in lines.filter(|line| line.step == *step) {
             metered.bytes_in += line.bytes_in;
             metered.bytes_out += line.bytes_out;

@@ -23,6 +23,10 @@ use crate::traffic::Notices;
 /// Requests in flight at once, at most: those of 200 tasks that each have two or three under way.
 const WIDEST: usize = 512;
 
+/// Of these, one step's: an agent with all its helpers has a dozen. One that opens streams and reads none of them keeps
+/// no more than these from the others.
+const STEP_WIDEST: usize = 64;
+
 /// The pause after a refusal that names none: doubled with each one that follows.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -260,6 +264,9 @@ impl State {
         loop {
             let flying = |step: &StepId| self.steps.get(step).map_or(0, |entry| entry.in_flight);
             let at = (0..self.ring.len()).min_by_key(|at| flying(&self.ring[*at]))?;
+            if flying(&self.ring[at]) >= STEP_WIDEST {
+                return None;
+            }
             let step = self.ring.remove(at)?;
             let Some(entry) = self.steps.get_mut(&step) else { continue };
             while let Some(sender) = entry.waiting.pop_front() {

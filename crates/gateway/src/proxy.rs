@@ -98,7 +98,7 @@ async fn reach(exchange: &mut Exchange, headers: &HeaderMap, wanted: &str) -> Re
     }
     let refuse = |reason: &str| {
         let host: String = one_line(wanted).chars().take(300).collect();
-        if step.told.first(format!("host {host}")) {
+        if step.told.first_host(&host) {
             let (step_id, reason) = (step.id.clone(), reason.to_owned());
             let notice = Notice::HostRefused { step: step_id, host: host.clone(), reason };
             step.shared.notices.tell(notice);

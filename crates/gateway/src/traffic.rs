@@ -52,16 +52,34 @@ impl Notices {
 pub(crate) struct Told {
     metered: AtomicBool,
     words: Mutex<HashSet<String>>,
+    hosts: Mutex<HashSet<String>>,
+    idle: AtomicU64,
 }
 
-/// Different things that are told of one step.
+/// Different things that are told of one step, and hosts, which it can think up.
 const WORDS: usize = 128;
+const HOSTS: usize = 100;
+
+/// Lines of the log for what a step asked without using anything. A step that asks in vain without end would turn the
+/// log, and what others used would be gone from it.
+const IDLE_LINES: u64 = 2000;
 
 impl Told {
     /// Whether a notice about `what` is the first one.
     pub(crate) fn first(&self, what: String) -> bool {
         let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         words.len() < WORDS && words.insert(what)
+    }
+
+    /// The same about a host.
+    pub(crate) fn first_host(&self, host: &str) -> bool {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.len() < HOSTS && hosts.insert(host.to_owned())
+    }
+
+    /// Whether the log has room for a line.
+    fn logged(&self, tokens: &Tokens) -> bool {
+        *tokens != Tokens::default() || self.idle.fetch_add(1, Ordering::Relaxed) < IDLE_LINES
     }
 
     pub(crate) fn metered(&self, step: &Step) {
@@ -170,6 +188,9 @@ impl Drop for Exchange {
         let api = matches!(self.kind, "messages" | "count-tokens" | "models");
         self.step.ledger.count(u64::from(api), self.bytes_in, self.bytes_out);
         self.step.told.metered(&self.step);
+        if !self.step.told.logged(&tokens) {
+            return;
+        }
         self.step.shared.log.write(&Line {
             at: gadugi_sys::clock::rfc3339(self.at),
             step: self.step.id.clone(),

@@ -73,6 +73,25 @@ async fn the_log_is_turned_and_holds_no_bodies() {
 }
 
 #[tokio::test]
+async fn asking_in_vain_does_not_turn_the_log() {
+    let (stage, api) = (Stage::new(), ModelApi::start().unwrap());
+    let client = stage.admit("a", &api.base_url()).await;
+    assert_eq!(client.ask(&ask(false)).await.0, 200);
+    let mut sender = connect(&client.socket).await;
+    for _ in 0..2100 {
+        let response =
+            soon(sender.send_request(client.request_to("GET", "/v1/files", &Value::Null))).await.unwrap();
+        assert_eq!(response.status(), 404);
+        text(response).await;
+    }
+    assert_eq!(client.ask(&ask(false)).await.0, 200);
+    let metered = soon(stage.gateway.revoke(&client.step)).await.unwrap();
+    assert_eq!(std::fs::read_to_string(stage.log_path()).unwrap().lines().count(), 2002);
+    let logged = metered_in_log(&stage.log_path(), &client.step).unwrap();
+    assert_eq!(logged.models, metered.models);
+}
+
+#[tokio::test]
 async fn a_budget_is_never_overspent_by_many_at_once() {
     // Each answer uses all that it may: 1000 tokens at $15 a million.
     let upstream = Upstream::start(|_, _| whole(200, &JSON, answer(40, 1000))).await;

@@ -130,6 +130,17 @@ async fn one_that_asks_for_much_keeps_nobody_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_step_has_its_share_and_no_more() {
+    let (lane, _notices) = lane();
+    let mut flying = turns(&lane, "a", STEP_WIDEST).await;
+    let soon = Instant::now() + Duration::from_secs(1);
+    assert!(matches!(lane.turn(&step("a"), soon).await, Err(Kept::TooLong)));
+    drop(lane.turn(&step("b"), soon).await.unwrap());
+    flying.pop();
+    assert!(lane.turn(&step("a"), late()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_gone_takes_no_turn() {
     let (lane, _notices) = lane();
     let flying = turns(&lane, "a", 2).await;
