@@ -125,6 +125,14 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// The first cause in words, for where it is no error.
+    pub(crate) fn first_words(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems.first().map(|one| one.message.clone()).unwrap_or_default(),
+            Self::ReaderGone => String::new(),
+        }
+    }
+
     /// How the command ends: the gravest cause decides.
     pub(crate) fn exit(&self) -> Exit {
         match self {

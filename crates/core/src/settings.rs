@@ -193,6 +193,11 @@ pub struct ContainerSettings {
     pub image: Option<String>,
     /// Further variables of the user's environment that steps in containers see.
     pub env: Vec<String>,
+    /// Variables that the repository's development container asks for, and their values.
+    pub variables: BTreeMap<String, String>,
+    /// The user of the image that work is done as, a name or a number, where agents can be somebody else than whoever runs
+    /// gadugi.
+    pub user: Option<String>,
 }
 
 /// What stands between agents and the model API.

@@ -3,6 +3,7 @@
 //! Steps in containers have no other way out. Of the local ones, agents go through the gateway whose credential is a key or
 //! token of the environment; a login of the user's own is left to the agent's CLI, which refreshes it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -209,6 +210,12 @@ fn network(run: &RunContext, step: &StepId) -> Vec<HostPort> {
 
 fn gate_dir(world: &World, step: &StepId) -> PathBuf {
     world.layout.step_dir(step).join("gate")
+}
+
+/// Whether the environment holds a key or token that the gateway can use in an agent's stead. The error is one line.
+pub fn has_credential(environment: &[(OsString, OsString)], upstream: Option<&str>) -> Result<bool, String> {
+    let account = Account::from_environment(environment, upstream);
+    account.map(|account| account.is_some()).map_err(|error| error.to_string())
 }
 
 /// Somebody goes on with a run: from now on its requests leave under the name that their environment holds.

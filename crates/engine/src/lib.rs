@@ -9,7 +9,6 @@
 
 pub mod client;
 mod connection;
-pub mod containers;
 mod daemon;
 mod descriptors;
 mod driver;
@@ -36,4 +35,5 @@ mod view;
 mod world;
 
 pub use daemon::{DaemonError, DaemonOptions, serve};
+pub use gate::has_credential;
 pub use look::slots;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gadugi_agents::AgentKind;
 use gadugi_core::{AttemptId, ExecutorKind, RunId, RunSettings, StepId, StepKind, TaskId};
 use gadugi_exec::docker::{AgentUser, Image};
+use gadugi_exec::image::check_image;
 use gadugi_exec::{ContainerOrder, DockerExecutor, Mount};
 
 use crate::layout::Layout;
@@ -105,7 +106,10 @@ impl World {
         let image = docker.image(name).await.map_err(|error| error.to_string())?;
         let root = self.repository.root();
         let owner = std::fs::metadata(root).map_err(|error| format!("{}: {error}", root.display()))?;
-        let user = docker.user_for((owner.uid(), owner.gid()));
+        let mut user = docker.user_for((owner.uid(), owner.gid()));
+        if let (Some(wanted), Some(_)) = (&settings.container.user, user.outside) {
+            user = own_user(&docker, name, wanted, user).await?;
+        }
         Ok(self.sandboxes.learn(run, Containers { docker, image, user }))
     }
 
@@ -174,6 +178,24 @@ const ENGINE_FILE: &str = "container-engine.json";
 fn kept_environment(path: &Path) -> Option<Vec<(OsString, OsString)>> {
     let kept: Vec<(String, String)> = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     Some(kept.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+}
+
+/// The image's own user, where gadugi can give files to whomever it likes. Nobody is root for that.
+async fn own_user(
+    docker: &DockerExecutor,
+    image: &str,
+    wanted: &str,
+    otherwise: AgentUser,
+) -> Result<AgentUser, String> {
+    let labels = std::collections::HashMap::from([("gadugi.check".to_owned(), "image".to_owned())]);
+    let found = check_image(docker.connection(), image, "sh", Some(wanted), labels).await;
+    let found = found.map_err(|error| error.to_string())?.user;
+    Ok(match found.filter(|(uid, _)| *uid != 0) {
+        Some(user) if !otherwise.is_root_inside => {
+            AgentUser { inside: user, outside: Some(user), is_root_inside: false }
+        }
+        _ => otherwise,
+    })
 }
 
 /// What a container is made for.
@@ -256,6 +278,11 @@ pub(crate) fn environment(given: &Variables, settings: &RunSettings) -> Vec<(OsS
     };
     let mut variables: Vec<(OsString, OsString)> =
         given.iter().filter(|(name, _)| wanted(&name.to_string_lossy())).cloned().collect();
+    for (name, value) in &settings.container.variables {
+        variables.retain(|(known, _)| known != name.as_str());
+        variables.push((name.into(), value.into()));
+    }
+    variables.retain(|(name, _)| name != "IS_SANDBOX" && name != "HOME");
     variables.push(("IS_SANDBOX".into(), "1".into()));
     variables.push(("HOME".into(), inside::HOME.into()));
     variables

@@ -129,7 +129,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
         args.view.manner().tell("nothing is left to do");
         return Ok(Exit::Success);
     }
-    let about_executor = block_on(containers::decide(&mut resolved, &planned.plan))?;
+    let about_executor = block_on(containers::decide(&place, &mut resolved, &planned.plan, manner))?;
     planning::check_runnable(&resolved, &planned.plan)?;
     let (verify, about_verify) = planning::verify_command(&place, &resolved, &planned)?;
     resolved.settings.verify = verify;

@@ -248,11 +248,8 @@ async fn containers(resolved: Option<&Resolved>) -> Vec<Check> {
     let Some(resolved) = resolved else { return Vec::new() };
     let found = containers::look(resolved).await;
     let mut checks = vec![match &found {
-        Ok(found) => ok("containers", format!("{}, image {}", found.engine, found.image)),
-        Err(error) => {
-            let Problem { message, hint, .. } = containers::problem(error);
-            note("containers", message, hint)
-        }
+        Ok(found) => ok("containers", found.words()),
+        Err(Problem { message, hint, .. }) => note("containers", message.clone(), hint.clone()),
     }];
     let tokens = [env::API_KEY, env::AUTH_TOKEN, env::OAUTH_TOKEN];
     if found.is_ok() && tokens.into_iter().all(|name| env::get(name).is_none()) {
