@@ -191,9 +191,13 @@ async fn afford(exchange: &mut Exchange, asked: &Asked, body: Bytes) -> Result<B
         }
         Verdict::Shortened(reservation, max_tokens) => {
             exchange.reservation = Some(reservation);
-            let mut shorter: Value = serde_json::from_slice(&body).unwrap_or_default();
-            shorter["max_tokens"] = max_tokens.into();
-            Ok(shorter.to_string().into())
+            // Deeper than a hundred levels it is not read.
+            let read = serde_json::from_slice::<serde_json::Map<String, Value>>(&body);
+            let mut shorter = read.map_err(|amiss| {
+                error(StatusCode::BAD_REQUEST, "invalid_request_error", &amiss.to_string(), Retry::No)
+            })?;
+            shorter.insert("max_tokens".to_owned(), max_tokens.into());
+            Ok(Value::Object(shorter).to_string().into())
         }
         Verdict::Refused { spent_microusd, budget_microusd } => {
             if step.told.first("budget".to_owned()) {

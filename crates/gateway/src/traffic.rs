@@ -21,13 +21,10 @@ use crate::notice::{Notice, SlowReason};
 use crate::pace::Turn;
 use crate::step::Step;
 
-/// Where notices go. What does not fit is counted and gone: the queue holds 4096, and each step has one notice of each
+/// Where notices go. What does not fit is gone: the queue holds 4096, and each step has one notice of each
 /// kind in it at most, but for hosts (a hundred) and accounts (one a refusal, of which there is one a second at most).
 #[derive(Clone)]
-pub(crate) struct Notices {
-    sender: mpsc::Sender<Notice>,
-    lost: Arc<AtomicU64>,
-}
+pub(crate) struct Notices(mpsc::Sender<Notice>);
 
 /// What the queue of notices holds.
 const NOTICES: usize = 4096;
@@ -35,15 +32,12 @@ const NOTICES: usize = 4096;
 impl Notices {
     pub(crate) fn channel() -> (Self, mpsc::Receiver<Notice>) {
         let (sender, receiver) = mpsc::channel(NOTICES);
-        (Self { sender, lost: Arc::default() }, receiver)
+        (Self(sender), receiver)
     }
 
+    /// Whether it found room.
     pub(crate) fn tell(&self, notice: Notice) -> bool {
-        let told = self.sender.try_send(notice).is_ok();
-        if !told {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        told
+        self.0.try_send(notice).is_ok()
     }
 }
 

@@ -25,7 +25,7 @@ const SCRIPT: &str = "Work.\n\n```model\n\
     [{\"text\": \"half way\"}, {\"tool\": \"Bash\", \"input\": {\"command\": \"cat greeting.txt\"}}]\n\
     {\"text\": \"all done\"}\n```\n";
 
-/// A port of loopback that leads to a socket, as the shim's relay does.
+/// A port of loopback that leads to a socket. As the shim's relay does, it holds connections while nobody answers there.
 async fn relay(socket: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -33,7 +33,12 @@ async fn relay(socket: PathBuf) -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             let socket = socket.clone();
             tokio::spawn(async move {
-                let mut gateway = UnixStream::connect(socket).await?;
+                let mut gateway = loop {
+                    match UnixStream::connect(&socket).await {
+                        Ok(gateway) => break gateway,
+                        Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    }
+                };
                 copy_bidirectional(&mut stream, &mut gateway).await
             });
         }
@@ -186,4 +191,39 @@ async fn it_takes_up_again_where_the_credential_comes_late() {
     assert_eq!(ran.code, Some(0), "{}", ran.result);
     assert!(supplied.await.unwrap().unwrap());
     assert!(api.requests().iter().all(|request| request.key.as_deref() == Some("sk-subscription")));
+}
+
+#[test]
+fn it_survives_a_gateway_that_dies_in_the_middle_of_an_answer() {
+    let api = ModelApi::start().unwrap();
+    api.misbehave(Fault::Silent { events: Some(3) }, Meets::First(1));
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = [(); 2].map(|()| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    });
+    let mut old = first.block_on(async { Stage::new() });
+    let (client, mut permit) = old.permit("a", Some(common::account(&api.base_url())));
+    permit.socket = folder.path().join("gateway.sock");
+    let client = Client { socket: permit.socket.clone(), ..client };
+    first.block_on(old.gateway.admit(permit)).unwrap();
+    let working =
+        Client { step: client.step.clone(), socket: client.socket.clone(), token: client.token.clone() };
+    let home = folder.path().to_owned();
+    let agent = second.spawn(async move { run(&working, &home, &[]).await });
+    // It is in the middle of its first answer, and everything of the gateway's is gone at once.
+    second.block_on(common::until(|| (api.scripted_requests().len() == 1).then_some(())));
+    first.shutdown_background();
+    old.notices.close();
+    // The next one knows the hash, and what the log says.
+    second.block_on(async {
+        let stage = Stage::new();
+        let (_, mut permit) = stage.permit("a", None);
+        (permit.token_sha256, permit.socket) = (client.token.sha256.clone(), client.socket.clone());
+        stage.gateway.admit(permit).await.unwrap();
+        stage.gateway.supply(&client.step, common::account(&api.base_url())).await.unwrap();
+        let ran = agent.await.unwrap();
+        assert_eq!((ran.code, &ran.result["is_error"]), (Some(0), &json!(false)), "{}", ran.result);
+        assert_eq!(api.scripted_requests().len(), 4, "one more than it took");
+        assert!(stage.gateway.revoke(&client.step).await.unwrap().tokens().output > 0);
+    });
 }

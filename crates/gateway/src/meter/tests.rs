@@ -121,6 +121,23 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn what_was_packed_by_brotli_is_read() {
+    use base64::Engine as _;
+    // Made by Node's zlib: 7 read, one piece of text, 19 written, the end.
+    let packed = "G6wBAJwFdlsymTYDYel9890wgja3t4y3BzUFbssT6RYpqBBYCn2tw5LTN0AGb4INFN4r6lvpqOPn4vmEYarnQTw+qcq6Ii6I6yVMBV1u82la\
+                  bHmD4AvLWIL+4Xnvmcv+d2c2pEDFXn11rtQ50Mr5EUEUqUhDxdVqldJFS8QRy5HiWgPzpVQEJHjC6yNFR4sR3QqahLmIto/a4jTkUb4cR2Phbr\
+                  QnD9Z0/1htFf23iQ8=";
+    let bytes = base64::engine::general_purpose::STANDARD.decode(packed).unwrap();
+    for size in [1, 7, bytes.len()] {
+        let mut meter = Meter::new(Form::Events, Some("br"));
+        bytes.chunks(size).for_each(|piece| meter.feed(piece));
+        let reading = meter.reading(true);
+        assert!(reading.whole, "{size}: {reading:?}");
+        assert_eq!((reading.tokens.input, reading.tokens.output), (7, 19));
+    }
+}
+
+#[test]
 fn what_cannot_be_decoded_is_blind_or_counts_as_far_as_it_went() {
     assert!(matches!(Meter::new(Form::Events, Some("zstd")), Meter::Blind));
     assert!(matches!(Meter::new(Form::Events, Some(" GZIP")), Meter::Gzip(_)));
