@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use gadugi_core::CommitId;
-use gadugi_workspace::{Error, ImportError, KeptReason, Removal, Salvaging, Stray, disk_use};
+use gadugi_workspace::{
+    Error, ExportKind, ExportRequest, ImportError, KeptReason, Removal, Salvaging, Stray, disk_use,
+};
 use support::sealed::{Cell, request, store};
 use support::{executable, read, write};
 
@@ -329,6 +331,40 @@ with_each_git! {
         symlink("loop", cell.path().join("loop")).unwrap();
         std::os::unix::net::UnixListener::bind(cell.path().join("socket")).unwrap();
         assert_eq!(cell.collect().collection.work.changed, ["loop", "new"]);
+    }
+
+    fn what_a_container_lacks_is_said_by_a_word(fixture) {
+        let cell = Cell::new(fixture, "one");
+        cell.write("new", "1\n");
+        let nowhere = fixture.temp.path().join("nowhere");
+        let fine = cell.export_request(ExportKind::Look);
+        let word_of = |request: &ExportRequest, env: &[_]| {
+            assert!(cell.export_as(request, env).status.success());
+            cell.refused().word()
+        };
+        let env = fixture.env();
+        assert_eq!(word_of(&ExportRequest { workspace: nowhere.clone(), ..fine.clone() }, &env), "no-workspace");
+        assert_eq!(word_of(&ExportRequest { store: nowhere.clone(), ..fine.clone() }, &env), "no-store");
+        assert_eq!(word_of(&ExportRequest { scratch: nowhere.clone(), ..fine.clone() }, &env), "no-room");
+        // All that the script calls but git; then one that cannot run.
+        let bin = fixture.temp.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        for tool in ["sh", "env", "sed", "mktemp", "rm", "mkdir", "cat", "cp", "mv", "tr", "grep", "head", "sort", "find", "cut"] {
+            symlink(format!("/usr/bin/{tool}"), bin.join(tool)).unwrap();
+        }
+        let env = fixture.with_env("PATH", bin.to_str().unwrap());
+        assert_eq!(word_of(&fine, &env), "no-git");
+        executable(&bin.join("git"), "#!/bin/sh\nexit 127\n");
+        assert_eq!(word_of(&fine, &env), "bad-git");
+        // With git there, those tools are enough.
+        fs::remove_file(bin.join("git")).unwrap();
+        symlink("/usr/bin/git", bin.join("git")).unwrap();
+        assert!(cell.export_as(&fine, &env).status.success());
+        assert_eq!(cell.import().unwrap().collection.work.changed, ["new"]);
+        // One that was killed in the middle of its output.
+        let whole = fs::read(&cell.exported).unwrap();
+        fs::write(&cell.exported, &whole[..whole.len() - 30]).unwrap();
+        assert_eq!(cell.refused().word(), "truncated");
     }
 
     fn a_second_call_gives_what_is_there_and_a_broken_off_one_is_made_anew(fixture) {

@@ -1,5 +1,6 @@
 //! A run's store, sealed workspaces, and exports that run here in place of a container.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,23 +78,32 @@ impl<'a> Cell<'a> {
         self.fixture.commit_all_in(self.path(), message)
     }
 
+    pub(crate) fn export_request(&self, kind: ExportKind) -> ExportRequest {
+        ExportRequest {
+            kind,
+            base: self.base.clone(),
+            branch: self.branch().to_owned(),
+            workspace: self.path().to_owned(),
+            store: self.request.store_inside.clone(),
+            scratch: self.fixture.temp.path().join("scratch"),
+        }
+    }
+
     fn export_kind(&self, kind: ExportKind) -> std::process::Output {
+        self.export_as(&self.export_request(kind), &self.fixture.env())
+    }
+
+    pub(crate) fn export_as(
+        &self,
+        request: &ExportRequest,
+        env: &[(OsString, OsString)],
+    ) -> std::process::Output {
         let scratch = self.fixture.temp.path().join("scratch");
         std::fs::create_dir_all(&scratch).unwrap();
-        let command = self
-            .repository
-            .export_command(&ExportRequest {
-                kind,
-                base: self.base.clone(),
-                branch: self.branch().to_owned(),
-                workspace: self.path().to_owned(),
-                store: self.request.store_inside.clone(),
-                scratch: scratch.clone(),
-            })
-            .unwrap();
+        let command = self.repository.export_command(request).unwrap();
         let out = std::fs::File::create(&self.exported).unwrap();
-        let mut process = Command::new(&command[0]);
-        process.args(&command[1..]).env_clear().envs(self.fixture.env()).stdout(out);
+        let mut process = Command::new("/bin/sh");
+        process.args(&command[1..]).env_clear().envs(env.iter().cloned()).stdout(out);
         // Variables of an image's own are not to be believed either.
         process.env("GIT_DIR", "/nowhere").env("GIT_TRACE", "1");
         let output = process.output().unwrap();
