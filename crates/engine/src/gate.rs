@@ -236,13 +236,13 @@ pub(crate) async fn supply(world: &World, run: &RunId) {
 /// cost something all the same.
 pub(crate) fn account_for(world: &World, step: &StepId, metered: Option<&Metered>, end: &mut StepEnd) {
     let over_budget = world.take_over_budget(step);
-    let Some(metered) = metered.filter(|metered| metered.requests > 0) else { return };
+    let Some(metered) = metered else { return };
     end.taken.see(&Taken {
         net_in_bytes: Some(metered.bytes_in),
         net_out_bytes: Some(metered.bytes_out),
         ..Taken::default()
     });
-    let Some(agent) = &mut end.agent else { return };
+    let Some(agent) = end.agent.as_mut().filter(|_| metered.requests > 0) else { return };
     agent.usage = metered.usage();
     if over_budget && agent.class != EndClass::Done {
         agent.class = EndClass::Budget;

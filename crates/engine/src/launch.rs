@@ -1,8 +1,8 @@
 //! The one place from which steps are started.
 //!
 //! An agent's step is ordered from an [`gadugi_agents::AgentLaunch`], which only a delegation to the WorkflowManager can
-//! make; a check's from a [`gadugi_agents::CheckLaunch`], which refuses agents. Nothing else in gadugi calls
-//! `LocalExecutor::launch`, and a rule of `cargo xtask tidy` watches that.
+//! make; a check's from a [`gadugi_agents::CheckLaunch`], which refuses agents; an export from the workspace crate's own
+//! script. Nothing else in gadugi calls an executor's `launch`, and a rule of `cargo xtask tidy` watches that.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
 use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
-use gadugi_exec::{Limits, StepFollower, StepOrder};
+use gadugi_exec::{Executor, Limits, StepFollower, StepOrder};
+use gadugi_workspace::{ExportRequest, ImportLimits};
 
+use crate::effects::git;
 use crate::gate::{self, Gate};
-use crate::sandbox::{self, Purpose, Sandbox, executor_of, inside};
+use crate::sandbox::{self, Containers, Purpose, Sandbox, executor_of, inside};
 use crate::world::{AttemptContext, RunContext, World};
 
 /// A step that is to be started.
@@ -56,7 +58,39 @@ async fn start(
         order(&site, &attempt, &what, gate)
     });
     let order = ordered.await.map_err(|panic| panic.to_string())??;
-    executor.launch(&order).await.map_err(|error| error.to_string())
+    begin(&executor, &order).await
+}
+
+/// Starts the export of a sealed workspace: gadugi's own script, in a container that sees that one workspace.
+pub(crate) async fn launch_export(
+    world: &Arc<World>,
+    run: &RunContext,
+    containers: &Arc<Containers>,
+    step: &StepId,
+    workspace: &Path,
+    request: ExportRequest,
+) -> Result<StepFollower, String> {
+    let argv = git(world, move |git| git.export_command(&request)).await?;
+    let dir = world.layout.step_dir(step);
+    gadugi_sys::files::create_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let order = StepOrder {
+        dir,
+        argv,
+        env: vec![("HOME".into(), inside::HOME.into()), ("LC_ALL".into(), "C".into())],
+        cwd: "/".into(),
+        stdin: None,
+        attempt: step.attempt.to_string(),
+        grace: run.settings.grace,
+        lease: run.settings.lease,
+        limits: Limits { output_bytes: Some(ImportLimits::default().pack_bytes), ..Limits::default() },
+        relay: None,
+        container: Some(containers.order(world, run, step, workspace, Purpose::Export)?),
+    };
+    begin(&world.executor(&Sandbox::Containers(Arc::clone(containers))), &order).await
+}
+
+async fn begin(executor: &Executor, order: &StepOrder) -> Result<StepFollower, String> {
+    executor.launch(order).await.map_err(|error| error.to_string())
 }
 
 /// Where a step works, on this machine.

@@ -1,19 +1,19 @@
 //! Workspaces of tasks in containers: made from the run's store, and emptied by an export that runs in a container of its own.
 //! No git of this machine ever looks into one that an agent has worked in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, RunId, Salvage, StepExit, StepId};
-use gadugi_exec::{Limits, StepOrder};
 use gadugi_workspace::{
     ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository, Salvaging,
     SealedRequest, remove_tree,
 };
 
 use crate::effects::{commit_message, git};
+use crate::launch::launch_export;
 use crate::room::{with_room, work_with_room};
-use crate::sandbox::{Purpose, Sandbox, inside};
+use crate::sandbox::inside;
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
 /// Steps of an attempt are counted from 1, as each is intended; its exports from here.
@@ -198,25 +198,7 @@ impl Taking {
             store: inside::STORE.into(),
             scratch: "/tmp".into(),
         };
-        let argv = git(world, move |git| git.export_command(&request)).await?;
-        let dir = world.layout.step_dir(&step);
-        gadugi_sys::files::create_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        let container = containers.order(world, run, &step, &self.workspace, Purpose::Export)?;
-        let order = StepOrder {
-            dir,
-            argv,
-            env: vec![("HOME".into(), inside::HOME.into()), ("LC_ALL".into(), "C".into())],
-            cwd: "/".into(),
-            stdin: None,
-            attempt: self.attempt.to_string(),
-            grace: run.settings.grace,
-            lease: run.settings.lease,
-            limits: Limits { output_bytes: Some(ImportLimits::default().pack_bytes), ..Limits::default() },
-            relay: None,
-            container: Some(container),
-        };
-        let executor = world.executor(&Sandbox::Containers(containers));
-        let follower = executor.launch(&order).await.map_err(|error| error.to_string())?;
+        let follower = launch_export(world, run, &containers, &step, &self.workspace, request).await?;
         let ended = follower.ended().await.ok_or("the engine is leaving")?;
         match ended.exit {
             StepExit::Code(0) => Ok(step),
@@ -253,25 +235,19 @@ pub(crate) async fn put_away(
 /// Puts away what the run's containers had together. The store stays for as long as a workspace borrows from it.
 pub(crate) async fn tidy(world: &Arc<World>, run: &RunContext, id: &RunId) -> Vec<(String, String)> {
     let composed = world.composed_path(id, &run.settings, ExecutorKind::Docker);
-    let (store, attempts) = (world.layout.store(id), sealed_workspaces(world, run, id));
-    let mut kept = Vec::new();
-    let shown = composed.to_string_lossy().into_owned();
-    if let Err(error) = git(world, move |git| git.remove_composed(&composed)).await {
-        kept.push((shown, error));
-    }
-    if !attempts.iter().any(|path| path.exists())
-        && let Err(error) = remove_tree(&store)
-    {
-        kept.push((store.to_string_lossy().into_owned(), error.to_string()));
-    }
+    let (store, folder) = (world.layout.store(id), world.worktrees_of(id, &run.settings));
+    let shown = [&composed, &store].map(|path| path.to_string_lossy().into_owned());
+    let removed = git(world, move |git| git.remove_composed(&composed)).await;
     world.sandboxes.forget(id);
-    kept
+    let emptied = if has_workspaces(&folder) { Ok(()) } else { remove_tree(&store) };
+    let results = [removed, emptied.map_err(|error| error.to_string())];
+    shown.into_iter().zip(results).filter_map(|(path, result)| Some((path, result.err()?))).collect()
 }
 
-fn sealed_workspaces(world: &World, run: &RunContext, id: &RunId) -> Vec<PathBuf> {
-    let folder = world.worktrees_of(id, &run.settings);
+/// Whether any workspace of a run is there: all that is in its folder but for what begins with a dot, as no task does.
+fn has_workspaces(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
-    entries.map(|entry| entry.path()).collect()
+    entries.into_iter().any(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
 }
 
 /// The patch from its base to what an attempt's workspace holds at this moment, uncommitted and new files included.

@@ -6,9 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use gadugi_core::{Millis, RunId};
+use gadugi_core::{CommitId, Millis, RunId};
 use gadugi_sys::clock;
-use gadugi_workspace::{Removal, Repository};
+use gadugi_workspace::{Removal, Repository, remove_tree};
 
 use super::{blocking, task_of, view};
 use crate::connection::{Inside, ask};
@@ -57,7 +57,7 @@ async fn clean_run(inside: &Inside, id: &RunId) -> Result<Cleaned, Failure> {
 }
 
 /// Where a run's work may be by now. Landed branches are gone; then it is the user's own that must hold it.
-fn homes(git: &Repository, run: &RunView) -> Vec<gadugi_core::CommitId> {
+fn homes(git: &Repository, run: &RunView) -> Vec<CommitId> {
     let names = std::iter::once(run.branch.as_str()).chain(run.landed_into.iter().map(String::as_str));
     let found: Vec<_> = names.chain(["HEAD"]).filter_map(|name| git.resolve(name).ok()).collect();
     if found.is_empty() { vec![run.base.clone()] } else { found }
@@ -68,14 +68,18 @@ async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Fail
     let infos = infos.map_err(|error| failure("git", error.to_string()))?;
     // Those of every attempt: what a task's first try left is there beside what its second merged.
     let of_run = infos.into_iter().filter(|info| info.ours && task_of(run, &info.path).is_some());
-    let wanted: Vec<(PathBuf, String)> =
-        of_run.map(|info| (info.path, info.made_for.unwrap_or_default())).collect();
+    let mut wanted: Vec<Wanted> = of_run
+        .map(|info| (info.path, info.made_for.unwrap_or_default(), Repository::remove_worktree as Remove))
+        .collect();
+    let sealed = blocking(inside, Repository::sealed_workspaces).await?;
+    let sealed = sealed.into_iter().filter(|info| task_of(run, &info.path).is_some());
+    wanted.extend(sealed.map(|info| (info.path, info.branch, remove_sealed as Remove)));
     let run = run.clone();
     blocking(inside, move |git| {
         let homes = homes(git, &run);
         let mut cleaned = Cleaned::default();
-        for (path, branch) in &wanted {
-            match remove(git, path, branch, &homes) {
+        for (path, branch, removing) in &wanted {
+            match remove(git, *removing, path, branch, &homes) {
                 Ok(()) => cleaned.0.push(path.clone()),
                 Err(reason) => cleaned.1.push((path.clone(), reason)),
             }
@@ -83,7 +87,7 @@ async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Fail
         for branch in run.tasks.iter().filter_map(|task| task.branch.as_ref()) {
             let named = wanted
                 .iter()
-                .any(|(path, of)| of == branch && cleaned.1.iter().any(|(kept, _)| kept == path));
+                .any(|(path, of, _)| of == branch && cleaned.1.iter().any(|(kept, _)| kept == path));
             if !named && homes.iter().all(|home| git.is_unmerged(branch, home)) {
                 cleaned.1.push((PathBuf::from(branch), "commits that are not merged".to_owned()));
             }
@@ -93,15 +97,29 @@ async fn clean_worktrees(inside: &Inside, run: &RunView) -> Result<Cleaned, Fail
     .await
 }
 
-fn remove(
+/// A workspace that is to go, its branch, and how.
+type Wanted = (PathBuf, String, Remove);
+type Remove = fn(&Repository, &Path, &str, &CommitId) -> gadugi_workspace::Result<Removal>;
+
+fn remove_sealed(
     git: &Repository,
     path: &Path,
     branch: &str,
-    homes: &[gadugi_core::CommitId],
+    home: &CommitId,
+) -> gadugi_workspace::Result<Removal> {
+    git.remove_sealed(path, branch, home, false)
+}
+
+fn remove(
+    git: &Repository,
+    removing: Remove,
+    path: &Path,
+    branch: &str,
+    homes: &[CommitId],
 ) -> Result<(), String> {
     let mut why = String::new();
     for home in homes {
-        match git.remove_worktree(path, branch, home) {
+        match removing(git, path, branch, home) {
             Ok(Removal::Removed) => return Ok(()),
             Ok(Removal::Kept { reason }) => why = reason.to_string(),
             Err(error) => why = error.to_string(),
@@ -149,10 +167,8 @@ async fn clear_remains(inside: &Inside) -> Result<(), Failure> {
 }
 
 fn remove_folder(dir: &Path) -> Result<(), Failure> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(wrong(dir, &error)),
-        _ => Ok(()),
-    }
+    // Agents in containers have their homes in it, and may have done with them what they like.
+    remove_tree(dir).map_err(|error| wrong(dir, &error))
 }
 
 fn wrong(dir: &Path, error: &std::io::Error) -> Failure {
