@@ -345,7 +345,7 @@ with_each_git! {
         let env = fixture.env();
         assert_eq!(word_of(&ExportRequest { workspace: nowhere.clone(), ..fine.clone() }, &env), "no-workspace");
         assert_eq!(word_of(&ExportRequest { store: nowhere.clone(), ..fine.clone() }, &env), "no-store");
-        assert_eq!(word_of(&ExportRequest { scratch: nowhere.clone(), ..fine.clone() }, &env), "no-room");
+        assert_eq!(word_of(&ExportRequest { scratch: nowhere, ..fine.clone() }, &env), "no-room");
         // All that the script calls but git; then one that cannot run.
         let bin = fixture.temp.path().join("bin");
         fs::create_dir_all(&bin).unwrap();
