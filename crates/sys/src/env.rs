@@ -27,7 +27,10 @@ register! {
     HOME = "HOME", "the user's home directory";
     PATH = "PATH", "where programs are looked for";
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "where the user's own gadugi.toml lies";
-    XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR", "where the engine's socket lies when the repository's path is too long for one";
+    XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR", "where the engine's socket lies when the repository's path is too long for one, and where a user's container engine listens";
+    DOCKER_HOST = "DOCKER_HOST", "where the container engine listens: unix:///PATH";
+    DOCKER_CONTEXT = "DOCKER_CONTEXT", "which of docker's contexts says where the container engine listens";
+    DOCKER_CONFIG = "DOCKER_CONFIG", "where docker's own settings lie, by default ~/.docker";
     NO_COLOR = "NO_COLOR", "no colours on the terminal";
     TERM = "TERM", "a terminal that is dumb gets plain lines instead of a redrawn block";
     ATTEMPT = "GADUGI_ATTEMPT", "set inside an attempt: marks its processes, and refuses a run inside a run";

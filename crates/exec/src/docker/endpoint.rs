@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gadugi_sys::env;
 use serde::Deserialize;
 
 use super::error::DockerError;
@@ -55,12 +56,13 @@ pub(crate) fn endpoints(environment: &[(OsString, OsString)]) -> Result<Endpoint
         let found = environment.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
     };
-    if let Some(host) = get("DOCKER_HOST") {
-        return one(&host.to_string_lossy(), "DOCKER_HOST");
+    if let Some(host) = get(env::DOCKER_HOST) {
+        return one(&host.to_string_lossy(), env::DOCKER_HOST);
     }
-    let folder =
-        get("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(Path::new(get("HOME")?).join(".docker")));
-    let context = match (get("DOCKER_CONTEXT"), &folder) {
+    let folder = get(env::DOCKER_CONFIG)
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(get(env::HOME)?).join(".docker")));
+    let context = match (get(env::DOCKER_CONTEXT), &folder) {
         (Some(name), _) => Some(name.to_string_lossy().into_owned()),
         (None, Some(folder)) => current_context(folder)?,
         (None, None) => None,
@@ -69,7 +71,7 @@ pub(crate) fn endpoints(environment: &[(OsString, OsString)]) -> Result<Endpoint
         let host = context_host(folder.as_deref(), &name)?;
         return one(&host, &format!("docker context {name:?}"));
     }
-    let own = get("XDG_RUNTIME_DIR").map(Path::new);
+    let own = get(env::XDG_RUNTIME_DIR).map(Path::new);
     let own = own.into_iter().flat_map(|dir| [dir.join("docker.sock"), dir.join("podman/podman.sock")]);
     Ok(Endpoints { sockets: own.chain(SYSTEM.map(PathBuf::from)).collect() })
 }
