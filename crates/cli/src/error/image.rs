@@ -1,6 +1,5 @@
 //! What is wrong with an image, or with what it is built from.
 
-use gadugi_exec::docker::DockerError;
 use gadugi_exec::image::ImageError;
 
 use super::Problem;
@@ -9,12 +8,9 @@ impl From<ImageError> for Problem {
     fn from(error: ImageError) -> Self {
         let told = error.to_string();
         match error {
-            // A name that is none.
-            ImageError::Docker(DockerError::Refused { status: 400, .. }) => Self::request(
-                "bad-image-name",
-                told,
-                Some("names look like gadugi/agent:mine, in lower case"),
-            ),
+            ImageError::BadName { .. } => {
+                Self::request("bad-image-name", told, Some("names look like gadugi/agent:mine"))
+            }
             ImageError::Docker(error) => error.into(),
             ImageError::File { path, source } => Self::io("read", &path, &source),
             ImageError::Context(_) => Self::request("image-files", told, None),

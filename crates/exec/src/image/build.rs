@@ -216,6 +216,9 @@ fn failure(connection: &Connection, order: &BuildOrder, transcript: Transcript, 
         };
     }
     let (step, tail) = transcript.end();
+    if step.is_none() && words.contains("invalid reference format") {
+        return ImageError::BadName { name: order.tag.clone(), words };
+    }
     ImageError::Build { step, words, tail }
 }
 

@@ -25,6 +25,14 @@ pub enum ImageError {
     /// The Dockerfile that is asked for is not among the files.
     #[error("there is no {0} among the files that the image is to be built from")]
     NoDockerfile(String),
+    /// What an image is to be called is no name.
+    #[error("{name} is no name for an image: {words}")]
+    BadName {
+        /// What it was to be called.
+        name: String,
+        /// What the engine said.
+        words: String,
+    },
     /// There is no image of that name: not here, and not in its registry.
     #[error("there is no image {image}: {words}")]
     BaseMissing {
