@@ -14,14 +14,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell::{output, run, say};
-use crate::{names, shell};
+use crate::shell::{cargo, output, run, say};
+use crate::{names, shell, tools};
 
 /// Names the engine to the tests; where it is set already, that engine is taken and none is started.
 pub(crate) const VARIABLE: &str = "GADUGI_TEST_DOCKER";
 
 /// As `gadugi_testkit::docker` has them.
-const BASE_IMAGE: &str = "gadugi-test/base:bookworm";
+pub(crate) const BASE_IMAGE: &str = "gadugi-test/base:bookworm";
 const AGENT_IMAGE: &str = "gadugi-test/agent:bookworm";
 
 /// Debian's release that the base image is.
@@ -227,6 +227,21 @@ fn mirrors() -> Vec<(String, String)> {
     found
 }
 
+/// Runs a command with the engine and its images.
+pub(crate) fn run_with(command: &[String]) -> Result<()> {
+    refuse_without_root()?;
+    tools::provide(&tools::FOR_CONTAINERS)?;
+    run(cargo(["build", "--locked", "--package", names::BINARY, "--package", "gadugi-testkit", "--bins"]))?;
+    let engine = Engine::start()?;
+    let (program, arguments) = command.split_first().context("no command")?;
+    let mut wished = Command::new(program);
+    wished.args(arguments).env(VARIABLE, engine.address());
+    let done = run(wished);
+    let left = engine.remove_what_is_left()?;
+    ensure!(left.is_empty(), "containers were left behind (removed now): {}", left.join("; "));
+    done
+}
+
 /// Where no engine can be had: the reason, in one line.
 pub(crate) fn refuse_without_root() -> Result<()> {
     if shell::variable(VARIABLE).is_none() && !shell::is_root() {
@@ -265,6 +280,27 @@ mod tests {
         let testkit = fs::read_to_string(names::root().join("crates/testkit/src/docker.rs")).unwrap();
         for name in [VARIABLE, BASE_IMAGE, AGENT_IMAGE] {
             assert!(testkit.contains(&format!("\"{name}\"")), "{name}");
+        }
+    }
+    #[test]
+    fn the_compose_file_hands_over_what_the_engine_needs_and_no_more() {
+        let text = fs::read_to_string(names::root().join("docker-compose.yml")).unwrap();
+        let file: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let service = &file["services"]["gadugi"];
+        for volume in service["volumes"].as_array().unwrap() {
+            assert_eq!(volume["source"], volume["target"], "the same path on both sides");
+        }
+        assert_eq!(service["volumes"].as_array().unwrap().len(), 2);
+        assert_eq!((&service["pid"], &service["cap_drop"][0]), (&"host".into(), &"ALL".into()));
+        assert!(service["privileged"].is_null());
+        let dockerfile = service["build"]["dockerfile"].as_str().unwrap();
+        assert!(names::root().join(dockerfile).is_file());
+        let version = format!("gadugi/engine:{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(service["image"], version.as_str());
+        // Every variable without a default is one that the comment says how to set.
+        for variable in text.split("${").skip(1).filter(|rest| rest.starts_with("GADUGI_")) {
+            let name = variable.split([':', '}']).next().unwrap();
+            assert!(text.contains(&format!("{name}=")), "{name}");
         }
     }
 }

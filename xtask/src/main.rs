@@ -1,4 +1,4 @@
-//! Gadugi's own chores: `cargo xtask demo`, `test`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`,
+//! Gadugi's own chores: `cargo xtask demo`, `test`, `with-engine`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`,
 //! `fuzz`.
 //!
 //! A chore calls the tools that a person would call, shows each call, and fails when one of them fails. What it
@@ -43,6 +43,12 @@ enum Chore {
     },
     /// Install what the tests need, then lint and test everything
     Test,
+    /// Run a command with the Docker engine that the tests have, such as `cargo test -p gadugi-exec`
+    WithEngine {
+        /// The command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
     /// Formatting, clippy, licences and sources of dependencies, the repository's own rules
     Lint,
     /// The repository's own rules alone
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Demo { arguments } => demo::run(&arguments),
         Chore::Test => suite::test(),
+        Chore::WithEngine { command } => containers::run_with(&command),
         Chore::Lint => suite::lint(),
         Chore::Tidy => tidy::check(),
         Chore::Soak(what) => soak::run(what),

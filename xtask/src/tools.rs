@@ -43,6 +43,9 @@ pub(crate) const FOR_TESTS: [Need; 13] = [
     CLAUDE,
 ];
 
+/// Everything that a Docker engine of the tests' own needs.
+pub(crate) const FOR_CONTAINERS: [Need; 4] = [DOCKER, IPTABLES, IPROUTE, DEBOOTSTRAP];
+
 /// Everything that `cargo xtask fuzz` needs.
 pub(crate) const FOR_FUZZING: [Need; 2] = [CPP_COMPILER, FUZZ];
 
