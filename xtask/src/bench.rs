@@ -1,6 +1,7 @@
 //! Measurements of the built binary, each with the bar that it is held to. They are no tests: a busy machine makes
 //! them fall short. Each prints what it measured and, last, one line of JSON.
 
+mod container;
 mod faults;
 mod gateway;
 mod overhead;
@@ -33,6 +34,8 @@ pub(crate) enum Bench {
     Scale,
     /// Real Claude Code and a model API that misbehaves, fault by fault: the fraction of runs that mend themselves
     Faults,
+    /// A trivial step in a container, to its first output: gadugi against docker run
+    Container,
     /// 200 streams at once through the gateway and direct: the latency that it adds to each event
     Gateway,
 }
@@ -57,6 +60,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Recovery => recovery::measure(&binary()?)?,
         Bench::Scale => scale::measure(&binary()?)?,
         Bench::Faults => faults::measure(&binary()?)?,
+        Bench::Container => container::measure()?,
         Bench::Gateway => gateway::measure()?,
     };
     shell::say(&measured.line());

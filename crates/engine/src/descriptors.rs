@@ -13,16 +13,19 @@ const BLOCKING: u64 = 8 * 6;
 /// A step that runs: its output, and a handle on its shim; while it is started, a pipe to that besides.
 const EACH: u64 = 3;
 
-/// The most that an engine has open while so many steps run or are started.
-pub(crate) fn needed(steps: u32) -> u64 {
-    ALWAYS + BLOCKING + EACH * u64::from(steps)
+/// A step behind the gateway: its socket, and two connections of its agent at once, each with one of the gateway's own behind it.
+const GATE: u64 = 1 + 2 * 2;
+
+/// The most that an engine has open while so many steps run or are started, so many of them behind the gateway.
+pub(crate) fn needed(steps: u32, gates: u32) -> u64 {
+    ALWAYS + BLOCKING + EACH * u64::from(steps) + GATE * u64::from(gates)
 }
 
 /// Sees to it that this process may have as many as so many steps need: where its limit is lower, it is raised, as far as
 /// the system lets it. Not before they are needed: whatever an agent runs inherits the limit, and there are programs that
 /// take long with a high one. Where even that is too little, steps wait for each other's.
-pub(crate) fn allow(steps: u32) {
-    let wanted = needed(steps);
+pub(crate) fn allow(steps: u32, gates: u32) {
+    let wanted = needed(steps, gates);
     let limit = getrlimit(Resource::Nofile);
     let enough = limit.current.is_none_or(|current| current >= wanted);
     if enough || limit.current == limit.maximum {
@@ -46,19 +49,20 @@ mod tests {
         let before = getrlimit(Resource::Nofile);
         let Some(current) = before.current else { return };
         let more = u32::try_from(current / EACH).unwrap();
-        if before.maximum.is_some_and(|most| most < needed(more)) {
-            allow(more);
+        if before.maximum.is_some_and(|most| most < needed(more, 0)) {
+            allow(more, 0);
             assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
             return;
         }
-        allow(more);
-        assert_eq!(getrlimit(Resource::Nofile).current, Some(needed(more)));
-        allow(1);
-        assert_eq!(getrlimit(Resource::Nofile).current, Some(needed(more)));
+        allow(more, 0);
+        assert_eq!(getrlimit(Resource::Nofile).current, Some(needed(more, 0)));
+        allow(1, 0);
+        assert_eq!(getrlimit(Resource::Nofile).current, Some(needed(more, 0)));
+        assert_eq!(needed(1, 1), needed(1, 0) + GATE);
     }
 
     #[test]
     fn two_hundred_steps_stay_below_the_usual_limit() {
-        assert!(needed(200) < 1024);
+        assert!(needed(200, 0) < 1024);
     }
 }

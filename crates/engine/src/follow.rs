@@ -51,7 +51,7 @@ pub(crate) async fn follow(
         }
     };
     let peaks = world.ended(step);
-    let metered = world.gateway.revoke(step).await;
+    let metered = world.close_gate(step).await;
     let mut end = watched.end(ended, &world.layout.step_dir(step), peaks);
     gate::account_for(world, step, metered.as_ref(), &mut end);
     world.report(Report::StepEnded { step: step.clone(), end }).await;

@@ -163,6 +163,7 @@ async fn admit(
         already,
         network: behind.network,
     };
+    world.note_gate(step);
     world.gateway.admit(permit).await.map_err(|error| error.to_string())
 }
 

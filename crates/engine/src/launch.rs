@@ -38,7 +38,7 @@ pub(crate) async fn launch(
     let gate = gate::open(world, run, what, &sandbox).await?;
     let started = start(world, run, attempt, what, sandbox, gate).await;
     if started.is_err() {
-        world.gateway.revoke(&what.step).await;
+        world.close_gate(&what.step).await;
     }
     started
 }

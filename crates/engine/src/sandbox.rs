@@ -43,7 +43,8 @@ pub(crate) enum Sandbox {
 #[derive(Debug)]
 pub(crate) struct Containers {
     pub(crate) docker: DockerExecutor,
-    pub(crate) image: Image,
+    /// What steps are started from; or why none can be. Those that run need it no more.
+    pub(crate) image: Result<Image, String>,
     pub(crate) user: AgentUser,
 }
 
@@ -103,14 +104,19 @@ impl World {
         let docker = DockerExecutor::connect(&environment, &self.layout.state_dir()).await;
         let docker = docker.map_err(|error| error.to_string())?;
         let name = settings.container.image.as_deref().unwrap_or(gadugi_exec::image::DEFAULT_TAG);
-        let image = docker.image(name).await.map_err(|error| error.to_string())?;
+        let image = docker.image(name).await.map_err(|error| error.to_string());
         let root = self.repository.root();
         let owner = std::fs::metadata(root).map_err(|error| format!("{}: {error}", root.display()))?;
         let mut user = docker.user_for((owner.uid(), owner.gid()));
-        if let (Some(wanted), Some(_)) = (&settings.container.user, user.outside) {
-            user = own_user(&docker, name, wanted, user).await?;
+        if let (Some(wanted), Some(_), Ok(image)) = (&settings.container.user, user.outside, &image) {
+            user = own_user(&docker, &image.id, wanted, user).await?;
         }
-        Ok(self.sandboxes.learn(run, Containers { docker, image, user }))
+        let containers = Containers { docker, image, user };
+        // An image that is not there may be there the next time.
+        match containers.image {
+            Ok(_) => Ok(self.sandboxes.learn(run, containers)),
+            Err(_) => Ok(Arc::new(containers)),
+        }
     }
 
     /// Removes what containers of dead runs, dead exports and dead attempts left behind. `alive` are the steps that were under
@@ -239,11 +245,12 @@ impl Containers {
             mounts.push(mount(world.program.clone(), inside::PROGRAM, true));
         }
         Ok(ContainerOrder {
-            image: self.image.id.clone(),
+            image: self.image.as_ref().map_err(Clone::clone)?.id.clone(),
             name: container_name(&world.instance, step),
             labels: labels(&world.instance, step),
             user: self.user.inside,
             mounts,
+            overlays: Vec::new(),
             gate,
             memory_bytes: limits.memory_bytes,
             cpus_permille: limits.cpus_permille,

@@ -11,7 +11,7 @@ use gadugi_core::{
     TaskId, Usage,
 };
 use gadugi_exec::{Executor, LocalExecutor, Stopper};
-use gadugi_gateway::Gateway;
+use gadugi_gateway::{Gateway, Metered};
 use gadugi_workspace::Repository;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -110,6 +110,8 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     /// Steps of which the gateway refused a request because it could have cost more than is left of their budget.
     over_budget: Mutex<BTreeSet<StepId>>,
+    /// Steps behind the gateway.
+    gates: Mutex<BTreeSet<StepId>>,
     /// The model API that each run's settings name, for runs that have steps behind the gateway.
     upstreams: Mutex<HashMap<RunId, Option<String>>>,
     /// Accounts whose requests the gateway holds back, and why.
@@ -166,6 +168,7 @@ impl World {
             instance,
             gateway,
             over_budget: Mutex::default(),
+            gates: Mutex::default(),
             upstreams: Mutex::default(),
             slowed: Mutex::default(),
             preparing: Semaphore::new(PREPARING),
@@ -233,8 +236,7 @@ impl World {
     pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {
         lock(&self.running)
             .insert(seen.step.clone(), Running { stopper, seen, peak_mib: 0, taken: Taken::default() });
-        // Some more are starting at this moment.
-        descriptors::allow(self.running_count() + 64);
+        self.allow_descriptors();
     }
 
     /// The most memory that the step's tree was seen to have, MiB, and what else it was seen to take.
@@ -281,6 +283,24 @@ impl World {
             Some(because) => drop(slowed.insert(account.to_owned(), because)),
             None => drop(slowed.remove(account)),
         }
+    }
+
+    fn allow_descriptors(&self) {
+        let gates = u32::try_from(lock(&self.gates).len()).unwrap_or(u32::MAX);
+        // Some more are starting at this moment.
+        descriptors::allow(self.running_count() + 64, gates + 16);
+    }
+
+    /// A step is let through the gateway.
+    pub(crate) fn note_gate(&self, step: &StepId) {
+        lock(&self.gates).insert(step.clone());
+        self.allow_descriptors();
+    }
+
+    /// What a step used; its way through the gateway is closed.
+    pub(crate) async fn close_gate(&self, step: &StepId) -> Option<Metered> {
+        lock(&self.gates).remove(step);
+        self.gateway.revoke(step).await
     }
 
     /// A run has steps behind the gateway.

@@ -13,6 +13,7 @@ use rustix::process::{Resource, getrlimit};
 use super::connection::Engine;
 use super::error::DockerError;
 use super::image::Image;
+use super::volume::Overlay;
 use crate::StepOrder;
 
 /// Where the shim is mounted.
@@ -53,6 +54,8 @@ pub struct ContainerOrder {
     pub user: (u32, u32),
     /// What of the host it sees, beside shim and gate.
     pub mounts: Vec<Mount>,
+    /// Views of folders of the host that stay as they are.
+    pub overlays: Vec<Overlay>,
     /// The folder that is mounted (read-only) at `/gadugi/gate`; made (0700) where it is not there. The step's own: who can
     /// look into it can take the step's place.
     pub gate: PathBuf,
@@ -170,14 +173,16 @@ fn mounts(shim: &Path, container: &ContainerOrder) -> Result<Vec<BindMount>, Doc
             ..Default::default()
         })
     };
-    ordered.chain(own).map(bind).collect()
+    let binds = ordered.chain(own).map(bind);
+    binds.chain(container.overlays.iter().map(Overlay::mount)).collect()
 }
 
 /// Where the image declares volumes, but for what is mounted anyway.
 fn volumes(container: &ContainerOrder, image: &Image) -> HashMap<String, String> {
     let mounted = |path: &str| {
         let targets = container.mounts.iter().map(|mount| &*mount.target);
-        targets.chain([Path::new(SHIM), Path::new(GATE)]).any(|target| target == Path::new(path))
+        let views = container.overlays.iter().map(|view| &*view.target);
+        targets.chain(views).chain([Path::new(SHIM), Path::new(GATE)]).any(|target| target == Path::new(path))
     };
     // Its owner is named, and not its mode: some versions of runc give it that of the folder beneath, whatever is asked.
     let options = format!("{VOLUME},uid={},gid={}", container.user.0, container.user.1);
@@ -210,7 +215,7 @@ fn not_text(name: &OsString) -> DockerError {
     DockerError::Order(format!("the variable {name} is not UTF-8, which a container engine cannot pass on"))
 }
 
-fn text(path: &Path) -> Result<String, DockerError> {
+pub(crate) fn text(path: &Path) -> Result<String, DockerError> {
     let words = |what| DockerError::Order(format!("{} {what}", path.display()));
     if !path.is_absolute() {
         return Err(words("is not an absolute path"));

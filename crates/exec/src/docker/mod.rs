@@ -21,6 +21,7 @@ mod image;
 mod launch;
 mod reap;
 mod record;
+mod volume;
 
 pub use connection::{AgentUser, Connection, Engine, EngineLimits};
 pub use container::{ContainerOrder, GATE, Mount};
@@ -29,6 +30,7 @@ pub use executor::DockerExecutor;
 pub use image::Image;
 pub use reap::Reaped;
 pub use record::in_container;
+pub use volume::Overlay;
 
 pub(crate) use end::{child_of, recorded_end, witnessed_end};
 pub(crate) use handle::ContainerHandle;

@@ -15,7 +15,7 @@ use bollard::query_parameters::{
 use tokio::time::{Instant, sleep};
 
 use super::container::{SHIM, text};
-use super::error::{Answer, DockerError, answer};
+use super::error::{Answer, DockerError, answer, one_line};
 use super::executor::DockerExecutor;
 use super::handle::remove_once;
 
@@ -75,42 +75,44 @@ impl Overlay {
 }
 
 impl DockerExecutor {
-    /// Whether the engine can mount views of folders below `scratch`, found out by a container of that image that does; it bears
-    /// those labels. `false` also where gadugi could not remove afterwards what the kernel leaves in such a view: that is root's.
-    pub async fn can_overlay(
+    /// Why the engine cannot mount views of folders below `scratch`, which is made; none: it can, and a container of that image,
+    /// with that name and those labels, has shown it. Also where gadugi could not remove afterwards what the kernel leaves in the
+    /// folder of such a view, which is root's.
+    pub async fn why_no_overlay(
         &self,
         image: &str,
+        name: &str,
         labels: &BTreeMap<String, String>,
         scratch: &Path,
-    ) -> Result<bool, DockerError> {
+    ) -> Result<Option<String>, DockerError> {
         let engine = self.engine();
-        if !rustix::process::geteuid().is_root()
-            || engine.rootless
-            || engine.podman
-            || !Overlay::can_name(scratch)
-        {
-            return Ok(false);
+        let words = match () {
+            () if !rustix::process::geteuid().is_root() => "gadugi is not root",
+            () if engine.rootless => "the container engine is a user's own",
+            () if engine.podman => "the container engine is Podman",
+            () if !Overlay::can_name(scratch) => "the folder's name cannot be told to the kernel",
+            () => "",
+        };
+        if !words.is_empty() {
+            return Ok(Some(words.into()));
         }
-        let file = |source| DockerError::File { path: scratch.to_owned(), source };
-        let probe = tempfile_in(scratch).map_err(file)?;
-        let folder = |name: &str| {
-            let path = probe.join(name);
-            std::fs::create_dir(&path).map(|()| path)
+        let folder = |part: &str| {
+            let path = scratch.join(part);
+            let made = gadugi_sys::files::create_private_dir(&path);
+            made.map(|()| path.clone()).map_err(|source| DockerError::File { path, source })
         };
         let view = Overlay {
-            name: format!("gadugi-probe-{}", probe.file_name().unwrap_or_default().to_string_lossy()),
+            name: name.into(),
             labels: labels.clone(),
-            lower: folder("lower").map_err(file)?,
-            upper: folder("upper").map_err(file)?,
-            work: folder("work").map_err(file)?,
+            lower: folder("lower")?,
+            upper: folder("upper")?,
+            work: folder("work")?,
             target: "/gadugi/cache/probe".into(),
         };
-        let mounted = self.try_mount(image, &view).await;
-        let _ = std::fs::remove_dir_all(&probe);
-        mounted
+        self.try_mount(image, &view).await
     }
 
-    async fn try_mount(&self, image: &str, view: &Overlay) -> Result<bool, DockerError> {
+    async fn try_mount(&self, image: &str, view: &Overlay) -> Result<Option<String>, DockerError> {
         let bind = Mount {
             typ: Some(MountType::BIND),
             source: Some(text(&self.shim)?),
@@ -144,18 +146,14 @@ impl DockerExecutor {
         let removed = remove_once(&self.connection, &made.id).await;
         let options = RemoveVolumeOptionsBuilder::default().build();
         let gone = client.remove_volume(&view.name, Some(options)).await;
-        if let Err(error) = removed.and(gone) {
-            tracing::debug!(%error, "what was tried out is reaped later");
-        }
+        // What is still there is reaped by its labels.
+        drop((removed, gone));
         match started {
+            Ok(()) => Ok(None),
             Err(error) if matches!(answer(&error), Answer::None) => {
                 Err(self.connection.error("start a container", &error))
             }
-            Err(error) => {
-                tracing::info!(%error, "the container engine cannot mount overlays here");
-                Ok(false)
-            }
-            Ok(()) => Ok(true),
+            Err(error) => Ok(Some(one_line(&error.to_string()))),
         }
     }
 
@@ -187,10 +185,4 @@ impl DockerExecutor {
         }
         Ok(())
     }
-}
-
-/// A new folder in there.
-fn tempfile_in(scratch: &Path) -> std::io::Result<PathBuf> {
-    let path = scratch.join(format!(".probe-{}", uuid::Uuid::new_v4().simple()));
-    gadugi_sys::files::create_private_dir(&path).map(|()| path)
 }
