@@ -3,7 +3,7 @@
 //!
 //! `gateway-load upstream RATE` prints its address; `gateway-load gateway URL FOLDER STEPS` prints `ready` (sockets `N.sock`
 //! and tokens `N.token` are in the folder); both serve until their standard input ends. `gateway-load clients COUNT SECONDS
-//! URL|FOLDER` prints `{"events", "median_us", "p99_us"}`; `gateway-load stall COUNT SECONDS FOLDER` opens streams that
+//! URL|URL#TOKEN-FILE|FOLDER` prints `{"events", "median_us", "p99_us"}`; `gateway-load stall COUNT SECONDS FOLDER` opens streams that
 //! never end, reads none of them, prints `stalled` when it has done so for so long, and goes when its standard input ends.
 
 use std::error::Error;
@@ -134,10 +134,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 /// A stream that has begun: directly, or by way of the gateway's N-th socket.
 async fn begin(whereto: &str, number: usize, model: &str) -> Fallible<BufReader<Box<dyn Wire>>> {
     let (mut wire, key): (Box<dyn Wire>, String) = match whereto.strip_prefix("http://") {
-        Some(address) => {
+        Some(rest) => {
+            let (address, key) = match rest.split_once('#') {
+                Some((address, file)) => (address, std::fs::read_to_string(file)?),
+                None => (rest, "none".to_owned()),
+            };
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            (Box::new(stream), "none".to_owned())
+            (Box::new(stream), key)
         }
         None => {
             let folder = PathBuf::from(whereto);
