@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::values::{
-    AgentChoice, Arguments, BranchTemplate, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice, Folder,
-    HomeChoice, HostPorts, KindChoice, Lease, Length, Parallel, Percent, Pids, Program, ShellCommand,
+    AgentChoice, Arguments, BranchTemplate, CacheNames, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice,
+    Folder, HomeChoice, HostPorts, KindChoice, Lease, Length, Parallel, Percent, Pids, Program, ShellCommand,
     ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, Url, UvChoice, Word,
 };
 
@@ -154,6 +154,8 @@ pub struct ContainerSection {
     pub image: Option<Word>,
     /// Further variables of your environment that steps in containers see; a * at the end stands for any rest.
     pub env: Option<EnvDeny>,
+    /// Caches that setup fills once for all tasks: uv, npm, cargo, pip.
+    pub caches: Option<CacheNames>,
 }
 
 /// `[workspace]`

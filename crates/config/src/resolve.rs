@@ -14,9 +14,9 @@ use gadugi_sys::env;
 use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
-    AgentChoice, Arguments, BranchTemplate, DEFAULT_ENV_DENY, EnvDeny, EnvMap, Folder, HomeChoice, HostPorts,
-    Lease, Length, Percent, Pids, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries,
-    Turns, UvChoice,
+    AgentChoice, Arguments, BranchTemplate, CacheNames, DEFAULT_ENV_DENY, EnvDeny, EnvMap, Folder,
+    HomeChoice, HostPorts, Lease, Length, Percent, Pids, ShellCommands, Size, StrategyChoice, Switch,
+    TaskTimeout, Texts, Tries, Turns, UvChoice,
 };
 use layers::{Key, Layers};
 
@@ -145,6 +145,8 @@ pub fn resolve_with(
     settings.container.image = layers.text(Key::file("container.image"), None, |f| &f.container.image)?;
     settings.container.env =
         layers.or(Key::file("container.env"), EnvDeny(Vec::new()), |f| &f.container.env)?.0;
+    let none = CacheNames(Vec::new());
+    settings.container.caches = layers.or(Key::file("container.caches"), none, |f| &f.container.caches)?.0;
     settings.agents = agents(&mut layers)?;
     let strategy = StrategyChoice(defaults.merge);
     settings.merge = layers.or(Key::file("merge.strategy"), strategy, |f| &f.merge.strategy)?.0;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gadugi_core::{
-    AdmissionSettings, ExecutorKind, HangSettings, HomePolicy, Kind, LimitSettings, MergeStrategy, Millis,
-    RetrySettings, RunSettings, UvPolicy,
+    AdmissionSettings, CacheKind, ExecutorKind, HangSettings, HomePolicy, Kind, LimitSettings, MergeStrategy,
+    Millis, RetrySettings, RunSettings, UvPolicy,
 };
 use tempfile::TempDir;
 
@@ -216,6 +216,7 @@ output = "2MiB"
 [container]
 image = "team/agent:1"
 env = ["TEAM_*"]
+caches = ["npm", "uv", "npm"]
 [workspace]
 dir = "../trees"
 branch = "g/{run}/{id}"
@@ -285,6 +286,7 @@ fn every_key_of_a_file_arrives() {
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.container.image.as_deref(), Some("team/agent:1"));
     assert_eq!(settings.container.env, ["TEAM_*"]);
+    assert_eq!(settings.container.caches, [CacheKind::Uv, CacheKind::Npm], "each once");
     assert_eq!(resolved.monitoring.dir, Path::new("/tmp/m"));
     assert_eq!(settings.gateway.network, ["a.example.com:443"]);
     assert_eq!(
@@ -295,7 +297,7 @@ fn every_key_of_a_file_arrives() {
     assert_eq!(resolved.classify, [(Kind::Documentation, vec!["guide".to_owned()])]);
     let sections: Vec<String> = resolved.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(sections.len(), 1, "{sections:?}");
-    assert!(sections[0].ends_with("gadugi.toml:65: [notify] has no effect in this version"), "{sections:?}");
+    assert!(sections[0].ends_with("gadugi.toml:66: [notify] has no effect in this version"), "{sections:?}");
     let known = ["run.verify", "merge.verify", "agents.claude.env", "gateway.upstream", "limits.disk"];
     for key in known {
         assert!(matches!(setting(&resolved, key).1, Source::ProjectFile { line: 2.., .. }), "{key}");

@@ -61,6 +61,35 @@ pub enum UvPolicy {
     Off,
 }
 
+/// A tool's cache that tasks in containers share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheKind {
+    /// uv, Python's package manager.
+    Uv,
+    /// npm.
+    Npm,
+    /// Cargo: what it downloads, not what it builds.
+    Cargo,
+    /// pip.
+    Pip,
+}
+
+impl CacheKind {
+    /// All that there are.
+    pub const ALL: [Self; 4] = [Self::Uv, Self::Npm, Self::Cargo, Self::Pip];
+
+    /// Its name in files, paths and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Uv => "uv",
+            Self::Npm => "npm",
+            Self::Cargo => "cargo",
+            Self::Pip => "pip",
+        }
+    }
+}
+
 /// How a task's branch becomes part of the integration branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -193,6 +222,8 @@ pub struct ContainerSettings {
     pub image: Option<String>,
     /// Further variables of the user's environment that steps in containers see.
     pub env: Vec<String>,
+    /// Caches that steps in containers share, each named once.
+    pub caches: Vec<CacheKind>,
     /// Variables that the repository's development container asks for, and their values.
     pub variables: BTreeMap<String, String>,
     /// The user of the image that work is done as, a name or a number, where agents can be somebody else than whoever runs

@@ -19,6 +19,10 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "run.executor = 'kubernetes'",
         "1:16: run.executor: expected local or docker (kubernetes is a name kept for later), found \"kubernetes\"",
     ),
+    (
+        "container.caches = ['npm', 'maven']",
+        "1:20: container.caches: expected a list of uv, npm, cargo or pip, found \"maven\"",
+    ),
     ("run.executor = 'podman'", "1:16: run.executor: expected local or docker, found \"podman\""),
     (
         "run.agent = 'codex'",

@@ -1,12 +1,12 @@
 //! Numbers, lengths, amounts and choices.
 
 use gadugi_core::{
-    AGENTS, ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, RESERVED_AGENTS, UvPolicy, parse_duration,
-    parse_duration_with_unit, write_duration,
+    AGENTS, CacheKind, ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, RESERVED_AGENTS, UvPolicy,
+    parse_duration, parse_duration_with_unit, write_duration,
 };
 use serde_json::json;
 
-use super::{Mismatch, Value, in_files, need_text};
+use super::{Mismatch, Value, in_files, need_text, need_texts, show_texts};
 
 macro_rules! whole_number {
     ($(#[$doc:meta])* $name:ident, $least:literal..=$most:literal) => {
@@ -164,6 +164,46 @@ impl Value for AgentChoice {
 
     fn schema() -> serde_json::Value {
         json!({ "enum": AGENTS })
+    }
+}
+
+/// Caches that tasks in containers share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheNames(pub Vec<CacheKind>);
+
+impl CacheNames {
+    fn expected() -> String {
+        format!("a list of {}", one_of(&CacheKind::ALL.map(CacheKind::word)))
+    }
+
+    /// Each once, in the order in which they are known: the order of a list means nothing.
+    fn read(texts: &[String]) -> Result<Self, Mismatch> {
+        let known = |text: &str| CacheKind::ALL.into_iter().find(|kind| kind.word() == text.trim());
+        if let Some(bad) = texts.iter().find(|text| known(text).is_none()) {
+            return Err(Mismatch::text(Self::expected(), bad));
+        }
+        let wanted = |kind: &CacheKind| texts.iter().any(|text| known(text) == Some(*kind));
+        Ok(Self(CacheKind::ALL.into_iter().filter(wanted).collect()))
+    }
+}
+
+impl Value for CacheNames {
+    fn from_text(text: &str) -> Result<Self, Mismatch> {
+        Self::read(&[text.to_owned()])
+    }
+
+    fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
+        Self::read(&need_texts(&Self::expected(), value)?)
+    }
+
+    fn show(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(|kind| kind.word().to_owned()).collect();
+        show_texts(&words)
+    }
+
+    fn schema() -> serde_json::Value {
+        let name = json!({ "enum": CacheKind::ALL.map(CacheKind::word) });
+        json!({ "anyOf": [name, { "type": "array", "items": name }] })
     }
 }
 
@@ -421,6 +461,7 @@ in_files!(
     StrategyChoice,
     KindChoice,
     AgentChoice,
+    CacheNames,
     TaskTimeout,
     Lease,
     Length,

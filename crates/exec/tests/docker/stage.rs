@@ -76,6 +76,7 @@ impl Stage {
             labels,
             user: self.user.inside,
             mounts: vec![mount("work", "/workspace"), mount("home", "/gadugi/home"), mount("tmp", "/tmp")],
+            overlays: Vec::new(),
             gate: dir.join("gate"),
             memory_bytes: Some(512 << 20),
             cpus_permille: Some(2000),
