@@ -28,7 +28,7 @@ use crate::protocol::Failure;
 use crate::records::cannot_be_read;
 use crate::tenure::{Look, Tenure};
 use crate::world::{Heard, Outfit, World};
-use crate::{gate, sandbox};
+use crate::{caches, gate, sandbox};
 
 /// Reports that wait for the loop. Every running step has at most one under way at a time, and so has every other
 /// effect: 1,024 are more than can be, and a sender that finds it full waits.
@@ -182,7 +182,9 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     tenure.listens();
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
-    world.reap(&driver.under_way()).await;
+    let under_way = driver.under_way();
+    world.reap(&under_way).await;
+    caches::begin(&world, &under_way).await;
     let inside = Inside { world: Arc::clone(&world), asked: asked_in };
     let mut looker = Looker::new(layout);
     let machine = looker.look(Vec::new()).machine;

@@ -19,7 +19,7 @@ use crate::launch::{Launch, cwd, launch};
 use crate::room::{with_room, work_with_room};
 use crate::sandbox::{Sandbox, agent, executor_of};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
-use crate::{gate, sealed};
+use crate::{caches, gate, sealed};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
 pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
@@ -177,6 +177,7 @@ async fn launch_step(world: &Arc<World>, run: &RunContext, attempt: Option<Attem
         }
         Err(why) => {
             let end = StepEnd::unseen(StepExit::NotStarted(why));
+            caches::step_ended(world, &step, &end).await;
             world.report(Report::StepEnded { step, end }).await;
         }
     }

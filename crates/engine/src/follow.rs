@@ -8,10 +8,10 @@ use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Taken, Usage};
 use gadugi_exec::{Ended, StepFollower, StepNews};
 use tokio::time::Instant;
 
-use crate::gate;
 use crate::launch::tail;
 use crate::quiet::Pulse;
 use crate::world::{Heard, RunningStep, Seen, World};
+use crate::{caches, gate};
 
 /// What a step does is shown at most this often: four times a second, for a person's eye.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -54,6 +54,7 @@ pub(crate) async fn follow(
     let metered = world.close_gate(step).await;
     let mut end = watched.end(ended, &world.layout.step_dir(step), peaks);
     gate::account_for(world, step, metered.as_ref(), &mut end);
+    caches::step_ended(world, step, &end).await;
     world.report(Report::StepEnded { step: step.clone(), end }).await;
 }
 

@@ -13,6 +13,7 @@ use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepK
 use gadugi_exec::{Executor, Limits, StepFollower, StepOrder};
 use gadugi_workspace::{ExportRequest, ImportLimits};
 
+use crate::caches::{self, Views};
 use crate::effects::git;
 use crate::gate::{self, Gate};
 use crate::sandbox::{self, Containers, Purpose, Sandbox, executor_of, inside};
@@ -53,9 +54,10 @@ async fn start(
 ) -> Result<StepFollower, String> {
     let (inside, run, what) = (Arc::clone(world), run.clone(), what.clone());
     let executor = world.executor(&sandbox);
+    let views = caches::views(world, &run, &attempt.base, &what, &sandbox).await?;
     let ordered = tokio::task::spawn_blocking(move || {
         let site = Site { world: &inside, run: &run, step: &what.step, sandbox: &sandbox };
-        order(&site, &attempt, &what, gate)
+        order(&site, &attempt, &what, gate, views)
     });
     let order = ordered.await.map_err(|panic| panic.to_string())??;
     begin(&executor, &order).await
@@ -118,6 +120,7 @@ fn order(
     attempt: &AttemptContext,
     what: &Launch,
     gate: Option<Gate>,
+    views: Views,
 ) -> Result<StepOrder, String> {
     let (Launch { step, kind, .. }, Site { world, run, sandbox, .. }) = (what, *site);
     let task = run.plan.task(&step.attempt.task).ok_or("the plan has no such task")?;
@@ -127,12 +130,13 @@ fn order(
     if !workspace.is_dir() {
         return Err(format!("{} is gone", workspace.display()));
     }
-    let container = match sandbox {
+    let mut container = match sandbox {
         Sandbox::Local => None,
         Sandbox::Containers(all) => Some(all.order(world, run, step, &workspace, Purpose::Step(kind))?),
     };
     let cwd = if container.is_some() { inside::WORKSPACE.into() } else { workspace };
     let mut env = Environment::new(site, &cwd)?;
+    views.show(container.as_mut(), &mut env);
     let checks = |command: &str| {
         check_launch(command, &run.settings.agents)
             .map(|launch| launch.argv().iter().map(OsString::from).collect::<Vec<_>>())

@@ -69,6 +69,11 @@ impl Layout {
         self.run_dir(run).join("store.git")
     }
 
+    /// What setup steps made for all tasks.
+    pub fn caches(&self) -> PathBuf {
+        self.state_dir().join("caches")
+    }
+
     /// What passed the gateway: one line for each request.
     pub fn gateway_log(&self) -> PathBuf {
         self.state_dir().join("gateway.log")

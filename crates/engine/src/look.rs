@@ -24,7 +24,7 @@ pub(crate) struct Sight {
 
 /// What of an attempt's folder counts as taken of the disk, beside its workspace: the step's own files have bounds of their
 /// own.
-const FOLDERS: [&str; 2] = ["home", "tmp"];
+const FOLDERS: [&str; 3] = ["home", "tmp", "cache"];
 
 /// How many attempts this machine takes at once where nobody names a number and nothing is learnt yet, and what that comes
 /// from, for people.

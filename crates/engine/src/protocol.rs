@@ -173,6 +173,9 @@ pub enum Reply {
         worktrees: Vec<PathBuf>,
         /// Worktrees that hold something: path and reason.
         kept: Vec<(PathBuf, String)>,
+        /// Generations of caches that are gone.
+        #[serde(default)]
+        caches: usize,
     },
     /// The worktrees of this repository that are gadugi's.
     Worktrees {

@@ -53,7 +53,7 @@ pub(crate) struct Containers {
 pub(crate) struct Sandboxes(Mutex<Vec<(RunId, Arc<Containers>)>>);
 
 impl Sandboxes {
-    fn of(&self, run: &RunId) -> Option<Arc<Containers>> {
+    pub(crate) fn of(&self, run: &RunId) -> Option<Arc<Containers>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(id, _)| id == run).map(|(_, containers)| Arc::clone(containers))
     }
@@ -311,7 +311,8 @@ pub(crate) fn container_name(instance: &str, step: &StepId) -> String {
     format!("gadugi-{instance}-{task}-{}-{}-{key:016x}", step.attempt.attempt, step.step)
 }
 
-fn labels(instance: &str, step: &StepId) -> BTreeMap<String, String> {
+/// What everything made for a step is known by.
+pub(crate) fn labels(instance: &str, step: &StepId) -> BTreeMap<String, String> {
     let AttemptId { run, task, attempt } = &step.attempt;
     let all = [
         ("gadugi.instance", instance.to_owned()),

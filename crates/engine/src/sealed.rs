@@ -10,6 +10,7 @@ use gadugi_workspace::{
     SealedRequest, remove_tree,
 };
 
+use crate::caches;
 use crate::effects::{commit_message, git};
 use crate::launch::launch_export;
 use crate::room::{with_room, work_with_room};
@@ -228,6 +229,7 @@ pub(crate) async fn put_away(
                 tracing::warn!(%attempt, folder, %error, "kept for now");
             }
         }
+        caches::put_away(world, &attempt).await;
     }
     Ok(removal)
 }
@@ -238,6 +240,7 @@ pub(crate) async fn tidy(world: &Arc<World>, run: &RunContext, id: &RunId) -> Ve
     let (store, folder) = (world.layout.store(id), world.worktrees_of(id, &run.settings));
     let shown = [&composed, &store].map(|path| path.to_string_lossy().into_owned());
     let removed = git(world, move |git| git.remove_composed(&composed)).await;
+    caches::tidy(world, id).await;
     world.sandboxes.forget(id);
     let emptied = if has_workspaces(&folder) { Ok(()) } else { remove_tree(&store) };
     let results = [removed, emptied.map_err(|error| error.to_string())];

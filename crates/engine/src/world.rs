@@ -15,6 +15,7 @@ use gadugi_gateway::{Gateway, Metered};
 use gadugi_workspace::Repository;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::caches::Caches;
 use crate::descriptors;
 use crate::layout::Layout;
 use crate::quiet::Pulse;
@@ -104,6 +105,8 @@ pub(crate) struct World {
     pub(crate) local: LocalExecutor,
     /// The containers of runs that have some.
     pub(crate) sandboxes: Sandboxes,
+    /// What they share.
+    pub(crate) caches: Caches,
     /// Whose containers they are: this repository's mark on them.
     pub(crate) instance: String,
     /// What stands between agents and the model API.
@@ -165,6 +168,7 @@ impl World {
             repository,
             local,
             sandboxes: Sandboxes::default(),
+            caches: Caches::default(),
             instance,
             gateway,
             over_budget: Mutex::default(),

@@ -127,6 +127,15 @@ impl Repository {
         Ok(files)
     }
 
+    /// The same with the id of what each file holds.
+    pub fn tree_ids(&self, commit: &CommitId) -> Result<Vec<(String, String)>> {
+        let listing = self.main(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]).bytes()?;
+        let files = fields(&listing).filter_map(entry).filter(|(mode, ..)| *mode != GITLINK);
+        let named = files
+            .filter_map(|(_, id, name)| Some((std::str::from_utf8(name).ok()?.to_owned(), id.to_owned())));
+        Ok(named.collect())
+    }
+
     /// Whether a commit holds this path: a file, a folder or anything else.
     pub fn has_path(&self, commit: &CommitId, path: &str) -> Result<bool> {
         Ok(self.tree_entry(commit, path)?.is_some())

@@ -40,7 +40,8 @@ pub(crate) async fn clean(inside: &Inside, older_than_hours: f64) -> Result<Repl
             Err(wrong) => kept.push((inside.world.layout.run_dir(&line.run), wrong.message)),
         }
     }
-    Ok(Reply::Cleaned { runs, worktrees, kept })
+    let caches = crate::caches::clean(&inside.world, before).await;
+    Ok(Reply::Cleaned { runs, worktrees, kept, caches })
 }
 
 async fn clean_run(inside: &Inside, id: &RunId) -> Result<Cleaned, Failure> {
