@@ -32,7 +32,7 @@ pub(crate) struct Engine {
     address: String,
     /// The containers that were there before the tests.
     before: BTreeSet<String>,
-    _keeper: Option<Keeper>,
+    keeper: Option<Keeper>,
 }
 
 /// The program that keeps an engine; it ends the engine when its input ends.
@@ -49,11 +49,15 @@ impl Engine {
         let built = names::target()?.join("debug");
         let given = shell::variable(VARIABLE);
         let mut engine = match given {
-            Some(address) => Self { address, before: BTreeSet::new(), _keeper: None },
+            Some(address) => Self { address, before: BTreeSet::new(), keeper: None },
             None => Self::keep(&built.join("gadugi-test-engine"))?,
         };
         engine.base_image()?;
         engine.agent_image(&built.join(names::BINARY))?;
+        if engine.keeper.is_some() {
+            // What an earlier Dockerfile came to; on an engine of somebody's own it is theirs to say.
+            output(engine.docker(["image", "prune", "--force"]))?;
+        }
         engine.before = engine.containers()?;
         say(&format!(
             "a Docker engine with its images at {}: {:.0} s",
@@ -75,7 +79,7 @@ impl Engine {
         let mut address = String::new();
         BufReader::new(keeper.process.stdout.take().context("no pipe")?).read_line(&mut address)?;
         ensure!(address.starts_with("unix://"), "the tests' Docker engine could not be started");
-        Ok(Self { address: address.trim().to_owned(), before: BTreeSet::new(), _keeper: Some(keeper) })
+        Ok(Self { address: address.trim().to_owned(), before: BTreeSet::new(), keeper: Some(keeper) })
     }
 
     /// `unix:///…`

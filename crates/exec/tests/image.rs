@@ -1,4 +1,5 @@
 //! Images on a real engine: built, refused, looked into.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
 use std::collections::HashMap;
 use std::ffi::OsString;

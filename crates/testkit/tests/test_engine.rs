@@ -1,4 +1,5 @@
 //! The tests' own Docker engines: they answer, die, come back with what they held, and leave nothing behind.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
 use std::fs;
 use std::path::Path;
