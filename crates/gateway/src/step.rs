@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -105,9 +106,11 @@ impl Step {
     }
 }
 
-/// A step's socket in the file system. It goes when this goes.
+/// A step's socket in the file system. It goes when this goes, unless another lies in its place by then.
 pub(crate) struct Socket {
     path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
     pub(crate) listener: UnixListener,
 }
 
@@ -133,14 +136,18 @@ impl Socket {
             rustix::fs::chownat(folder.as_fd(), &fresh, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         let listener = UnixListener::from_std(listener)?;
+        let meta = fs::symlink_metadata(short.join(&fresh))?;
         rustix::fs::renameat(&folder, &fresh, &folder, name)?;
-        Ok(Self { path: path.to_owned(), listener })
+        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()), listener })
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Where it is gone already, so much the better.
-        let _ = fs::remove_file(&self.path);
+        let own = |meta: fs::Metadata| (meta.dev(), meta.ino()) == self.identity;
+        if fs::symlink_metadata(&self.path).is_ok_and(own) {
+            // Where it is gone meanwhile, so much the better.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
