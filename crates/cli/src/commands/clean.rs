@@ -28,7 +28,8 @@ pub(crate) fn run(global: &Global, args: &CleanArgs) -> Done {
         match client.ask(&Request::Clean { older_than_hours: args.older_than }).await? {
             Reply::Cleaned { runs, worktrees, kept, caches } => {
                 let (runs, trees) = (count(runs.len(), "run"), count(worktrees.len(), "worktree"));
-                let caches = if caches == 0 { String::new() } else { format!(", {}", count(caches, "cache")) };
+                let caches =
+                    if caches == 0 { String::new() } else { format!(", {}", count(caches, "cache")) };
                 output::result(&format!("put away: records of {runs}, {trees}{caches}\n"))?;
                 for (path, reason) in kept {
                     let line = format!("kept: {} ({reason})", path.display());
