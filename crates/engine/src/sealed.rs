@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, RunId, Salvage, StepExit, StepId};
+use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, Millis, RunId, Salvage, StepExit, StepId};
 use gadugi_workspace::{
-    ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository, Salvaging,
+    Error, ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository, Salvaging,
     SealedRequest, remove_tree,
 };
 
@@ -16,6 +16,10 @@ use crate::launch::launch_export;
 use crate::room::{with_room, work_with_room};
 use crate::sandbox::inside;
 use crate::world::{AttemptContext, RunContext, World, branch_name};
+
+/// How long an export may take. It reads what an agent left, and may wait for ever there; nobody renews its lease, and its
+/// shim stops it then.
+const EXPORT: Millis = Millis(10 * 60 * 1000);
 
 /// Steps of an attempt are counted from 1, as each is intended; its exports from here.
 const FIRST_EXPORT: u32 = 1_000_000;
@@ -85,7 +89,7 @@ pub(crate) async fn collect(
         let taking = Taking::of(world, run, attempt, found.workspace.clone(), base, message.clone());
         taking.take(world, run, kind, |git, import| git.import(import)).await
     });
-    let Imported { collection, kept, left_out } = imported.await?;
+    let Imported { collection, kept, left_out } = imported.await??;
     if let Some(stray) = collection.stray {
         tracing::info!(%attempt, ?stray, "its agent left the branch; the work was put back on it");
     }
@@ -111,7 +115,7 @@ pub(crate) async fn salvage(
         let taking = Taking::of(world, run, attempt, workspace.clone(), base.clone(), String::new());
         taking.take(world, run, ExportKind::Look, |git, import| git.import_salvage(import)).await
     });
-    match salvaged.await {
+    match salvaged.await.flatten() {
         Ok(Salvaging::Nothing | Salvaging::Gone) => Salvage::Nothing,
         Ok(Salvaging::Kept(kept)) => {
             tell_left_out(attempt, &kept.left_out);
@@ -150,14 +154,15 @@ impl Taking {
         Self { attempt: attempt.clone(), workspace, base, branch, message }
     }
 
-    /// Exports the workspace, and takes what comes into the user's repository.
+    /// Exports the workspace, and takes what comes into the user's repository. The inner error is a refusal: its words may be the
+    /// agent's own, they are not to be read for what they could mean, and asking again changes nothing.
     async fn take<T: Send + 'static>(
         self,
         world: &Arc<World>,
         run: &RunContext,
         kind: ExportKind,
         import: impl FnOnce(&Repository, &Import<'_>) -> Result<T, ImportError> + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<Result<T, String>, String> {
         let step = self.export(world, run, kind).await?;
         let dir = world.layout.step_dir(&step);
         let store = world.layout.store(&self.attempt.run);
@@ -177,7 +182,11 @@ impl Taking {
                     message: &self.message,
                 },
             );
-            Ok(taken.map_err(|error| error.to_string()))
+            Ok(match taken {
+                Ok(taken) => Ok(Ok(taken)),
+                Err(error) if may_pass(&error) => Err(error.to_string()),
+                Err(error) => Ok(Err(error.to_string())),
+            })
         });
         let taken = taken.await?;
         // What was exported is in the repository, or was refused; either way it can be exported again.
@@ -203,8 +212,20 @@ impl Taking {
         let ended = follower.ended().await.ok_or("the engine is leaving")?;
         match ended.exit {
             StepExit::Code(0) => Ok(step),
+            StepExit::LeaseLapsed => {
+                let minutes = EXPORT.0 / 60_000;
+                Err(format!("the work could not be exported: it was not over within {minutes} minutes"))
+            }
             exit => Err(format!("the work could not be exported: {}", exit.describe())),
         }
+    }
+}
+
+/// Whether an import failed for a reason that lies on this machine.
+fn may_pass(error: &ImportError) -> bool {
+    match error {
+        ImportError::Refused(_) => false,
+        ImportError::Git(error) => matches!(error, Error::Failed { .. } | Error::Io { .. }),
     }
 }
 
@@ -266,5 +287,5 @@ pub(crate) async fn diff(
         let mut patch = Vec::new();
         git.diff_exported(import, &mut patch).map(|()| patch)
     };
-    taking.take(world, run, ExportKind::Look, patch).await
+    taking.take(world, run, ExportKind::Look, patch).await?
 }

@@ -79,6 +79,9 @@ bare() { GIT_DIR=$own git "$@"; }
 git --version >/dev/null 2>&1 || fail bad-git
 bare cat-file -e "$base^{commit}" 2>/dev/null || fail no-store
 
+# A pipe in place of one of git's own files would have git wait for ever for somebody to write. There is nothing in it.
+find "$work" -type p \( -path "$work/.git/*" -o -name '.git*' -o -name .mailmap \) -exec rm -f {} + 2>/dev/null
+
 # What the agent's repository says of itself.
 theirs() { git --git-dir="$gitdir" "$@" 2>/dev/null; }
 history=whole
@@ -193,7 +196,8 @@ shoot() {
             lines | head -n 100 >"$tmp/unreadable"
         while IFS= read -r file; do nest "$work/$file" "$file" 8; done <"$tmp/nested"
     ) 2>>"$tmp/said"
-    sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" "$tmp/said" | head -n 100 >>"$tmp/unreadable"
+    # Git cuts what it says at 4096 bytes, and with it the end of a name that is too long.
+    sed -n "s/^warning: could not open directory '//p" "$tmp/said" | sed "s/': [^']*\$//" | head -n 100 >>"$tmp/unreadable"
     tree=$(ours write-tree 2>/dev/null)
 }
 

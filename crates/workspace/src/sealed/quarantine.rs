@@ -112,7 +112,7 @@ impl Quarantine {
         if answer.code == Some(0) {
             return Ok(());
         }
-        if crate::salvage::full(&answer.stderr) {
+        if fatally_full(&answer.stderr) {
             return Err(answer.failed().into());
         }
         Err(ImportRefusal::Rejected { said: clean(&answer.stderr) }.into())
@@ -245,6 +245,11 @@ fn bounds(limits: &ImportLimits, weight: &Weight) -> Bounds {
 /// What git said, in one piece for people: without anything that a terminal could take for an order.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+}
+
+/// Whether git itself gave up for want of room. What it says of objects can be their author's words.
+fn fatally_full(stderr: &str) -> bool {
+    stderr.lines().any(|line| line.starts_with("fatal: ") && crate::salvage::full(line))
 }
 
 fn fit(change: &Change) -> bool {
