@@ -53,7 +53,7 @@ impl DerefMut for Arena {
 
 impl Arena {
     /// With this behind the image in `gadugi.toml`, and that beside what attackers are told anyway.
-    pub(crate) fn new(more: &str, known: Value) -> Self {
+    pub(crate) fn new(more: &str, known: &Value) -> Self {
         let mut stage = Stage::new();
         stage.variables.push(("DOCKER_HOST".into(), docker::socket()));
         stage.variables.push(("GADUGI_EXECUTOR".into(), "docker".into()));

@@ -32,7 +32,7 @@ fn branch(ran: &Ran) -> String {
 
 #[test]
 fn what_an_agent_writes_into_its_repository_neither_runs_nor_leads_anywhere() {
-    let mut arena = Arena::new("", json!({}));
+    let mut arena = Arena::new("", &json!({}));
     arena.attackers(&TRAPS);
     arena.attackers(&THEFTS);
     let ran = arena.battle(&["--keep"]);
@@ -69,7 +69,7 @@ fn no_foreign_ref(arena: &Arena, ran: &Ran) {
         // What gadugi keeps of its own branches bears their names.
         let name = name.replace("refs/gadugi/branches/", "refs/heads/");
         let salvage = name.starts_with("refs/gadugi/salvage/orchestration-");
-        assert!(salvage || allowed.iter().any(|known| *known == name), "{name}: {allowed:?}");
+        assert!(salvage || allowed.contains(&name), "{name}: {allowed:?}");
     }
     assert!(!arena.root.join(".git/info/grafts").exists() && !arena.root.join(".git/shallow").exists());
 }
@@ -122,7 +122,7 @@ fn the_traps_work(arena: &Arena) {
 
 #[test]
 fn links_over_paths_of_the_host_are_links_at_merge_diff_and_landing() {
-    let mut arena = Arena::new("", json!({}));
+    let mut arena = Arena::new("", &json!({}));
     arena.attackers(&["link_over", "link_first"]);
     arena.prompt("link-changed", "", "sleep 1s\nrun python3 attack/kit.py link_changed");
     arena.prompt("link-through", "depends_on: [link-first]", "run python3 attack/kit.py link_through");

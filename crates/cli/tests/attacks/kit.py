@@ -507,6 +507,140 @@ def fill():
             time.sleep(0.1)
 
 
+# The gateway, as an agent meets it.
+
+def gate():
+    port = int(re.search(r":(\d+)", os.environ["ANTHROPIC_BASE_URL"]).group(1))
+    return port, os.environ["ANTHROPIC_API_KEY"]
+
+
+def ask(data, wait=5):
+    """Bytes to the gateway; what comes back until it is silent."""
+    out = b""
+    with socket.create_connection(("127.0.0.1", gate()[0]), timeout=wait) as it:
+        try:
+            it.sendall(data)
+            while True:
+                part = it.recv(65536)
+                if not part:
+                    break
+                out += part
+        except OSError:
+            pass
+    return out
+
+
+def status_of(path, token, method="GET", more=""):
+    head = f"{method} {path} HTTP/1.1\r\nhost: gateway\r\nx-api-key: {token}\r\nconnection: close\r\n{more}\r\n"
+    said = ask(head.encode("latin-1"))
+    return said.split(b" ")[1].decode() if said.startswith(b"HTTP/1.1 ") else "none"
+
+
+def await_file(path):
+    end = time.time() + 90
+    while not os.path.exists(path):
+        if time.time() > end:
+            raise SystemExit(f"{path} never came")
+        time.sleep(0.05)
+    return open(path).read()
+
+
+def giver():
+    """Lends its token to whoever carries it out."""
+    write("/tmp/token.draft", gate()[1])
+    os.rename("/tmp/token.draft", "/tmp/token")
+    await_file("/tmp/go")
+    work()
+
+
+def thief():
+    """Uses a token that is another attempt's: while that one lives, and when it is over."""
+    tried = [status_of("/v1/models/x", gate()[1])]
+    stolen = await_file("/tmp/stolen")
+    tried.append(status_of("/v1/models/x", stolen))
+    tried.append(status_of("/v1/models/x", gate()[1] + stolen))
+    tried.append(status_of("/v1/models/x", ""))
+    write("/tmp/used", "x")
+    await_file("/tmp/over")
+    tried.append(status_of("/v1/models/x", stolen))
+    tried.append(status_of("/v1/models/x", gate()[1]))
+    found("\n".join(tried))
+
+
+def key():
+    """The credential, which the gateway holds: in every environment, process, file and answer."""
+    needle = W["key"][::-1].encode()
+    hits = []
+    for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline") + ["/proc/self/mountinfo", "/proc/mounts"]:
+        if needle in contents(path):
+            hits.append(path)
+    for path in walk(["/workspace", "/gadugi", "/tmp", "/home", "/root", "/run", "/etc", "/var", "/dev/shm"]):
+        if needle in contents(path):
+            hits.append(path)
+    port, token = gate()
+    base = f"host: 127.0.0.1:{port}\r\nx-api-key: {token}\r\nconnection: close\r\n"
+    asked = 0
+    for line in ("GET / HTTP/1.1", "TRACE / HTTP/1.1", "OPTIONS * HTTP/1.1", "GET /metrics HTTP/1.1", "GET /debug HTTP/1.1",
+                 "GET /v1/models HTTP/1.1", "GET /v1/organizations/api_keys HTTP/1.1", "GET /v1/models/../../secret HTTP/1.1",
+                 "GET /v1/models/%2e%2e HTTP/1.1", "POST /v1/messages/../files HTTP/1.1", "GET //v1/models HTTP/1.1",
+                 "CONNECT 127.0.0.1:1 HTTP/1.1", "GET http://127.0.0.1:1/ HTTP/1.1", "GET file:///etc/passwd HTTP/1.1",
+                 "POST /v1/messages/batches HTTP/1.1", "POST /v1/files HTTP/1.1"):
+        asked += 1
+        if needle in ask(f"{line}\r\n{base}content-length: 0\r\n\r\n".encode()):
+            hits.append(line)
+    found("\n".join([f"asked {asked}"] + hits))
+
+
+def smuggle():
+    """Requests of which two readers could make two things; whatever arrives upstream is counted there."""
+    port, token = gate()
+    body = json.dumps({"model": "claude-x", "max_tokens": 1, "messages": [{"role": "user", "content": "hello"}]})
+    hidden = f"POST /v1/messages/batches HTTP/1.1\r\nhost: x\r\nx-api-key: smuggled\r\ncontent-length: 0\r\n\r\n"
+    head = f"host: 127.0.0.1:{port}\r\nx-api-key: {token}\r\ncontent-type: application/json\r\n"
+    chunked = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+    post = "POST /v1/messages HTTP/1.1\r\n" + head
+    tries = [
+        f"{post}content-length: {len(body)}\r\ntransfer-encoding: chunked\r\n\r\n{chunked}{hidden}",
+        f"{post}transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n{chunked}{hidden}",
+        f"{post}transfer-encoding: xchunked\r\n\r\n{chunked}{hidden}",
+        f"{post}content-length: 0\r\ncontent-length: {len(body)}\r\n\r\n{body}{hidden}",
+        f"{post}content-length: +{len(body)}\r\n\r\n{body}{hidden}",
+        f"{post} content-length: {len(body)}\r\n\r\n{body}{hidden}",
+        f"{post}x-a: b\r\n\tfolded: c\r\ncontent-length: {len(body)}\r\n\r\n{body}",
+        f"{post}x-a: b\nx-api-key: injected\r\ncontent-length: {len(body)}\r\n\r\n{body}",
+        f"{post}connection: x-api-key, authorization\r\ncontent-length: {len(body)}\r\n\r\n{body}",
+        f"GET /v1/models?x=1%0d%0ax-api-key:asked HTTP/1.1\r\n{head}\r\n",
+        f"GET /v1/models HTTP/1.1\r\n{head}authorization: Bearer injected\r\nproxy-authorization: Basic injected\r\ncookie: a=injected\r\n\r\n",
+        f"GET /v1/models HTTP/1.1\r\n{head}upgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+        f"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        f"GET /v1/models HTTP/1.1\r\n{head}" + "".join(f"x-{at}: {'a' * 900}\r\n" for at in range(400)) + "\r\n",
+        f"GET /v1/models/{'a' * 200000} HTTP/1.1\r\n{head}\r\n",
+        "\0" * 4096,
+    ]
+    for data in tries:
+        ask(data.encode("latin-1"), wait=3)
+    found(len(tries))
+
+
+def slow():
+    """Holds as many connections as it is given, and says nothing on them, until a sign comes."""
+    held = []
+    for _ in range(400):
+        it = socket.socket()
+        it.settimeout(2)
+        try:
+            it.connect(("127.0.0.1", gate()[0]))
+            it.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n")
+            held.append(it)
+        except OSError:
+            break
+    write("/tmp/holding", str(len(held)))
+    await_file("/tmp/go")
+    for it in held:
+        it.close()
+    work()
+
+
 # Odd things in a workspace.
 
 def fifo():

@@ -6,10 +6,11 @@
 //! the host, and not the secrets themselves. Each group has its control: what would be seen if there were a hole.
 
 #![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
-#![expect(clippy::disallowed_methods, reason = "a test waits for other processes")]
 
 mod arena;
+mod gateway;
 mod git;
+mod odd;
 mod reach;
 mod refused;
 #[path = "../stage/mod.rs"]

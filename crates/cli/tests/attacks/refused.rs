@@ -22,7 +22,7 @@ const REFUSED: [(&str, &str); 12] = [
 
 #[test]
 fn what_no_repository_may_hold_does_not_arrive() {
-    let mut arena = Arena::new("", json!({}));
+    let mut arena = Arena::new("", &json!({}));
     arena.attackers(&REFUSED.map(|(name, _)| name));
     let ran = arena.battle(&[]);
     ran.ends_with(1);

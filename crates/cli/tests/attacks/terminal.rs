@@ -44,7 +44,7 @@ fn clean(what: &str, text: &str, on_a_terminal: bool) {
 
 #[test]
 fn nothing_that_an_agent_says_or_names_reaches_a_terminal_as_an_order() {
-    let mut arena = Arena::new("[retry]\ncrashes = 0\n", json!({}));
+    let mut arena = Arena::new("[retry]\ncrashes = 0\n", &json!({}));
     let branch = "run git switch -q -c \"$(printf 'odd\\302\\233name\\342\\200\\256')\"";
     let identity = "run git config user.name \"$(printf 'A\\033]0;PWNED\\007gent')\"";
     let file = "run printf 'x\\033]0;PWNED\\007\\033[2J\\n' > \"$(printf 'odd\\033]0;PWNED\\007\\033[2J\\302\\233.txt')\"";

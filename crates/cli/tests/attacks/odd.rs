@@ -1,0 +1,32 @@
+//! Workspaces that nobody would leave by accident: what takes their work out comes to an end, and takes what is work.
+
+use serde_json::json;
+
+use crate::arena::Arena;
+
+#[test]
+fn odd_workspaces_come_to_an_end_and_their_work_arrives() {
+    let mut arena = Arena::new("", &json!({}));
+    arena.attackers(&["fifo", "names", "deep", "many_refs", "modes", "room"]);
+    let ran = arena.battle(&[]);
+    arena.nothing_happened();
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    for name in ["fifo", "names", "many-refs", "modes"] {
+        assert_eq!(ran.task(name)["outcome"], "succeeded", "{name}: {}", arena.task(name));
+        let file = name.replace('-', "_");
+        assert_eq!(arena.blob(&branch, &format!("work/{file}.txt")), format!("work of {file}"));
+    }
+    assert_eq!(arena.blob(&branch, "sub/kept.txt"), "kept");
+    // A path that no checkout here could make; a repository whose name is what a full disk says.
+    for (name, word) in [("deep", "d/d/d"), ("room", "git repositories lie inside")] {
+        let detail = arena.task(name)["detail"].as_str().unwrap().to_owned();
+        assert_eq!(ran.task(name)["outcome"], "failed", "{name}: {detail}");
+        assert!(detail.contains(word), "{name}: {detail}");
+    }
+    let modes = arena.git(&["ls-tree", "-r", &branch, "work", "second.txt"]);
+    assert!(modes.lines().all(|line| line.starts_with("100644 ") || line.starts_with("100755 ")), "{modes}");
+    assert_eq!(arena.found(&ran, "modes"), "none");
+    let landed = arena.gadugi(&["land"]);
+    landed.ends_with(0);
+    arena.nothing_outside();
+}
