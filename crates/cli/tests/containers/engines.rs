@@ -1,0 +1,71 @@
+//! Container engines that go away under a run, and containers that somebody removes.
+
+use gadugi_testkit::docker::{BASE_IMAGE, TestEngine, socket};
+use serde_json::Value;
+
+use crate::scene::Scene;
+use crate::stage::Ran;
+
+/// Waits for a sign of the test's, and goes on.
+const WAITS: &str = "run touch /tmp/ready; while ! test -e /tmp/go; do sleep 0.05; done";
+/// Waits for ever, but not where it is taken up again.
+const STOPS: &str = "write begun.txt begun\nfresh run touch /tmp/ready\nfresh hang";
+const QUICK: &str = "[retry]\nfirst = \"100ms\"\n";
+
+fn steps(ran: &Ran, task: &str) -> Vec<Value> {
+    let of_task = |event: &Value| event["task"] == task && event["type"] == "step-intended";
+    let steps = ran.events().into_iter().filter(of_task).map(|event| event["what"].clone());
+    steps.filter(|what| what["kind"] == "agent").map(|what| what["mode"].clone()).collect()
+}
+
+#[test]
+fn an_engine_that_dies_or_is_restarted_loses_no_work() {
+    let mut engine = TestEngine::start();
+    engine.load(BASE_IMAGE, &socket());
+    let scene = Scene::on(&engine.host(), BASE_IMAGE, QUICK);
+    scene.prompt("outlives", "", &format!("{WAITS}\nwrite outlived.txt outlived"));
+    scene.prompt(
+        "restarted",
+        "depends_on: [outlives]",
+        &format!("{STOPS}\nrun cat begun.txt outlived.txt > both.txt"),
+    );
+    scene.commit("prompts");
+    let run = scene.start_run(&["--verify", "test -f outlived.txt"]);
+
+    // It dies, and containers go on: what ends meanwhile is seen, and its work taken when there is an engine again.
+    scene.await_sign("outlives", "ready");
+    engine.kill();
+    scene.give_sign("outlives", "go");
+    crate::stage::until("the step's end is recorded", || {
+        scene.steps("outlives", 1)[0].join("exit.json").exists()
+    });
+    engine.restart();
+
+    // It is shut down, and ends its containers: that is no fault of a task's.
+    scene.await_sign("restarted", "ready");
+    engine.stop();
+    engine.restart();
+    let ran = run.end();
+    ran.ends_with(0);
+    assert_eq!(steps(&ran, "outlives"), ["fresh"]);
+    assert_eq!(steps(&ran, "restarted"), ["fresh", "resume"]);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(scene.blob(&branch, "both.txt"), "begun\noutlived");
+    scene.nothing_is_left(0);
+}
+
+#[test]
+fn a_container_that_somebody_removes_is_begun_again() {
+    let scene = Scene::new(QUICK);
+    scene.prompt("removed", "", &format!("{STOPS}\nrun cat begun.txt > ended.txt"));
+    scene.commit("prompts");
+    let run = scene.start_run(&["--verify", ""]);
+    scene.await_sign("removed", "ready");
+    scene.docker(&["rm", "--force", &scene.container("removed")]);
+    let ran = run.end();
+    ran.ends_with(0);
+    assert_eq!(steps(&ran, "removed"), ["fresh", "resume"]);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(scene.blob(&branch, "ended.txt"), "begun");
+    scene.nothing_is_left(0);
+}

@@ -1,0 +1,100 @@
+//! Gadugi's engine dies under agents in containers.
+
+use std::fs;
+
+use gadugi_testkit::model_api::ModelApi;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, bash, says};
+use crate::stage::until;
+
+/// The last result that real Claude Code wrote in that step.
+fn result(step: &std::path::Path) -> Value {
+    let text = fs::read_to_string(step.join("stdout.jsonl")).unwrap();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["type"] == "result").last().unwrap_or_else(|| panic!("no result: {text}"))
+}
+
+/// What real Claude Code says itself that its steps used, by their last results.
+fn own_tokens(steps: &[std::path::PathBuf]) -> u64 {
+    const KINDS: [&str; 4] =
+        ["inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"];
+    let of_model = |model: &Value| KINDS.iter().map(|kind| model[kind].as_u64().unwrap()).sum::<u64>();
+    let results = steps.iter().map(|step| result(step)["modelUsage"].clone());
+    results.map(|used| used.as_object().unwrap().values().map(of_model).sum::<u64>()).sum()
+}
+
+/// What gadugi says that a task used.
+fn metered(scene: &Scene, task: &str) -> u64 {
+    const KINDS: [&str; 4] = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"];
+    let usage = scene.task(task)["usage"].clone();
+    KINDS.iter().map(|kind| usage[kind].as_u64().unwrap()).sum()
+}
+
+/// Of each task's steps what they were for.
+fn kinds(events: &[Value], task: &str) -> Vec<String> {
+    let intended = events.iter().filter(|event| event["task"] == task && event["type"] == "step-intended");
+    let what = intended.map(|event| match event["what"]["mode"].as_str() {
+        Some(mode) => mode.to_owned(),
+        None => event["what"]["kind"].as_str().unwrap().to_owned(),
+    });
+    what.collect()
+}
+
+/// One agent waits for an answer as the engine dies, another is in the midst of one. The first asks again by itself, and
+/// the relay holds its request until there is a gateway. The second has said a part of its answer: there Claude Code ends its
+/// turn, and its conversation goes on in another step.
+#[test]
+fn agents_in_the_middle_of_requests_survive_the_engine() {
+    let api = ModelApi::start().unwrap();
+    let mut scene = Scene::new("[retry]\nfirst = \"100ms\"\n");
+    scene.ask(&api);
+    let whose =
+        [("waiting", json!({"kind": "silent"})), ("streaming", json!({"kind": "silent", "events": 4}))];
+    for (name, fault) in whose {
+        let line = |word: &str| bash(&format!("echo {word} >> {name}.txt"));
+        let mut second = line("second");
+        second["fault"] = fault;
+        scene.model_prompt(name, "", &[line("first"), second, line("third"), says("done")]);
+    }
+    scene.commit("prompts");
+    scene.gadugi(&["run", "--no-review", "--verify", "true", "--max-parallel", "2", "--detach"]).ends_with(0);
+    until("both have asked", || {
+        api.scripted_requests().iter().filter(|request| request.met_fault).count() == 2
+    });
+    let containers = [scene.container("waiting"), scene.container("streaming")];
+    let started = fs::read(scene.steps("waiting", 1)[0].join("started.json")).unwrap();
+
+    scene.kill_engine();
+    for container in &containers {
+        let running = scene.docker(&["inspect", "--format", "{{.State.Running}}", container]);
+        assert_eq!(running, "true", "nobody ends what runs");
+    }
+    let resumed = scene.gadugi(&["resume", "--json"]);
+    resumed.ends_with(0);
+
+    let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
+    let events = all_events(&scene);
+    assert_eq!(kinds(&events, "waiting"), ["fresh", "verify"]);
+    assert_eq!(kinds(&events, "streaming"), ["fresh", "resume", "verify"]);
+    assert_eq!(fs::read(scene.steps("waiting", 1)[0].join("started.json")).unwrap(), started);
+    for (name, agents) in [("waiting", 1), ("streaming", 2)] {
+        let task = resumed.task(name);
+        assert_eq!(
+            (task["outcome"].as_str(), task["attempts"].as_u64()),
+            (Some("succeeded"), Some(1)),
+            "{task}"
+        );
+        assert_eq!(scene.blob(&branch, &format!("{name}.txt")), "first\nsecond\nthird", "each once");
+        let merges = scene.git(&["log", "--merges", "--format=%s", &format!("main..{branch}")]);
+        assert_eq!(merges.lines().filter(|line| line.starts_with(name)).count(), 1, "{merges}");
+        assert_eq!(metered(&scene, name), own_tokens(&scene.steps(name, 1)[..agents]), "{name}");
+    }
+    scene.nothing_is_left(0);
+}
+
+fn all_events(scene: &Scene) -> Vec<Value> {
+    let export = scene.gadugi(&["export", "--output", "-"]);
+    let export: Value = serde_json::from_str(&export.ends_with(0).stdout).unwrap();
+    export["events"].as_array().unwrap().clone()
+}
