@@ -125,6 +125,8 @@ impl Looker {
 }
 
 fn folders(layout: &Layout, step: &RunningStep) -> Vec<PathBuf> {
-    let attempt = layout.attempt_dir(&step.step.attempt);
-    FOLDERS.iter().map(|name| attempt.join(name)).chain([step.workspace.clone()]).collect()
+    // Each step has those of its attempt, or its own.
+    let own = [layout.attempt_dir(&step.step.attempt), layout.step_dir(&step.step)];
+    let own = own.iter().flat_map(|dir| FOLDERS.map(|name| dir.join(name)));
+    own.chain([step.workspace.clone()]).collect()
 }

@@ -225,18 +225,18 @@ impl Containers {
     ) -> Result<ContainerOrder, String> {
         let (layout, attempt, limits) = (&world.layout, &step.attempt, &run.settings.limits);
         let gate = self.folder(layout.step_dir(step).join("gate"))?;
-        let tmp = self.folder(layout.attempt_dir(attempt).join("tmp"))?;
-        let home = match purpose {
-            Purpose::Step(_) => layout.attempt_dir(attempt).join("home"),
-            // What its agent has put into its own is not to be read here.
-            Purpose::Export => layout.step_dir(step).join("home"),
+        let own = match purpose {
+            Purpose::Step(StepKind::Setup | StepKind::Agent { .. }) => layout.attempt_dir(attempt),
+            // What the agent has put into its own (`~/.gitconfig`, `~/.npmrc`, a link in `/tmp`) is not to be read by what
+            // judges its work, nor by what takes it out.
+            Purpose::Step(StepKind::Verify { .. }) | Purpose::Export => layout.step_dir(step),
         };
         let mount =
             |source: PathBuf, target: &str, read_only| Mount { source, target: target.into(), read_only };
         let mut mounts = vec![
             mount(workspace.to_owned(), inside::WORKSPACE, false),
-            mount(self.folder(home)?, inside::HOME, false),
-            mount(tmp, "/tmp", false),
+            mount(self.folder(own.join("home"))?, inside::HOME, false),
+            mount(self.folder(own.join("tmp"))?, "/tmp", false),
             mount(layout.store(&attempt.run), inside::STORE, true),
         ];
         if let Purpose::Step(StepKind::Agent { .. }) = purpose

@@ -245,9 +245,14 @@ pub(crate) async fn put_away(
     let removal = git(world, move |git| git.remove_sealed(&workspace, &branch, &merged_into, false)).await?;
     if removal == Removal::Removed {
         let dir = world.layout.attempt_dir(&attempt);
-        for folder in ["home", "tmp"] {
-            if let Err(error) = remove_tree(&dir.join(folder)) {
-                tracing::warn!(%attempt, folder, %error, "kept for now");
+        let entries = std::fs::read_dir(&dir).into_iter().flatten().map_while(Result::ok);
+        // Those that are named by a step's number: the others are agents' own.
+        let steps = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
+        for dir in steps.map(|step| step.path()).chain([dir]) {
+            for folder in ["home", "tmp"] {
+                if let Err(error) = remove_tree(&dir.join(folder)) {
+                    tracing::warn!(%attempt, folder, %error, "kept for now");
+                }
             }
         }
         caches::put_away(world, &attempt).await;

@@ -30,3 +30,25 @@ fn odd_workspaces_come_to_an_end_and_their_work_arrives() {
     landed.ends_with(0);
     arena.nothing_outside();
 }
+
+/// Things by which a home and `/tmp` speak to whoever works there next.
+const PLANTED: &str = "run printf '[alias]\\n\\tverified = !true\\n' > ~/.gitconfig; mkdir -p ~/.claude ~/.local/bin; echo planted > ~/.bashrc; \
+    echo '{}' > ~/.claude/settings.json; ln -s /workspace /tmp/planted; cp /bin/true ~/.local/bin/make";
+
+#[test]
+fn what_an_agent_plants_in_its_home_does_not_speak_to_what_judges_its_work() {
+    let mut arena = Arena::new("", &json!({}));
+    arena.prompt(
+        "planter",
+        "",
+        &format!("{PLANTED}\nwrite work/planter.txt x\nrun ls -A ~ /tmp > work/seen.txt"),
+    );
+    arena.begin();
+    let verify = "ls -A ~ /tmp && test -z \"$(ls -A ~)\" && test -z \"$(ls -A /tmp)\" && ! git verified";
+    let ran = arena.run(&["--verify", verify]);
+    arena.nothing_happened();
+    assert_eq!(ran.task("planter")["verdict"], "verified", "{}", arena.task("planter"));
+    let seen = arena.blob(ran.report()["branch"].as_str().unwrap(), "work/seen.txt");
+    assert!(seen.contains(".gitconfig") && seen.contains("planted"), "it was planted: {seen}");
+    ran.ends_with(0);
+}
