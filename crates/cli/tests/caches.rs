@@ -246,6 +246,33 @@ fn a_setup_that_outlives_its_engine_makes_it_all_the_same() {
 }
 
 #[test]
+fn a_task_that_outlives_its_engine_keeps_what_it_sees() {
+    let scene = Scene::new(BASE_IMAGE, SETUP);
+    let stage = &scene.stage;
+    let wait =
+        "run sh -c 'touch $npm_config_cache/mine /tmp/begun; until test -e /tmp/go; do sleep 0.05; done'";
+    let look = "run sh -c 'cd $npm_config_cache && cat shared && ls' > one.txt";
+    stage.prompt("one", "", &format!("{wait}\n{look}"));
+    stage.commit("prompts");
+    let run = stage.start_run(&["--verify", ""]);
+    let runs = stage.root.join(".gadugi/runs");
+    let tmp = || below(&runs)[0].join("one/1/tmp");
+    until("its agent is at work", || !below(&runs).is_empty() && tmp().join("begun").exists());
+    let volumes = scene.volumes();
+    assert_eq!(volumes.lines().count(), 2, "{volumes}");
+    run.signal("KILL");
+    stage.kill_engine();
+    let resumed = stage.command(&["resume", "--json"]).spawn().unwrap();
+    until("another engine lives", || stage.engine().is_some());
+    fs::write(tmp().join("go"), "").unwrap();
+    let resumed = stage.finish(resumed);
+    resumed.ends_with(0);
+    assert_eq!(scene.told(&resumed, "one.txt"), "good\ndir\nlog\nmine\nshared");
+    assert!(!scene.generations()[0].join("tree/mine").exists());
+    scene.nothing_is_left();
+}
+
+#[test]
 fn a_setup_that_dies_with_its_engine_makes_nothing() {
     let scene = Scene::new(BASE_IMAGE, WAITING);
     let stage = &scene.stage;
