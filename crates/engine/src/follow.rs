@@ -157,6 +157,10 @@ impl<'a> Watched<'a> {
 
     async fn show(&mut self) {
         self.unshown = false;
+        // What the gateway has counted is what it cost; its agent's own words are of tokens alone until it ends.
+        if let Some(metered) = self.world.gateway.metered(self.step).filter(|metered| metered.requests > 0) {
+            self.seen.usage = metered.usage();
+        }
         self.next_show = Instant::now() + SHOW_EVERY.max(SHOW_EACH * self.world.running_count());
         self.world.tell(Heard::Seen(self.step.clone(), self.seen.clone())).await;
     }
