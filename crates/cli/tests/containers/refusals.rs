@@ -59,7 +59,7 @@ fn a_socket_without_permission_is_told_from_no_engine() {
     const UID: &str = "54321";
     let scene = scene_with(&socket(), "any");
     let folder = scene.root.parent().unwrap();
-    said(Command::new("chown").args(["-R", UID]).arg(folder).output().unwrap(), &["chown"]);
+    said(&Command::new("chown").args(["-R", UID]).arg(folder).output().unwrap(), &["chown"]);
     let mut command = Command::new("setpriv");
     command.args(["--reuid", UID, "--regid", UID, "--clear-groups", env!("CARGO_BIN_EXE_gadugi")]).args(RUN);
     command.current_dir(&scene.root).env_clear().envs(scene.environment());
@@ -103,7 +103,7 @@ fn an_image_for_other_processors_is_refused() {
     tar.arg("-C").arg(dir.path()).args(["-cf", "-", "layer.tar", "config.json", "manifest.json"]);
     let mut tar = tar.stdout(Stdio::piped()).spawn().unwrap();
     let mut load = docker_at(&socket());
-    said(load.arg("load").stdin(tar.stdout.take().unwrap()).output().unwrap(), &["load"]);
+    said(&load.arg("load").stdin(tar.stdout.take().unwrap()).output().unwrap(), &["load"]);
     tar.wait().unwrap();
     let scene = scene_with(&socket(), &image.0);
     refused(
@@ -120,7 +120,7 @@ fn an_image_without_git_is_told() {
     let mut echo = Command::new("printf").arg(dockerfile).stdout(Stdio::piped()).spawn().unwrap();
     let mut build = docker_at(&socket());
     build.args(["build", "--network", "none", "--tag", &image.0, "-"]);
-    said(build.stdin(echo.stdout.take().unwrap()).output().unwrap(), &["build"]);
+    said(&build.stdin(echo.stdout.take().unwrap()).output().unwrap(), &["build"]);
     echo.wait().unwrap();
     let scene = scene_with(&socket(), &image.0);
     refused(&scene.gadugi(&RUN), &format!("the image {} has no git", image.0), "gadugi image build");

@@ -11,8 +11,8 @@ use crate::stage::until;
 /// The last result that real Claude Code wrote in that step.
 fn result(step: &std::path::Path) -> Value {
     let text = fs::read_to_string(step.join("stdout.jsonl")).unwrap();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["type"] == "result").last().unwrap_or_else(|| panic!("no result: {text}"))
+    let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.rfind(|line| line["type"] == "result").unwrap_or_else(|| panic!("no result: {text}"))
 }
 
 /// What real Claude Code says itself that its steps used, by their last results.

@@ -73,7 +73,7 @@ impl Scene {
 
     /// `docker ARGS` towards this scene's engine.
     pub(crate) fn docker(&self, args: &[&str]) -> String {
-        said(docker_at(&self.sweep.engine).args(args).output().unwrap(), args)
+        said(&docker_at(&self.sweep.engine).args(args).output().unwrap(), args)
     }
 
     /// What marks all containers of this repository.
@@ -191,7 +191,7 @@ pub(crate) fn docker_at(engine: &str) -> Command {
 }
 
 #[track_caller]
-pub(crate) fn said(output: Output, what: &[&str]) -> String {
+pub(crate) fn said(output: &Output, what: &[&str]) -> String {
     assert!(output.status.success(), "{what:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
