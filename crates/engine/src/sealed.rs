@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, Millis, RunId, Salvage, StepExit, StepId};
 use gadugi_workspace::{
-    Error, ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository, Salvaging,
-    SealedRequest, remove_tree,
+    Error, ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository,
+    Salvaging, SealedRequest, remove_tree,
 };
 
 use crate::caches;

@@ -54,6 +54,20 @@ with_each_git! {
             cell.forge(&tip, None, &pack.claiming(BLOB, claimed, &[], b"a few bytes").done());
             assert_eq!(word(&cell), word_of_it, "{claimed}");
         }
+        // One file at many places.
+        let zeros = vec![0; 1 << 20];
+        let blob = id(BLOB, &zeros);
+        let tree: Vec<u8> = (0..30).flat_map(|at| entry("100644", format!("{at:02}").as_bytes(), &blob)).collect();
+        let content = commit(&id(TREE, &tree), &[cell.base.as_str()]);
+        let mut pack = Pack::default();
+        pack.object(COMMIT, &content).object(TREE, &tree).object(BLOB, &zeros);
+        cell.forge(&id(COMMIT, &content), None, &pack.done());
+        cell.limits = ImportLimits { inflated_bytes: 20 << 20, ..ImportLimits::default() };
+        assert_eq!(cell.refused(), ImportRefusal::ChecksOutTooFar { limit: 20 << 20 });
+        cell.limits = ImportLimits { inflated_bytes: 31 << 20, ..ImportLimits::default() };
+        cell.import().unwrap();
+        cell.limits = ImportLimits::default();
+
         // Deltas that make much of little.
         let (tip, mut pack) = around(&cell, NOBODY);
         let blob = cell.git(["rev-parse", "HEAD:a.txt"]);

@@ -307,6 +307,16 @@ def bomb():
     forge(entry("100644", "aa-evil", evil()), *[entry("100644", f"b{at:02}", name) for at, name in enumerate(names)])
 
 
+def everywhere():
+    """A file of a hundred megabytes under ten thousand names: a pack of some kilobytes, a terabyte in a folder."""
+    blob = raw("blob", b"\0" * (100 << 20))
+    files = raw("tree", b"".join(entry("100644", f"{at:03}", blob) for at in range(100)))
+    forge(entry("100644", "aa-evil", evil()), *[entry("40000", f"d{at:03}", files) for at in range(100)])
+    # What lies nowhere counts as it is told to.
+    git("read-tree", "HEAD")
+    git("update-index", "-z", "--skip-worktree", "--stdin", stdin=git("ls-files", "-z").encode())
+
+
 def five_gigabytes_in_one():
     names = pack([5 << 30])
     forge(entry("100644", "aa-evil", evil()), *[entry("100644", f"b{at}", name) for at, name in enumerate(names)])

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::arena::Arena;
 
 /// Each with a word of the refusal that people read.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
     ("fsck", "hasDotgit"),
     ("fsck_twice", "duplicateEntries"),
     ("dotdot", "hasDotdot"),
@@ -16,6 +16,7 @@ const REFUSED: [(&str, &str); 12] = [
     ("modules", "gitmodules"),
     ("modules_link", "gitmodules"),
     ("bomb", "inflates to more than"),
+    ("everywhere", "checked out, the work takes more than"),
     ("five_gigabytes_in_one", "is larger than"),
     ("five_gigabytes", "too large"),
 ];

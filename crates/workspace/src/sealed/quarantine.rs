@@ -1,6 +1,7 @@
 //! Where git first sees an agent's objects: a repository of gadugi's own that borrows from the run's store and from nothing
 //! else, thrown away afterwards. Git's processes there have bounds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,7 @@ impl Quarantine {
         quarantine.check_tip(&import.store.join("objects"))?;
         quarantine.check_whole(import.base)?;
         quarantine.changes = quarantine.check_paths(import.base)?;
+        quarantine.check_room(import.limits.inflated_bytes)?;
         Ok(quarantine)
     }
 
@@ -166,6 +168,22 @@ impl Quarantine {
             }
         }
         Ok(changes)
+    }
+
+    /// What differs is no more than `limit` bytes in a folder, where a file lies as often as it has a path.
+    fn check_room(&self, limit: u64) -> Result<(), ImportError> {
+        let mut paths: BTreeMap<&str, u64> = BTreeMap::new();
+        for change in self.changes.iter().filter(|change| change.new_mode.starts_with("10")) {
+            *paths.entry(&change.new_id).or_default() += 1;
+        }
+        let ids: String = paths.keys().map(|id| format!("{id}\n")).collect();
+        let sizes = self.call(["cat-file", "--batch-check=%(objectsize)", "--buffer"]).input(ids).text()?;
+        let sizes = sizes.lines().map(|size| size.parse().unwrap_or(u64::MAX));
+        let bytes = paths
+            .values()
+            .zip(sizes)
+            .fold(0, |sum: u64, (paths, size)| sum.saturating_add(paths.saturating_mul(size)));
+        if bytes > limit { Err(ImportRefusal::ChecksOutTooFar { limit }.into()) } else { Ok(()) }
     }
 
     /// What differs between two commits that were checked.

@@ -66,6 +66,13 @@ pub enum ImportRefusal {
         /// What is allowed.
         limit: u64,
     },
+    /// The files that differ are more than allowed, each as often as it has a path: a file of some kilobytes in a pack can be
+    /// terabytes in a folder.
+    #[error("checked out, the work takes more than {limit} bytes")]
+    ChecksOutTooFar {
+        /// What is allowed.
+        limit: u64,
+    },
     /// There are more objects than allowed.
     #[error("the pack has {objects} objects, more than {limit}")]
     TooManyObjects {
@@ -132,6 +139,7 @@ impl ImportRefusal {
             Self::Header(_) => "header",
             Self::PackTooLarge { .. } => "pack-too-large",
             Self::InflatesTooFar { .. } => "inflates-too-far",
+            Self::ChecksOutTooFar { .. } => "checks-out-too-far",
             Self::ObjectTooLarge { .. } => "object-too-large",
             Self::TooManyObjects { .. } => "too-many-objects",
             Self::Truncated => "truncated",
