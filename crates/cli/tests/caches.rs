@@ -91,6 +91,11 @@ impl Scene {
     }
 }
 
+/// What is left of an overlay only root can remove.
+fn overlays() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 fn below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| path.is_dir()).collect::<BTreeSet<_>>().into_iter().collect()
@@ -152,7 +157,7 @@ fn what_setup_made_is_there_for_all_and_what_a_task_writes_for_itself_alone() {
     assert_eq!(scene.told(&ran, "later.txt"), format!("{SEEN}poison"));
     assert_eq!((scene.generations().len(), scene.made("log")), (1, maker.clone()));
     let said = fs::read_to_string(stage.root.join(".gadugi/engine.log")).unwrap();
-    assert!(!said.contains("caches are copied"), "{said}");
+    assert_eq!(said.contains("caches are copied"), !overlays(), "{said}");
 
     // What it would fetch is another: made from what there was.
     stage.write("package.json", "{\"name\": \"it\", \"version\": \"1.5.0\"}\n");
@@ -259,7 +264,7 @@ fn a_task_that_outlives_its_engine_keeps_what_it_sees() {
     let tmp = || below(&runs)[0].join("one/1/tmp");
     until("its agent is at work", || !below(&runs).is_empty() && tmp().join("begun").exists());
     let volumes = scene.volumes();
-    assert_eq!(volumes.lines().count(), 2, "{volumes}");
+    assert_eq!(volumes.lines().count(), if overlays() { 2 } else { 0 }, "{volumes}");
     run.signal("KILL");
     stage.kill_engine();
     let resumed = stage.command(&["resume", "--json"]).spawn().unwrap();
