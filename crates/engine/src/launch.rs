@@ -56,7 +56,8 @@ async fn start(
     let executor = world.executor(&sandbox);
     let views = caches::views(world, &run, &attempt.base, &what, &sandbox).await?;
     let ordered = tokio::task::spawn_blocking(move || {
-        let site = Site { world: &inside, run: &run, step: &what.step, sandbox: &sandbox };
+        let gated = gate.is_some();
+        let site = Site { world: &inside, run: &run, step: &what.step, sandbox: &sandbox, gated };
         order(&site, &attempt, &what, gate, views)
     });
     let order = ordered.await.map_err(|panic| panic.to_string())??;
@@ -113,6 +114,8 @@ struct Site<'a> {
     run: &'a RunContext,
     step: &'a StepId,
     sandbox: &'a Sandbox,
+    /// Whether its way out is the gateway.
+    gated: bool,
 }
 
 fn order(
@@ -178,7 +181,7 @@ fn order(
 const STDIN: &str = "stdin.md";
 
 fn delegate(
-    Site { world, run, sandbox, .. }: &Site<'_>,
+    Site { world, run, sandbox, gated, .. }: &Site<'_>,
     attempt: &AttemptContext,
     Launch { step, budget, .. }: &Launch,
     task: &PlannedTask,
@@ -216,7 +219,10 @@ fn delegate(
     let manager = world.workflow_manager(&attempt.base).map_err(|error| error.to_string())?;
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
-    let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
+    let mut settings = run.settings.agents.get(name).cloned().unwrap_or_default();
+    if *gated && kind == AgentKind::Claude {
+        settings.env.entry(NO_FALLBACK.to_owned()).or_default();
+    }
     let (as_root, own_program) = match sandbox {
         Sandbox::Local => (rustix::process::geteuid().is_root(), world.program.as_path()),
         Sandbox::Containers(all) => (all.user.is_root_inside, Path::new(inside::PROGRAM)),
@@ -237,6 +243,11 @@ fn delegate(
         .map_err(|refused| refused.to_string())
 }
 
+/// Set to something, it has Claude Code end its turn where an answer breaks before its first whole block, as its adapter wants
+/// it. Behind the gateway, with which answers break off whenever an engine dies, the agent asks again by itself, for an
+/// answer as one object, and its process outlives that. (Behind a whole block it ends its turn in any case, 2.1.197.)
+const NO_FALLBACK: &str = "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK";
+
 /// All setup commands as one script that ends with the first that fails.
 fn setup_script(commands: &[String]) -> String {
     format!("set -e\n{}\n", commands.join("\n"))
@@ -253,7 +264,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     fn new(site: &Site<'_>, cwd: &Path) -> Result<Self, String> {
-        let Site { world, run, step, sandbox } = *site;
+        let Site { world, run, step, sandbox, .. } = *site;
         let given = world.environment(&step.attempt.run);
         let variables = match sandbox {
             Sandbox::Local => {
