@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gadugi_core::{Millis, RunId, StepId, Timestamp};
-use gadugi_exec::{Figures, disk_use};
+use gadugi_core::{Millis, Process, RunId, StepId, Timestamp};
+use gadugi_exec::{Figures, disk_use, held_open};
 use gadugi_gateway::Gateway;
 use gadugi_store::{Bytes, FigurePoint, FiguresOf, Look, Store, StoreError};
 use gadugi_sys::clock::rfc3339;
@@ -39,9 +39,25 @@ struct Known {
     over: bool,
 }
 
+/// What of the disk is a step's.
+#[derive(Clone, Debug)]
+pub(crate) struct Holdings {
+    /// Its folders.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The root of its processes, which may hold files that have no name any more.
+    pub(crate) process: Option<Process>,
+}
+
+impl Holdings {
+    fn bytes(&self) -> u64 {
+        let held = self.process.as_ref().map_or(0, |process| held_open(process, &self.folders));
+        disk_use(&self.folders).bytes.saturating_add(held)
+    }
+}
+
 #[derive(Debug)]
 struct Folders {
-    roots: Vec<PathBuf>,
+    roots: Holdings,
     due: Instant,
     /// What was found, bytes; none before the first walk.
     used: Option<u64>,
@@ -50,8 +66,8 @@ struct Folders {
 impl DiskWatch {
     /// Takes in which steps run, with their folders, and answers with what each was last seen to take. Those that are not
     /// among them any more are forgotten.
-    pub(crate) fn look(&mut self, steps: impl Iterator<Item = (StepId, Vec<PathBuf>)>) -> Vec<Option<u64>> {
-        let steps: Vec<(StepId, Vec<PathBuf>)> = steps.collect();
+    pub(crate) fn look(&mut self, steps: impl Iterator<Item = (StepId, Holdings)>) -> Vec<Option<u64>> {
+        let steps: Vec<(StepId, Holdings)> = steps.collect();
         if self.shared.is_none() && !steps.is_empty() {
             self.shared = begin();
         }
@@ -102,7 +118,7 @@ impl Shared {
                 }
                 Some((step, roots, _)) => {
                     drop(known);
-                    let used = disk_use(&roots).bytes;
+                    let used = roots.bytes();
                     let took = now.elapsed();
                     let mut known = self.lock();
                     let steps = u32::try_from(known.steps.len()).unwrap_or(u32::MAX);
@@ -219,7 +235,7 @@ mod tests {
         StepId { attempt: AttemptId { run, task: TaskId::new("a"), attempt: 1 }, step: number }
     }
 
-    fn until(watch: &mut DiskWatch, steps: &[(StepId, Vec<PathBuf>)], so: impl Fn(&[Option<u64>]) -> bool) {
+    fn until(watch: &mut DiskWatch, steps: &[(StepId, Holdings)], so: impl Fn(&[Option<u64>]) -> bool) {
         let begun = Instant::now();
         loop {
             let found = watch.look(steps.iter().cloned());
@@ -234,9 +250,11 @@ mod tests {
     #[test]
     fn what_steps_take_of_the_disk_is_found_by_and_by() {
         let dir = tempfile::tempdir().unwrap();
-        let folders =
-            |name: &str| vec![dir.path().join(name).join("workspace"), dir.path().join(name).join("home")];
-        for (folder, kib) in folders("a").iter().zip([100, 200]) {
+        let folders = |name: &str| Holdings {
+            folders: vec![dir.path().join(name).join("workspace"), dir.path().join(name).join("home")],
+            process: None,
+        };
+        for (folder, kib) in folders("a").folders.iter().zip([100, 200]) {
             std::fs::create_dir_all(folder).unwrap();
             std::fs::write(folder.join("file"), vec![1; kib << 10]).unwrap();
         }

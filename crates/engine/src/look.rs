@@ -6,7 +6,7 @@ use std::time::Instant;
 use gadugi_core::{Millis, Process, Reading, StepId};
 use gadugi_exec::{Figures, Sampler};
 
-use crate::figures::DiskWatch;
+use crate::figures::{DiskWatch, Holdings};
 use crate::layout::Layout;
 use crate::machine::{self, Previous};
 use crate::quiet::{self, Disk, Quiet, Running};
@@ -68,7 +68,7 @@ impl Looker {
         let roots: Vec<Process> = steps.iter().map(|step| step.process.clone()).collect();
         let mut figures = self.sampler.sample(&roots);
         let taken =
-            self.taken.look(steps.iter().map(|step| (step.step.clone(), folders(&self.layout, step))));
+            self.taken.look(steps.iter().map(|step| (step.step.clone(), holdings(&self.layout, step))));
         for (figures, taken) in figures.iter_mut().zip(&taken) {
             figures.iter_mut().for_each(|figures| figures.disk_used_bytes = *taken);
         }
@@ -124,9 +124,10 @@ impl Looker {
     }
 }
 
-fn folders(layout: &Layout, step: &RunningStep) -> Vec<PathBuf> {
+fn holdings(layout: &Layout, step: &RunningStep) -> Holdings {
     // Each step has those of its attempt, or its own.
     let own = [layout.attempt_dir(&step.step.attempt), layout.step_dir(&step.step)];
     let own = own.iter().flat_map(|dir| FOLDERS.map(|name| dir.join(name)));
-    own.chain([step.workspace.clone()]).collect()
+    let folders = own.chain([step.workspace.clone()]).collect();
+    Holdings { folders, process: Some(step.process.clone()) }
 }

@@ -26,6 +26,7 @@ mod either;
 mod error;
 mod executor;
 mod follow;
+mod held;
 mod identity;
 pub mod image;
 mod launch;
@@ -41,6 +42,7 @@ mod tail;
 mod watch;
 
 pub use disk::{DiskUse, disk_use};
+pub use held::held_open;
 pub use docker::{Connection, ContainerOrder, DockerError, DockerExecutor, Mount, Overlay, in_container};
 pub use either::Executor;
 pub use error::ExecError;

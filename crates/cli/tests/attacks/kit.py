@@ -511,8 +511,10 @@ def fill():
     """Fills the disk at a pace that leaves time to be seen."""
     where = sys.argv[2]
     with open(f"{where}/filler", "wb") as file:
+        if "nameless" in sys.argv:
+            os.unlink(f"{where}/filler")
         for _ in range(400):
-            file.write(b"x" * (10 << 20))
+            file.write(b"x" * (3 << 20))
             file.flush()
             time.sleep(0.1)
 
