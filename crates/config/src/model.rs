@@ -138,7 +138,7 @@ pub struct LimitsSection {
     pub cpus: Option<Cpus>,
     /// Processes and threads of one task.
     pub pids: Option<Pids>,
-    /// Disk of one task, its workspace and home together, as in 10GiB.
+    /// Disk of one task: workspace, home, caches and temporary files together, as in 10GiB. Unset: 20GiB in containers.
     pub disk: Option<Size>,
     /// What one step may write to its standard output and standard error, as in 1GiB.
     pub output: Option<Size>,

@@ -261,7 +261,7 @@ fn limits(layers: &mut Layers<'_>, defaults: &LimitSettings) -> Result<LimitSett
         memory_bytes: layers.pick(key("memory"), None, |f| &f.limits.memory)?.map(|v| v.0),
         cpus_permille: layers.pick(key("cpus"), None, |f| &f.limits.cpus)?.map(|v| permille(v.0)),
         pids: layers.or(key("pids"), Pids(defaults.pids), |f| &f.limits.pids)?.0,
-        disk_bytes: layers.or(key("disk"), Size(defaults.disk_bytes), |f| &f.limits.disk)?.0,
+        disk_bytes: layers.pick(key("disk"), None, |f| &f.limits.disk)?.map(|v| v.0),
         output_bytes: layers.or(key("output"), Size(defaults.output_bytes), |f| &f.limits.output)?.0,
     })
 }

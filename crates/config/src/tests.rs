@@ -280,7 +280,7 @@ fn every_key_of_a_file_arrives() {
         memory_bytes: Some(4 << 30),
         cpus_permille: Some(1500),
         pids: 99,
-        disk_bytes: 10 << 30,
+        disk_bytes: Some(10 << 30),
         output_bytes: 2 << 20,
     };
     assert_eq!(settings.limits, limits);

@@ -42,9 +42,9 @@ pub use plan::{
 pub use report::{RunReport, TaskReport};
 pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{
-    AGENTS, AdmissionSettings, AgentName, AgentSettings, CacheKind, ContainerSettings, ExecutorKind,
-    GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS, RetrySettings,
-    RunSettings, UvPolicy,
+    AGENTS, AdmissionSettings, AgentName, AgentSettings, CONTAINER_DISK, CacheKind, ContainerSettings,
+    ExecutorKind, GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS,
+    RetrySettings, RunSettings, UvPolicy,
 };
 pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,

@@ -54,7 +54,8 @@ pub struct Tally {
 /// The row for an end that was not asked for by a person and was not good.
 pub fn remedy(kind: &StepKind, end: &StepEnd) -> Remedy {
     match (&end.exit, &end.agent) {
-        (StepExit::NeverBegan, _) => Remedy::Afresh,
+        // Neither is anybody's fault here; a conversation is taken up where it was.
+        (StepExit::NeverBegan | StepExit::EndedByEngine, _) => Remedy::Afresh,
         (StepExit::OutOfMemory, _) => Remedy::AgainAlone,
         // It would write as much again.
         (StepExit::TooMuchOutput, _) => Remedy::GiveUp,

@@ -185,6 +185,9 @@ impl Default for AdmissionSettings {
     }
 }
 
+/// Disk that a task in containers may take where nobody says another number: 20 GiB.
+pub const CONTAINER_DISK: u64 = 20 << 30;
+
 /// What one task may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -195,8 +198,9 @@ pub struct LimitSettings {
     pub cpus_permille: Option<u32>,
     /// Processes and threads of its container.
     pub pids: u32,
-    /// Disk that its workspace and home take, bytes.
-    pub disk_bytes: u64,
+    /// Disk that its workspace, home, caches and temporary files take, bytes; none: [`CONTAINER_DISK`] in containers, and no
+    /// limit on this machine.
+    pub disk_bytes: Option<u64>,
     /// What one step may write to its standard output and standard error, bytes: they are kept on the disk.
     pub output_bytes: u64,
 }
@@ -208,7 +212,7 @@ impl Default for LimitSettings {
             cpus_permille: None,
             // Enough for builds on many processors; a fork bomb meets it within a second.
             pids: 4096,
-            disk_bytes: 20 << 30,
+            disk_bytes: None,
             output_bytes: 1 << 30,
         }
     }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::{
-    AgentName, AttemptId, CommitId, EdgeReason, ExecutorKind, Hold, Learnt, Millis, Outcome, PauseCause,
-    Phase, PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId, SkipReason,
-    StepExit, StepId, StepKind, StopCause, Tally, TaskId, Timestamp, Usage, Verdict,
+    AgentName, AttemptId, CONTAINER_DISK, CommitId, EdgeReason, ExecutorKind, Hold, Learnt, Millis, Outcome,
+    PauseCause, Phase, PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId,
+    SkipReason, StepExit, StepId, StepKind, StopCause, Tally, TaskId, Timestamp, Usage, Verdict,
 };
 
 pub use apply::IllegalTransition;
@@ -374,6 +374,12 @@ impl RunState {
     /// Where a task's steps run.
     pub fn executor(&self, at: usize) -> ExecutorKind {
         self.plan.tasks[at].executor.unwrap_or(self.settings.executor)
+    }
+
+    /// What a task may take of the disk, bytes; none: as much as there is.
+    pub fn disk_limit(&self, at: usize) -> Option<u64> {
+        let own = (self.executor(at) == ExecutorKind::Docker).then_some(CONTAINER_DISK);
+        self.settings.limits.disk_bytes.or(own)
     }
 
     /// Until when the account of a task's agent is limited, where it is.

@@ -96,6 +96,8 @@ pub enum StepExit {
     Lost,
     /// The shim stopped it because it wrote more output than a step may.
     TooMuchOutput,
+    /// Its container was ended from outside, and not by gadugi: the container engine was stopped, or somebody did it by hand.
+    EndedByEngine,
 }
 
 /// How an agent's turn ended, read from its stream and its exit together.

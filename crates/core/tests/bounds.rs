@@ -4,14 +4,14 @@ mod common;
 
 use common::*;
 use gadugi_core::{
-    Command, Decision, Effect, Event, Hold, LimitSettings, Millis, Outcome, Reading, Report, RunSettings,
-    StepEnd, StepExit, StopCause, StopForce, Timestamp,
+    Command, Decision, Effect, Event, ExecutorKind, Hold, LimitSettings, Millis, Outcome, Reading, Report,
+    RunSettings, SessionMode, StepEnd, StepExit, StepKind, StopCause, StopForce, Timestamp,
 };
 
 const GIB: u64 = 1 << 30;
 
 fn bounded(disk_bytes: u64) -> Story {
-    let limits = LimitSettings { disk_bytes, ..LimitSettings::default() };
+    let limits = LimitSettings { disk_bytes: Some(disk_bytes), ..LimitSettings::default() };
     Story::of_agents(plan(&["a", "b"], &[]), RunSettings { limits, max_parallel: Some(1), ..settings() })
 }
 
@@ -45,6 +45,26 @@ fn one_that_ends_by_itself_before_it_was_stopped_has_ended_so() {
     takes(&mut story, 2 * GIB);
     story.ends("a", done());
     assert_eq!(story.word("a"), "collecting");
+}
+
+#[test]
+fn only_containers_have_a_limit_of_the_disk_where_nobody_named_one() {
+    for (executor, stopped) in [(ExecutorKind::Local, 0), (ExecutorKind::Docker, 1)] {
+        let mut story = Story::of_agents(plan(&["a"], &[]), RunSettings { executor, ..settings() });
+        assert_eq!(takes(&mut story, 20 * GIB + 1).effects.len(), stopped, "{executor:?}");
+    }
+}
+
+#[test]
+fn what_ended_with_its_container_goes_on_in_its_conversation_and_counts_for_nothing() {
+    let mut story = bounded(GIB);
+    for _ in 0..10 {
+        let decision = story.ends("a", StepEnd { stopped: true, ..ended(StepExit::EndedByEngine) });
+        let again = launched(&decision);
+        assert!(matches!(again[..], [StepKind::Agent { mode: SessionMode::Resume, .. }]), "{decision:?}");
+        story.started("a");
+    }
+    assert_eq!(story.task("a").attempts, 1);
 }
 
 #[test]

@@ -173,7 +173,12 @@ impl<'a> Watched<'a> {
         let agent = self.reader.filter(|_| !matches!(ended.exit, StepExit::NotStarted(_)));
         StepEnd {
             agent: agent.map(|reader| reader.finish(&ended.exit, ended.stopped, &tail, ended.ended_at)),
-            exit: if starved { StepExit::OutOfMemory } else { ended.exit },
+            exit: match ended.exit {
+                _ if starved => StepExit::OutOfMemory,
+                StepExit::OutOfMemory => StepExit::OutOfMemory,
+                _ if ended.by_engine => StepExit::EndedByEngine,
+                exit => exit,
+            },
             stopped: ended.stopped,
             wall: ended.wall,
             max_rss_kib: ended.max_rss_kib,

@@ -156,7 +156,8 @@ fn exit_code(task: &TaskState) -> Option<i32> {
             | StepExit::NeverBegan
             | StepExit::LeaseLapsed
             | StepExit::Lost
-            | StepExit::TooMuchOutput,
+            | StepExit::TooMuchOutput
+            | StepExit::EndedByEngine,
         )
         | None => None,
     }

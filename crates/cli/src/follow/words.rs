@@ -180,6 +180,7 @@ fn exit_words(exit: &StepExit) -> String {
         StepExit::NeverBegan => "never began (no engine)".to_owned(),
         StepExit::LeaseLapsed => "was stopped (no engine)".to_owned(),
         StepExit::Lost => "was lost".to_owned(),
+        StepExit::EndedByEngine => "ended with its container, which was stopped from outside".to_owned(),
         StepExit::TooMuchOutput => "was stopped (too much output)".to_owned(),
     }
 }

@@ -158,7 +158,8 @@ fn step_alive(out: &mut Decision, state: &State, id: &StepId) -> Option<()> {
 fn disk_used(out: &mut Decision, state: &State, id: &StepId, bytes: u64) -> Option<()> {
     let found = find_attempt(state, &id.attempt)?;
     found.attempt.step().filter(|step| step.number == id.step && step.running.is_some())?;
-    if bytes > found.run.settings.limits.disk_bytes && found.attempt.stopping.is_none() {
+    let over = found.run.disk_limit(found.at).is_some_and(|most| bytes > most);
+    if over && found.attempt.stopping.is_none() {
         out.fact(Event::StopRequested { attempt: found.id.clone(), cause: StopCause::DiskLimit });
         out.stop_step(&found.id, found.attempt, StopForce::Grace);
     }
@@ -379,6 +380,7 @@ impl StepExit {
             Self::NeverBegan => "never begun, because the engine was away".into(),
             Self::LeaseLapsed => "stopped, because no engine came back for it".into(),
             Self::Lost => "its process is gone and left no exit status".into(),
+            Self::EndedByEngine => "ended with its container, which was stopped from outside".into(),
             Self::TooMuchOutput => "stopped, because it wrote more output than a step may".into(),
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn work_stopped(out: &mut Decision, ended: &Ended<'_>) {
             out.finish(run, at, Outcome::TimedOut, None, "its time was over");
         }
         Some(StopCause::DiskLimit) => {
-            let most = run.settings.limits.disk_bytes >> 20;
+            let most = run.disk_limit(at).unwrap_or(0) >> 20;
             let detail = format!("its workspace and home took more than {most} MiB of the disk");
             give_up(out, ended, Outcome::Failed, &detail);
         }

@@ -133,6 +133,7 @@ fn ends() -> Vec<StepEnd> {
         StepExit::LeaseLapsed,
         StepExit::Lost,
         StepExit::TooMuchOutput,
+        StepExit::EndedByEngine,
     ];
     let usage = Usage {
         input_tokens: u64::MAX,
