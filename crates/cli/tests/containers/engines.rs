@@ -14,7 +14,8 @@ use crate::stage::Ran;
 const WAITS: &str = "run touch /tmp/ready; while ! test -e /tmp/go; do sleep 0.05; done";
 /// Waits for ever, but not where it is taken up again.
 const STOPS: &str = "write begun.txt begun\nfresh run touch /tmp/ready\nfresh hang";
-const QUICK: &str = "[retry]\nfirst = \"100ms\"\n";
+/// One fault of a task's own would be its last.
+const STRICT: &str = "[retry]\ncrashes = 1\nfirst = \"100ms\"\n";
 
 fn steps(ran: &Ran, task: &str) -> Vec<Value> {
     let of_task = |event: &Value| event["task"] == task && event["type"] == "step-intended";
@@ -26,7 +27,7 @@ fn steps(ran: &Ran, task: &str) -> Vec<Value> {
 fn an_engine_that_dies_or_is_restarted_loses_no_work() {
     let mut engine = TestEngine::start();
     engine.load(BASE_IMAGE, &socket());
-    let scene = Scene::on(&engine.host(), BASE_IMAGE, QUICK);
+    let scene = Scene::on(&engine.host(), BASE_IMAGE, STRICT);
     scene.prompt("outlives", "", &format!("{WAITS}\nwrite outlived.txt outlived"));
     scene.prompt(
         "restarted",
@@ -58,7 +59,7 @@ fn an_engine_that_dies_or_is_restarted_loses_no_work() {
     scene.nothing_is_left(0);
 
     // It goes for good: the task is tried again, and then it is over; what it had written is where it was.
-    let scene = Scene::on(&engine.host(), BASE_IMAGE, "[retry]\ncrashes = 2\nfirst = \"100ms\"\n");
+    let scene = Scene::on(&engine.host(), BASE_IMAGE, STRICT);
     scene.prompt("left", "", STOPS);
     scene.commit("prompts");
     let run = scene.start_run(&["--verify", ""]);
@@ -77,7 +78,7 @@ fn an_engine_that_dies_or_is_restarted_loses_no_work() {
 
 #[test]
 fn a_container_that_somebody_removes_is_begun_again() {
-    let scene = Scene::new(QUICK);
+    let scene = Scene::new(STRICT);
     scene.prompt("removed", "", &format!("{STOPS}\nrun cat begun.txt > ended.txt"));
     scene.commit("prompts");
     let run = scene.start_run(&["--verify", ""]);

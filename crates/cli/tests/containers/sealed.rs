@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use gadugi_testkit::docker::{BASE_IMAGE, TestEngine, socket};
 use gadugi_testkit::model_api::ModelApi;
 use serde_json::Value;
 
 use crate::scene::{Scene, bash, says};
-use crate::stage::{Live, untouched, users_own};
+use crate::stage::{Live, until, untouched, users_own};
 
 /// Waits for the test's sign.
 const WAIT: &str = "touch /tmp/ready; while ! test -e /tmp/go; do sleep 0.05; done";
@@ -63,10 +64,14 @@ fn work_comes_home_however_its_agent_leaves_it() {
     );
     assert!(scene.gadugi(&["diff", "failing"]).ends_with(0).stdout.contains("+half"));
     scene.nothing_is_left(1);
-    // Whoever mends worktrees knows whose that one is.
-    let repaired = scene.gadugi(&["worktrees", "--repair"]);
+    // Whoever mends worktrees knows whose that one is, and looks into none.
+    let repaired = scene.gadugi(&["worktrees", "--repair", "--json"]);
     repaired.ends_with(0);
-    assert!(repaired.stdout.contains("failing"), "{}", repaired.stdout);
+    let repaired: Value = serde_json::from_str(&repaired.stdout).unwrap();
+    let line = &repaired["worktrees"][0];
+    assert_eq!((line["task"][1].as_str(), line["status"].as_str()), (Some("failing"), Some("kept")), "{line}");
+    assert!(line["detail"].as_str().unwrap().starts_with("sealed"), "{line}");
+    assert_eq!(repaired["repaired"], serde_json::json!([]));
     scene.nothing_is_left(1);
 
     scene.gadugi(&["retry", "failing"]).ends_with(0);
@@ -118,4 +123,38 @@ fn what_ctrl_c_stopped_goes_on_in_the_same_conversation_and_workspace() {
     let last = api.scripted_requests().pop().unwrap();
     assert!(last.user_texts().iter().any(|text| text.contains("may have run")), "it is told");
     scene.nothing_is_left(0);
+}
+
+#[test]
+fn finished_work_waits_for_a_container_engine_that_is_away() {
+    let mut engine = TestEngine::start();
+    engine.load(BASE_IMAGE, &socket());
+    let scene = Scene::on(&engine.host(), BASE_IMAGE, "");
+    scene.prompt("one", "", &format!("run {WAIT}\nwrite one.txt one"));
+    scene.commit("prompts");
+    let run = scene.start_run(&["--verify", ""]);
+    scene.await_sign("one", "ready");
+    engine.kill();
+    scene.give_sign("one", "go");
+    // For longer than a step's start is waited for.
+    let log = scene.root.join(".gadugi/engine.log");
+    until("its work is to be exported", || {
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("its work cannot be exported yet"))
+    });
+    engine.restart();
+    let ran = run.end();
+    ran.ends_with(0);
+    let branch = ran.report()["branch"].as_str().unwrap().to_owned();
+    assert_eq!(scene.blob(&branch, "one.txt"), "one");
+    scene.nothing_is_left(0);
+
+    // Its workspace, where nobody knows whose it is any more: named and left.
+    let folder = scene.root.join(".worktrees/orchestration-20260101-000000-dead");
+    for name in ["one/.git", ".composed-sealed/.git"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let repaired = scene.gadugi(&["worktrees", "--repair"]);
+    let said = &repaired.ends_with(0).stdout;
+    assert!(said.contains("no git of this machine looks there"), "{said}");
+    assert!(folder.join("one/.git").exists() && !folder.join(".composed-sealed").exists());
 }
