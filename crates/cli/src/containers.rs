@@ -53,7 +53,7 @@ pub(crate) async fn decide(
     let inside = plan.tasks.iter().filter(|task| kind(task, ExecutorKind::Docker) == ExecutorKind::Docker);
     let agents: BTreeSet<String> =
         inside.map(|task| task.agent.clone().unwrap_or_else(|| resolved.settings.agent.clone())).collect();
-    match possible(place, resolved, plan, &agents, manner).await {
+    match possible(place, resolved, plan, &agents, Wish { wanted, manner }).await {
         Ok(found) => {
             if open {
                 resolved.settings.executor = ExecutorKind::Docker;
@@ -66,27 +66,33 @@ pub(crate) async fn decide(
     }
 }
 
-/// Engine, image, what is in the image, and a credential.
+/// How containers are asked for.
+#[derive(Clone, Copy)]
+struct Wish {
+    /// Somebody asked for them: then an image is built that has to be.
+    wanted: bool,
+    manner: Manner,
+}
+
+/// Engine, image, what is in the image, and a credential. The settings are changed where all of them are there.
 async fn possible(
     place: &Place,
     resolved: &mut Resolved,
     plan: &Plan,
     agents: &BTreeSet<String>,
-    manner: Manner,
+    wish: Wish,
 ) -> Result<Found, Stop> {
     let connection = Connection::open(&env::all()).await.map_err(Problem::from)?;
     credential(resolved, agents)?;
-    let own = match &resolved.settings.container.image {
-        Some(_) => None,
-        None => {
-            devcontainer::image(place, &connection, &plan.base, &mut resolved.settings.container, manner)
-                .await?
-        }
-    };
-    let named = resolved.settings.container.image.clone().or(own);
+    let mut settings = resolved.settings.container.clone();
+    if settings.image.is_none() {
+        settings.image = devcontainer::image(place, &connection, &plan.base, &mut settings, wish).await?;
+    }
+    let named = settings.image.clone();
     let image = named.clone().unwrap_or_else(|| DEFAULT_TAG.to_owned());
     connection.image(&image).await.map_err(|error| missing(error, named.as_deref()))?;
     check(&connection, &image, resolved, agents).await?;
+    resolved.settings.container = settings;
     Ok(Found { connection, image })
 }
 
@@ -140,8 +146,7 @@ fn credential(resolved: &Resolved, agents: &BTreeSet<String>) -> Result<(), Prob
     if !agents.contains("claude") {
         return Ok(());
     }
-    let upstream = resolved.settings.gateway.upstream.as_deref();
-    match gadugi_engine::has_credential(&env::all(), upstream) {
+    match gadugi_engine::has_credential(&env::all(), &resolved.settings) {
         Ok(true) => Ok(()),
         Ok(false) => {
             let message = "containers need a key or token in the environment: a login of your own cannot be used in them";

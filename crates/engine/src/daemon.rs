@@ -183,7 +183,7 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
     let under_way = driver.under_way();
-    world.reap(&under_way).await;
+    world.reap(&under_way, &driver.unread()).await;
     caches::begin(&world, &under_way).await;
     let inside = Inside { world: Arc::clone(&world), asked: asked_in };
     let mut looker = Looker::new(layout);

@@ -99,6 +99,8 @@ pub(crate) struct Driver {
     displaced: bool,
     /// What was asked while the log could not be written, and is answered once it can.
     put_off: Vec<Asked>,
+    /// Runs that were not over when this engine began, and that it could not read.
+    unread: BTreeSet<RunId>,
     /// The last number in the log.
     seq: u64,
     /// When something falls due that nobody will tell of.
@@ -156,19 +158,27 @@ impl Driver {
             terminating: false,
             displaced: false,
             put_off: Vec::new(),
+            unread: BTreeSet::new(),
             seq,
             wake: None,
             machine: Reading::default(),
             clocks: (clock::now(), Instant::now()),
         };
-        let mut wanted: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
+        let unfinished: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
+        let mut wanted = unfinished.clone();
         wanted.extend(driver.store.latest_run()?);
         for run in wanted {
             if let Err(failure) = driver.load(&run) {
                 tracing::error!(run = %run, "{}", failure.message);
             }
         }
+        driver.unread = unfinished.into_iter().filter(|run| !driver.state.runs.contains_key(run)).collect();
         Ok(driver)
+    }
+
+    /// Runs that were not over and whose log cannot be read.
+    pub(crate) fn unread(&self) -> BTreeSet<RunId> {
+        self.unread.clone()
     }
 
     fn begun(&self, run: &RunId, task: &TaskId) -> Option<Begun> {
@@ -326,6 +336,9 @@ impl Driver {
     /// Decides one input and takes in what follows from it.
     fn consider(&mut self, turn: &mut Turn, input: Input) -> Option<Reply> {
         turn.considered = true;
+        if let Input::Command(command) = &input {
+            self.world.exports.hear(command);
+        }
         let Decision { events, effects, reply } = decide(&self.state, turn.at, input);
         for event in events {
             if let Err(illegal) = self.state.apply(turn.at, &event) {

@@ -1,23 +1,24 @@
 //! Carrying out what was decided. Each effect runs beside the loop and comes back as a report; each looks first at
 //! what is there, so that it may be asked for again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gadugi_agents::AgentKind;
 use gadugi_core::{
-    AdvanceFailure, AttemptId, Collected, CommitId, Composition, Effect, ExecutorKind, Report, RunId,
-    RunState, Salvage, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
+    AdvanceFailure, AgentEnd, AttemptId, Collected, CommitId, Composition, Effect, EndClass, ExecutorKind,
+    Report, RunId, RunState, Salvage, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
 };
 use gadugi_exec::{Adoption, StepFollower};
-use gadugi_workspace::{Removal, Repository, Salvaging, WorktreeRequest};
-use tokio::sync::Semaphore;
+use gadugi_gateway::metered_in_log;
+use gadugi_workspace::{Repository, Salvaging, WorktreeRequest};
 use tokio::time::{Duration, Instant};
 
 use crate::follow::follow;
 use crate::launch::{Launch, cwd, launch};
 use crate::room::{with_room, work_with_room};
 use crate::sandbox::{Sandbox, agent, executor_of};
+use crate::tidying::{make_room, tidy, tip, workspaces_left};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 use crate::{caches, gate, sealed};
 
@@ -168,7 +169,10 @@ fn agent_of(run: &RunContext, task: &TaskId, kind: &StepKind) -> Option<AgentKin
 }
 
 async fn launch_step(world: &Arc<World>, run: &RunContext, attempt: Option<AttemptContext>, order: Launch) {
-    let launched = with_room(world, || try_launch(world, run, attempt.clone(), &order)).await;
+    let launched = with_engine(world, run, &order.step, || {
+        with_room(world, || try_launch(world, run, attempt.clone(), &order))
+    });
+    let launched = launched.await;
     let Launch { step, kind, .. } = order;
     match launched {
         Ok(follower) => {
@@ -227,6 +231,35 @@ fn reserved(run: &RunState, step: &StepId) -> Option<u64> {
     found.reserved.filter(|_| found.number == step.step)
 }
 
+/// A container engine that does not answer is waited for: whatever is tried meanwhile would fail, of all tasks one after another.
+/// Not for ever: what waits here cannot be cancelled.
+async fn with_engine<T, F>(
+    world: &World,
+    run: &RunContext,
+    step: &StepId,
+    work: impl Fn() -> F,
+) -> Result<T, String>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    const BETWEEN: Duration = Duration::from_secs(2);
+    const IN_ALL: Duration = Duration::from_secs(120);
+    let until = Instant::now() + IN_ALL;
+    loop {
+        match work().await {
+            Err(error)
+                if executor_of(run, &step.attempt.task) == ExecutorKind::Docker
+                    && Instant::now() < until
+                    && world.engine_is_away(&step.attempt.run).await =>
+            {
+                tracing::warn!(%step, error, "the container engine is away; it is tried again");
+                tokio::time::sleep(BETWEEN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Where a step was left. A container engine that is away is waited for, for as long as a step outlives its orchestrator:
 /// after that nothing of it runs, wherever it was.
 async fn sandbox_again(world: &World, run: &RunContext, step: &StepId) -> Result<Sandbox, String> {
@@ -269,9 +302,26 @@ async fn adopt_step(world: &Arc<World>, run: &RunContext, Launch { step, kind, b
                 }
                 Ok(_) => StepExit::NeverBegan,
             };
-            world.report(Report::StepEnded { step, end: StepEnd::unseen(exit) }).await;
+            let end = unseen(world, &step, exit).await;
+            world.report(Report::StepEnded { step, end }).await;
         }
     }
+}
+
+/// The end of a step that nobody saw. What it cost stands in the gateway's log.
+async fn unseen(world: &World, step: &StepId, exit: StepExit) -> StepEnd {
+    let (log, id) = (world.layout.gateway_log(), step.clone());
+    let metered = tokio::task::spawn_blocking(move || metered_in_log(&log, &id)).await;
+    let usage = metered.ok().and_then(Result::ok).map(|metered| metered.usage());
+    let agent = usage.filter(|usage| usage.tokens() > 0).map(|usage| AgentEnd {
+        class: EndClass::Crashed,
+        detail: String::new(),
+        usage,
+        turns: 0,
+        no_change: None,
+        claimed_phases: Vec::new(),
+    });
+    StepEnd { agent, ..StepEnd::unseen(exit) }
 }
 
 fn stop_step(world: &World, step: &StepId, force: StopForce) {
@@ -385,137 +435,4 @@ pub(crate) fn commit_message(run: &RunContext, attempt: &AttemptId, what: &str) 
     let title = run.plan.task(&attempt.task).map_or("", |task| task.name.as_str());
     let title = gadugi_agents::one_line(title, 100);
     format!("{}: {title}\n\nTask {} of {}, {what}.\n", attempt.task, attempt.task, attempt.run)
-}
-
-/// Where everything of the run is that was merged.
-fn tip(run: &RunState) -> CommitId {
-    run.tip.clone().unwrap_or_else(|| run.plan.base.clone())
-}
-
-/// A workspace that is left at the end of a run.
-struct Leftover {
-    attempt: AttemptId,
-    path: PathBuf,
-    branch: String,
-    merged: bool,
-    /// Whether it was a container's: then no git looks into it.
-    sealed: bool,
-    state: String,
-}
-
-/// Those of all attempts: one that failed is there beside that of the retry which succeeded.
-fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
-    let mut left = Vec::new();
-    for (planned, task) in run.plan.tasks.iter().zip(&run.tasks) {
-        let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
-        for number in 1..=task.attempts {
-            let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
-            let path = world.workspace_path(&attempt, &run.settings);
-            let branch = branch_name(&attempt, &run.settings);
-            let sealed = planned.executor.unwrap_or(run.settings.executor) == ExecutorKind::Docker;
-            left.push(Leftover { attempt, path, branch, merged, sealed, state: task.word() });
-        }
-    }
-    left
-}
-
-/// Workspaces that are put away side by side. Each looks through all that are registered: a few hundred bytes for each of
-/// what may be thousands, which more at once would multiply.
-const REMOVALS: usize = 2;
-
-/// Puts away what is merged while the run goes on.
-async fn make_room(
-    world: &Arc<World>,
-    run: &RunContext,
-    id: &RunId,
-    left: Vec<Leftover>,
-    merged_into: CommitId,
-) {
-    let Ok(_turn) = world.making_room.try_lock() else { return };
-    let merged: Vec<Leftover> = left.into_iter().filter(|leftover| leftover.merged).collect();
-    for (path, because) in put_away(world, run, merged, merged_into).await {
-        tracing::info!(run = %id, path, because, "kept for now");
-    }
-    #[cfg(feature = "faults")]
-    crate::fault::after_effect("make-room");
-}
-
-/// Puts away the workspaces of a run that is over. What holds anything is kept and named.
-async fn tidy(
-    world: &Arc<World>,
-    run: &RunContext,
-    id: &RunId,
-    left: Vec<Leftover>,
-    merged_into: CommitId,
-) -> Vec<(String, String)> {
-    // Whoever still makes room is at the same workspaces: one that is half removed would be told as kept.
-    drop(world.making_room.lock().await);
-    let mut kept = put_away(world, run, left, merged_into).await;
-    let composed = world.composed_path(id, &run.settings, ExecutorKind::Local);
-    if composed.exists() {
-        let shown = composed.to_string_lossy().into_owned();
-        if let Err(error) = git(world, move |git| git.remove_detached(&composed)).await {
-            kept.push((shown, error));
-        }
-    }
-    kept.extend(sealed::tidy(world, run, id).await);
-    remove_if_empty(&world.worktrees_of(id, &run.settings));
-    kept
-}
-
-/// Puts away what is merged and clean and still there.
-async fn put_away(
-    world: &Arc<World>,
-    run: &RunContext,
-    left: Vec<Leftover>,
-    merged_into: CommitId,
-) -> Vec<(String, String)> {
-    let mut kept = Vec::new();
-    let mut removals = Vec::new();
-    let turnstile = Arc::new(Semaphore::new(REMOVALS));
-    let registered = git(world, Repository::clear_remains).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "what broken-off work left in git's folder is kept for now");
-        Vec::new()
-    });
-    for leftover in left {
-        // Whose folder is gone git may still know: an engine died as it was putting it away, or somebody deleted it.
-        let known = || leftover.merged && registered.contains(&leftover.path);
-        if !leftover.path.exists() && !known() {
-            continue;
-        }
-        let path = leftover.path.to_string_lossy().into_owned();
-        if !leftover.merged {
-            kept.push((path, format!("its task {}", leftover.state)));
-        } else if !run.settings.keep {
-            let (world, tip, turnstile) = (Arc::clone(world), merged_into.clone(), Arc::clone(&turnstile));
-            let removal = tokio::spawn(async move {
-                let _turn = turnstile.acquire().await;
-                if leftover.sealed {
-                    let there = (leftover.path, leftover.branch);
-                    return sealed::put_away(&world, leftover.attempt, there, tip).await;
-                }
-                git(&world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await
-            });
-            removals.push((path, removal));
-        }
-    }
-    for (path, removal) in removals {
-        match removal.await.unwrap_or_else(|panic| Err(panic.to_string())) {
-            Ok(Removal::Removed) => {}
-            Ok(Removal::Kept { reason }) => kept.push((path, reason.to_string())),
-            Err(error) => kept.push((path, error)),
-        }
-    }
-    kept
-}
-
-/// Removes a run's own folder of worktrees, where nothing is left in it but the list that kept it out of `git status`.
-fn remove_if_empty(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut names = entries.map_while(Result::ok).map(|entry| entry.file_name());
-    if names.all(|name| name == ".gitignore") {
-        let _ = std::fs::remove_file(folder.join(".gitignore"));
-    }
-    // It takes empty folders only.
-    let _ = std::fs::remove_dir(folder);
 }

@@ -14,6 +14,7 @@ mod daemon;
 mod descriptors;
 mod driver;
 mod effects;
+mod exports;
 #[cfg(feature = "faults")]
 mod fault;
 mod figures;
@@ -32,6 +33,7 @@ mod sandbox;
 mod sealed;
 mod services;
 mod tenure;
+mod tidying;
 mod view;
 mod world;
 

@@ -5,12 +5,16 @@ use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use gadugi_agents::AgentKind;
 use gadugi_core::{AttemptId, ExecutorKind, RunId, RunSettings, StepId, StepKind, TaskId};
-use gadugi_exec::docker::{AgentUser, Image};
+use gadugi_exec::docker::{AgentUser, Connection, Image, Reaped};
 use gadugi_exec::image::check_image;
 use gadugi_exec::{ContainerOrder, DockerExecutor, Mount};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use crate::layout::Layout;
 use crate::world::{RunContext, Variables, World};
@@ -48,27 +52,25 @@ pub(crate) struct Containers {
     pub(crate) user: AgentUser,
 }
 
-/// What was found out about runs' containers: engine and image are looked for once for each run.
+/// What was found out about runs' containers: engine, image and user are looked for once for each run.
 #[derive(Debug, Default)]
-pub(crate) struct Sandboxes(Mutex<Vec<(RunId, Arc<Containers>)>>);
+pub(crate) struct Sandboxes(Mutex<BTreeMap<RunId, Arc<OnceCell<Arc<Containers>>>>>);
 
 impl Sandboxes {
     pub(crate) fn of(&self, run: &RunId) -> Option<Arc<Containers>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(id, _)| id == run).map(|(_, containers)| Arc::clone(containers))
+        known.get(run).and_then(|cell| cell.get().cloned())
     }
 
-    fn learn(&self, run: &RunId, containers: Containers) -> Arc<Containers> {
-        let containers = Arc::new(containers);
+    /// Where it is written down; whoever comes while it is looked for waits for that.
+    fn cell(&self, run: &RunId) -> Arc<OnceCell<Arc<Containers>>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(id, _)| id != run);
-        known.push((run.clone(), Arc::clone(&containers)));
-        containers
+        Arc::clone(known.entry(run.clone()).or_default())
     }
 
     /// The run is over: another may have another engine.
     pub(crate) fn forget(&self, run: &RunId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| id != run);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
     }
 }
 
@@ -92,57 +94,95 @@ impl World {
         }
     }
 
+    /// The containers of a run. The error is one line: no engine.
     pub(crate) async fn containers(
         &self,
         run: &RunId,
         settings: &RunSettings,
     ) -> Result<Arc<Containers>, String> {
-        if let Some(known) = self.sandboxes.of(run) {
-            return Ok(known);
+        let cell = self.sandboxes.cell(run);
+        let found = cell.get_or_try_init(|| async {
+            match self.look_for_containers(run, settings).await {
+                Ok(found) if found.image.is_ok() => Ok(Arc::new(found)),
+                // An image that is not there may be there the next time.
+                other => Err(other),
+            }
+        });
+        match found.await {
+            Ok(found) => Ok(Arc::clone(found)),
+            Err(without_image) => without_image.map(Arc::new),
         }
+    }
+
+    async fn look_for_containers(&self, run: &RunId, settings: &RunSettings) -> Result<Containers, String> {
         let environment = self.container_environment(run);
         let docker = DockerExecutor::connect(&environment, &self.layout.state_dir()).await;
         let docker = docker.map_err(|error| error.to_string())?;
-        let name = settings.container.image.as_deref().unwrap_or(gadugi_exec::image::DEFAULT_TAG);
-        let image = docker.image(name).await.map_err(|error| error.to_string());
         let root = self.repository.root();
         let owner = std::fs::metadata(root).map_err(|error| format!("{}: {error}", root.display()))?;
         let mut user = docker.user_for((owner.uid(), owner.gid()));
-        if let (Some(wanted), Some(_), Ok(image)) = (&settings.container.user, user.outside, &image) {
-            user = own_user(&docker, &image.id, wanted, user).await?;
+        let path = self.layout.run_dir(run).join(IMAGE_FILE);
+        let pinned =
+            std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Pinned>(&bytes).ok());
+        if let Some(pinned) = pinned {
+            // The same image and user for all of a run, whatever its name means by now.
+            if user.outside.is_some() {
+                user = AgentUser { inside: pinned.user, outside: Some(pinned.user), ..user };
+            }
+            let image = docker.image(&pinned.image).await.map_err(|error| error.to_string());
+            return Ok(Containers { docker, image, user });
         }
-        let containers = Containers { docker, image, user };
-        // An image that is not there may be there the next time.
-        match containers.image {
-            Ok(_) => Ok(self.sandboxes.learn(run, containers)),
-            Err(_) => Ok(Arc::new(containers)),
+        let name = settings.container.image.as_deref().unwrap_or(gadugi_exec::image::DEFAULT_TAG);
+        let image = docker.image(name).await.map_err(|error| error.to_string());
+        if let Ok(image) = &image {
+            if let (Some(wanted), Some(_)) = (&settings.container.user, user.outside) {
+                user = own_user(&docker, &self.instance, &image.id, wanted, user).await?;
+            }
+            let pinned = Pinned { image: image.id.clone(), user: user.outside.unwrap_or(user.inside) };
+            let written = serde_json::to_vec(&pinned).map_err(std::io::Error::from);
+            let written = written.and_then(|bytes| gadugi_sys::files::write_atomic(&path, &bytes));
+            written.map_err(|error| format!("{}: {error}", path.display()))?;
         }
+        Ok(Containers { docker, image, user })
+    }
+
+    /// Whether the container engine of a run does not answer.
+    pub(crate) async fn engine_is_away(&self, run: &RunId) -> bool {
+        let opened = Connection::open(&self.container_environment(run)).await;
+        opened.is_err_and(|error| error.is_away())
     }
 
     /// Removes what containers of dead runs, dead exports and dead attempts left behind. `alive` are the steps that were under
     /// way when this engine began; nothing is being launched yet.
-    pub(crate) async fn reap(&self, alive: &BTreeSet<StepId>) {
+    pub(crate) async fn reap(&self, alive: &BTreeSet<StepId>, unread: &BTreeSet<RunId>) {
+        /// An engine that is silent keeps nobody waiting for longer; what is left is removed by a later engine of ours.
+        const PATIENCE: Duration = Duration::from_secs(10);
         let keep = |labels: &BTreeMap<String, String>| {
             let label = |name: &str| labels.get(name).map_or("", String::as_str);
-            alive.iter().any(|step| {
-                let AttemptId { run, task, attempt } = &step.attempt;
-                run.as_str() == label("gadugi.run")
-                    && task.as_str() == label("gadugi.task")
-                    && attempt.to_string() == label("gadugi.attempt")
-                    && step.step.to_string() == label("gadugi.step")
-            })
+            // Nobody knows what of a run is under way whose log cannot be read.
+            unread.iter().any(|run| run.as_str() == label("gadugi.run"))
+                || alive.iter().any(|step| {
+                    let AttemptId { run, task, attempt } = &step.attempt;
+                    run.as_str() == label("gadugi.run")
+                        && task.as_str() == label("gadugi.task")
+                        && attempt.to_string() == label("gadugi.attempt")
+                        && step.step.to_string() == label("gadugi.step")
+                })
         };
         for environment in self.container_engines() {
-            let docker = DockerExecutor::connect(&environment, &self.layout.state_dir()).await;
-            match docker {
-                Ok(docker) => match docker.reap(&self.instance, keep).await {
-                    Ok(reaped) if reaped != gadugi_exec::docker::Reaped::default() => {
-                        tracing::info!(?reaped, "what dead runs left was removed");
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "what dead runs left is still there"),
-                },
-                Err(error) => tracing::warn!(%error, "what dead runs left is still there"),
+            let reaping = async {
+                let docker = DockerExecutor::connect(&environment, &self.layout.state_dir()).await?;
+                docker.reap(&self.instance, keep).await
+            };
+            match tokio::time::timeout(PATIENCE, reaping).await {
+                Ok(Ok(reaped)) if reaped != Reaped::default() => {
+                    tracing::info!(?reaped, "what dead runs left was removed");
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "what dead runs left is still there"),
+                Err(_) => {
+                    tracing::warn!("what dead runs left is still there: the container engine is silent");
+                }
             }
         }
     }
@@ -178,6 +218,15 @@ impl World {
     }
 }
 
+/// In a run's folder: from which image its steps are started, and to whom their files belong outside.
+const IMAGE_FILE: &str = "container-image.json";
+
+#[derive(Serialize, Deserialize)]
+struct Pinned {
+    image: String,
+    user: (u32, u32),
+}
+
 /// In a run's folder: what says where its container engine is.
 const ENGINE_FILE: &str = "container-engine.json";
 
@@ -189,11 +238,13 @@ fn kept_environment(path: &Path) -> Option<Vec<(OsString, OsString)>> {
 /// The image's own user, where gadugi can give files to whomever it likes. Nobody is root for that.
 async fn own_user(
     docker: &DockerExecutor,
+    instance: &str,
     image: &str,
     wanted: &str,
     otherwise: AgentUser,
 ) -> Result<AgentUser, String> {
-    let labels = std::collections::HashMap::from([("gadugi.check".to_owned(), "image".to_owned())]);
+    let labels = [("gadugi.check", "image"), ("gadugi.instance", instance)];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let found = check_image(docker.connection(), image, "sh", Some(wanted), labels).await;
     let found = found.map_err(|error| error.to_string())?.user;
     Ok(match found.filter(|(uid, _)| *uid != 0) {
@@ -289,7 +340,10 @@ pub(crate) fn environment(given: &Variables, settings: &RunSettings) -> Vec<(OsS
         variables.retain(|(known, _)| known != name.as_str());
         variables.push((name.into(), value.into()));
     }
-    variables.retain(|(name, _)| name != "IS_SANDBOX" && name != "HOME");
+    // Nothing that is configured brings a credential in.
+    const NEVER: [&str; 5] =
+        ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX", "HOME"];
+    variables.retain(|(name, _)| !NEVER.iter().any(|other| name == other));
     variables.push(("IS_SANDBOX".into(), "1".into()));
     variables.push(("HOME".into(), inside::HOME.into()));
     variables
@@ -324,23 +378,49 @@ pub(crate) fn labels(instance: &str, step: &StepId) -> BTreeMap<String, String> 
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Who this repository's containers belong to: made once, and kept beside the log.
+/// Who this repository's containers belong to: made once, and kept beside the log. A copy of the repository is another: it
+/// is told by its folder.
 pub(crate) fn instance(layout: &Layout) -> std::io::Result<String> {
-    let path = layout.state_dir().join("instance");
+    let (state, path) = (layout.state_dir(), layout.state_dir().join("instance"));
+    let folder = std::fs::metadata(&state)?;
+    let place = format!("{:x}:{:x}", folder.dev(), folder.ino());
     match std::fs::read_to_string(&path) {
-        Ok(known) if known.trim().len() == 12 => return Ok(known.trim().to_owned()),
-        Ok(_) => {}
+        Ok(known) => {
+            if let Some((id, at)) = known.trim().split_once(' ')
+                && id.len() == 12
+                && at == place
+            {
+                return Ok(id.to_owned());
+            }
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let made = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    gadugi_sys::files::write_atomic(&path, made.as_bytes())?;
+    gadugi_sys::files::write_atomic(&path, format!("{made} {place}\n").as_bytes())?;
     Ok(made)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_a_repository_has_other_containers() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = |name: &str| {
+            let layout = Layout::new(root.path().join(name));
+            std::fs::create_dir_all(layout.state_dir()).unwrap();
+            layout
+        };
+        let (first, copy) = (layout("a"), layout("b"));
+        let id = instance(&first).unwrap();
+        assert_eq!(instance(&first).unwrap(), id);
+        std::fs::copy(first.state_dir().join("instance"), copy.state_dir().join("instance")).unwrap();
+        assert_ne!(instance(&copy).unwrap(), id);
+        std::fs::rename(root.path().join("a"), root.path().join("moved")).unwrap();
+        assert_eq!(instance(&layout("moved")).unwrap(), id);
+    }
 
     #[test]
     fn a_container_sees_little_of_the_users_environment() {
@@ -351,10 +431,11 @@ mod tests {
             ("TEAM_A", "1"),
             ("GITHUB_TOKEN", "s"),
             ("TZ", "UTC"),
+            ("ANTHROPIC_API_KEY", "s"),
         ];
         let given = given.map(|(name, value)| (name.into(), value.into())).to_vec();
         let mut settings = RunSettings::default();
-        settings.container.env = vec!["TEAM_*".into()];
+        settings.container.env = vec!["TEAM_*".into(), "ANTHROPIC_*".into()];
         let seen = environment(&Arc::new(given), &settings);
         let names: Vec<_> = seen.iter().map(|(name, _)| name.to_string_lossy()).collect();
         assert_eq!(names, ["LANG", "LC_ALL", "TEAM_A", "TZ", "IS_SANDBOX", "HOME"]);

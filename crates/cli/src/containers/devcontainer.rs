@@ -6,8 +6,8 @@ use gadugi_exec::image::devcontainer::{DevContainer, PLACES, Recipe, Source, par
 use gadugi_exec::image::{self, BuildNews, find_image};
 use gadugi_workspace::Repository;
 
+use super::Wish;
 use crate::error::{Problem, Stop};
-use crate::output::Manner;
 use crate::place::Place;
 use crate::text;
 
@@ -17,8 +17,9 @@ pub(super) async fn image(
     connection: &Connection,
     base: &CommitId,
     settings: &mut ContainerSettings,
-    manner: Manner,
+    wish: Wish,
 ) -> Result<Option<String>, Stop> {
+    let manner = wish.manner;
     let Some((path, asked)) = read(&place.repository, base)? else { return Ok(None) };
     for line in &asked.unsupported {
         manner.warn(&format!("{path}: {}", text::line(line)));
@@ -31,7 +32,7 @@ pub(super) async fn image(
     settings.user = asked.user;
     match source {
         Source::Image(name) => Ok(Some(name)),
-        Source::Build(recipe) => built(place, connection, base, &recipe, manner).await.map(Some),
+        Source::Build(recipe) => built(place, connection, base, &recipe, wish).await.map(Some),
     }
 }
 
@@ -51,7 +52,7 @@ async fn built(
     connection: &Connection,
     base: &CommitId,
     recipe: &Recipe,
-    manner: Manner,
+    Wish { wanted, manner }: Wish,
 ) -> Result<String, Stop> {
     let dockerfile = place.repository.read_blob(base, &recipe.dockerfile)?.ok_or_else(|| {
         let message = format!("{} is not in the repository at {base}", recipe.dockerfile);
@@ -61,6 +62,11 @@ async fn built(
     let order =
         recipe.order(files.as_slice(), &String::from_utf8_lossy(&dockerfile)).map_err(Problem::from)?;
     if find_image(connection, &order.tag).await.map_err(Problem::from)?.is_none() {
+        if !wanted {
+            let message =
+                format!("the image of {} is not built: --executor docker builds it", recipe.dockerfile);
+            return Err(Problem::environment("image-missing", message, None).into());
+        }
         manner.tell(&format!("building {} from {}", order.tag, recipe.dockerfile));
         let tell = |news: BuildNews| {
             if let BuildNews::Step { number, of, instruction } = news {
