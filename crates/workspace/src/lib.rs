@@ -53,7 +53,7 @@ pub use sealed::{
     ExportFailure, ExportKind, ExportRequest, Header, Import, ImportError, ImportLimits, ImportRefusal,
     Imported, MOST_HEADER, Sealed, SealedInfo, SealedRequest, Weight, disk_use, header, remove_tree, weigh,
 };
-pub use strewn::OwnBranch;
+pub use strewn::{COMPOSED, OwnBranch, is_composed};
 pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};
 
 /// What can go wrong, in every function that has no refusals of its own.

@@ -14,6 +14,9 @@ use crate::{Error, Result};
 const CLAIMS: &str = "refs/gadugi/branches/";
 const INTEGRATION: &str = "refs/heads/gadugi/";
 
+/// The name of the folder in which composed work of containers is tested, in a run's. No task is called so.
+pub const COMPOSED: &str = ".composed-sealed";
+
 /// A branch that gadugi made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnBranch {
@@ -82,6 +85,26 @@ impl Repository {
         }
     }
 
+    /// Whether a folder is what is left of a sealed workspace, or may be: an agent owns the repository in it, and no git of
+    /// this machine is to look there. Such are those on record, those that hold a repository of their own, and all that lies
+    /// beside one of them; git's own worktrees never are.
+    pub fn is_sealed(&self, path: &Path) -> bool {
+        let path = &canonical(path);
+        let Some((run, name)) = path.parent().and_then(|run| Some((run, run.file_name()?))) else {
+            return false;
+        };
+        let trees = self.trees().unwrap_or_default();
+        let known = |path: &Path| trees.iter().any(|tree| tree.path() == path);
+        let private = |path: &Path| path.join(".git").is_dir() && !known(path);
+        if known(path) {
+            return false;
+        }
+        let mut beside = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path());
+        self.sealed_workspaces().iter().any(|sealed| sealed.path.parent() == Some(run))
+            || self.state_dir().join("runs").join(name).join("store.git").exists()
+            || beside.any(|other| is_composed(&other) || private(&other))
+    }
+
     /// Folders below `dir/<run>/` that hold something and that git does not know as worktrees; `run` says which names are
     /// runs'. Empty ones of runs are left out. Reads only.
     pub fn unknown_folders(&self, dir: &Path, run: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
@@ -101,6 +124,11 @@ impl Repository {
         found.sort();
         Ok(found)
     }
+}
+
+/// Whether composed work of containers was tested in a folder ([`Repository::add_composed`]).
+pub fn is_composed(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == COMPOSED)
 }
 
 fn folders(dir: &Path) -> Result<Vec<PathBuf>> {

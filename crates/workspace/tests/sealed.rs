@@ -442,7 +442,13 @@ with_each_git! {
         }
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| repository.seal_store(&store, std::slice::from_ref(&first)).unwrap());
+                scope.spawn(|| {
+                    // A thread with a umask of its own, which its git takes over.
+                    #[expect(deprecated, reason = "of a thread's umask nothing else of it depends")]
+                    rustix::thread::unshare(rustix::thread::UnshareFlags::FS).unwrap();
+                    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+                    repository.seal_store(&store, std::slice::from_ref(&first)).unwrap();
+                });
             }
         });
         let packs = || fs::read_dir(store.join("objects/pack")).unwrap().filter(|entry| {

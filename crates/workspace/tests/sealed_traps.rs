@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use gadugi_workspace::{Repository, disk_use};
+use gadugi_workspace::{Repository, Salvaging, disk_use};
 use support::sealed::Cell;
 use support::{Fixture, assert_same, executable, write};
 
@@ -200,6 +200,41 @@ with_each_git! {
             }
         }
         assert!(!fixture.output_in(&fixture.root, ["cat-file", "-e", secret.as_str()]).status.success());
+    }
+
+    fn what_has_lost_its_record_is_known_and_its_submodules_are_not_entered(fixture) {
+        let trap = Trap::new(fixture);
+        let module = fixture.temp.path().join("module");
+        write(&module.join("lib.c"), "1\n");
+        fixture.git_in(&module, ["init", "-q", "-b", "main"]);
+        fixture.commit_all_in(&module, "module");
+        fixture.git(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", module.to_str().unwrap(), "sub"]);
+        fixture.commit_all("with a submodule");
+        let cell = Cell::new(fixture, "one");
+        let beside = fixture.root.join(".worktrees/r/two");
+        let elsewhere = fixture.root.join(".worktrees/s/three");
+        for folder in [&beside, &elsewhere] {
+            write(&folder.join("f"), "1\n");
+        }
+        assert!(cell.repository.is_sealed(cell.path()) && cell.repository.is_sealed(&beside));
+        fs::remove_dir_all(fixture.root.join(".gadugi")).unwrap();
+        assert!(cell.repository.is_sealed(cell.path()) && cell.repository.is_sealed(&beside));
+        assert!(!cell.repository.is_sealed(&elsewhere));
+        let found = cell.repository.unknown_folders(&fixture.root.join(".worktrees"), |_| true).unwrap();
+        assert_eq!(found, [cell.path().to_owned(), beside, elsewhere]);
+
+        let sub = cell.path().join("sub");
+        fixture.git_in(&sub, ["config", "filter.x.clean", &trap.line()]);
+        write(&sub.join(".gitattributes"), "* filter=x\n");
+        write(&sub.join("lib.c"), "2\n");
+        cell.write("new", "1\n");
+        trap.catches(&sub, fixture, &["status"]);
+        let Salvaging::Kept(kept) = cell.repository.salvage(&cell.attempt, cell.path(), cell.branch()).unwrap() else {
+            panic!("nothing was kept");
+        };
+        assert!(!trap.witness.exists(), "the host has been in the submodule");
+        assert_eq!(kept.left_out, ["sub: a submodule; it is not looked into"]);
+        assert_eq!(fixture.show(&format!("{}:new", kept.reference)), "1");
     }
 
     fn folders_deeper_than_paths_reach_are_measured_and_removed(fixture) {

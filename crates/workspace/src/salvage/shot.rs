@@ -96,14 +96,17 @@ impl Repository {
             self.show_hidden(place, &index)?;
             Some(self.write_tree(place, &index)?)
         };
-        let mut left_out = self.submodules_changed(place, &index)?;
+        let (mut left_out, shut) = match source.tree {
+            Some(_) => (self.submodules_changed(place, &index)?, Vec::new()),
+            None => self.submodules_unread(place, &index)?,
+        };
         if place.cwd.join(".git").is_dir() && source.tree.is_some() {
             left_out.push(
                 ".git: a repository of its own took the place of git's pointer; its history is not stored"
                     .into(),
             );
         }
-        let nested = self.add_all(place, &index, &mut left_out)?;
+        let nested = self.add_all(place, &index, shut, &mut left_out)?;
         for name in nested {
             self.add_nested(place, &index, &name, &mut left_out, DEPTH)?;
         }
@@ -240,10 +243,31 @@ impl Repository {
         Ok(changed)
     }
 
-    /// Stages all but what is too large and repositories inside the work, which it gives.
-    fn add_all(&self, place: &Place, index: &Index, left_out: &mut Vec<String>) -> Result<Vec<Vec<u8>>> {
+    /// In a folder that nobody knows: to say whether a submodule has changed, git would go into it, and do there what its
+    /// configuration says. They are named and left out, the second.
+    fn submodules_unread(&self, place: &Place, index: &Index) -> Result<(Vec<String>, Vec<Vec<u8>>)> {
+        let listing = index.on(self.git.call(place, ["ls-files", "--stage", "-z"])).bytes()?;
+        let (mut there, mut shut) = (Vec::new(), Vec::new());
+        for field in fields(&listing).filter(|field| field.starts_with(GITLINK.as_bytes())) {
+            let Some(tab) = field.iter().position(|byte| *byte == b'\t') else { continue };
+            let name = &field[tab + 1..];
+            if place.cwd.join(path_of(name)).join(".git").exists() {
+                there.push(format!("{}: a submodule; it is not looked into", lossy(name)));
+            }
+            shut.push(name.to_vec());
+        }
+        Ok((there, shut))
+    }
+
+    /// Stages all but what is excluded, what is too large, and repositories inside the work, which it gives.
+    fn add_all(
+        &self,
+        place: &Place,
+        index: &Index,
+        mut excluded: Vec<Vec<u8>>,
+        left_out: &mut Vec<String>,
+    ) -> Result<Vec<Vec<u8>>> {
         let mut nested = Vec::new();
-        let mut excluded: Vec<Vec<u8>> = Vec::new();
         for name in self.differing(place, index)? {
             if let Some(folder) = name.strip_suffix(b"/") {
                 excluded.push(folder.to_vec());
@@ -354,7 +378,7 @@ impl Repository {
         let inner_index = Index::new(index.0.parent().unwrap_or(&index.0));
         inner_index.on(self.git.call(&inner, ["read-tree", "--empty"])).done()?;
         let mut inner_left = Vec::new();
-        for deeper in self.add_all(&inner, &inner_index, &mut inner_left)? {
+        for deeper in self.add_all(&inner, &inner_index, Vec::new(), &mut inner_left)? {
             self.add_nested(&inner, &inner_index, &deeper, &mut inner_left, depth - 1)?;
         }
         left_out.extend(inner_left.into_iter().map(|line| format!("{shown}/{line}")));

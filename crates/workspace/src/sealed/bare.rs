@@ -65,6 +65,8 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     draft.push(".draft");
     let draft = PathBuf::from(draft);
     fs::write(&draft, bytes).map_err(Error::io(&draft))?;
+    // Whatever the umask is.
+    fs::set_permissions(&draft, Permissions::from_mode(0o644)).map_err(Error::io(&draft))?;
     fs::rename(&draft, path).map_err(Error::io(path))
 }
 

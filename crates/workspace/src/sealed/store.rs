@@ -31,13 +31,17 @@ impl Repository {
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
         let lock = store.with_extension("lock");
         let _lock = FileLock::acquire(&lock).map_err(Error::io(&lock))?;
+        // All tasks of a run begin together, and one of them has made it by now.
+        if self.store_holds(store, commits) {
+            return Ok(());
+        }
         self.make_store(store, first)?;
         let place = bare::place(store);
         let held = self.held_by(&place)?;
         let wanted: BTreeSet<_> = commits.iter().filter(|commit| !held.contains(commit.as_str())).collect();
         let wanted: Vec<_> = wanted.into_iter().collect();
         if wanted.is_empty() {
-            return Ok(());
+            return bare::open_to_readers(store);
         }
         self.check_commits(&wanted)?;
         self.copy_history(&self.main, &place, &wanted, &held)?;

@@ -137,7 +137,7 @@ impl Repository {
         for folder in
             inside(dir).flat_map(|folder| inside(&folder).chain([folder.clone()]).collect::<Vec<_>>())
         {
-            if folder.join(".git").is_file() {
+            if folder.join(".git").is_file() && !self.is_sealed(&folder) {
                 moved.push(canonical(&folder));
             }
         }
