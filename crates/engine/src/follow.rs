@@ -53,7 +53,7 @@ pub(crate) async fn follow(
     let peaks = world.ended(step);
     let metered = world.close_gate(step).await;
     let mut end = watched.end(ended, &world.layout.step_dir(step), peaks);
-    gate::account_for(world, step, metered.as_ref(), &mut end);
+    gate::account_for(metered.as_ref(), &mut end);
     caches::step_ended(world, step, &end).await;
     world.report(Report::StepEnded { step: step.clone(), end }).await;
 }

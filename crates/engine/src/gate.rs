@@ -1,21 +1,22 @@
 //! A step's way out: what the gateway is told of it, and what the step is told of the gateway.
 //!
 //! Steps in containers have no other way out. Of the local ones, agents go through the gateway whose credential is a key or
-//! token of the environment; a login of the user's own is left to the agent's CLI, which refreshes it.
+//! token of the environment; a login of the user's own is left to the agent's CLI, which refreshes it. The gateway then stands
+//! where the agent would have found its way by itself: the account is what the agent's own environment would have said.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_agents::AgentKind;
-use gadugi_core::{EndClass, Report, RunId, StepEnd, StepId, StepKind, Taken};
+use gadugi_core::{EndClass, Report, RunId, RunSettings, StepEnd, StepId, StepKind, Taken, Usage};
 use gadugi_exec::{PORT_MARK, Relay};
 use gadugi_gateway::{
-    Account, Credential, HostPort, Metered, Notice, Permit, SlowReason, Token, metered_in_log,
+    Account, AccountError, Credential, HostPort, Metered, Notice, Permit, SlowReason, Token, metered_in_log,
 };
 use tokio::sync::mpsc;
 
-use crate::launch::{Environment, Launch};
+use crate::launch::{Environment, Launch, is_denied};
 use crate::sandbox::{Sandbox, agent, inside};
 use crate::world::{RunContext, World};
 
@@ -24,8 +25,8 @@ const SOCKET: &str = "gateway.sock";
 /// What the gateway knows a step's token by, in the step's folder. An engine that comes back reads it.
 const TOKEN: &str = "token.sha256";
 
-/// Every variable by which an agent could find another way to the model API.
-const LEADING_ASIDE: [&str; 6] = [
+/// Credentials for the model API, its address, and what goes along with each request: the gateway's alone, where there is one.
+const OF_THE_ACCOUNT: [&str; 6] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
     "CLAUDE_CODE_OAUTH_TOKEN",
@@ -53,7 +54,7 @@ impl Gate {
         let address = format!("http://127.0.0.1:{PORT_MARK}");
         let mut port_in = Vec::new();
         if let Some(variable) = self.variable {
-            env.remove(&LEADING_ASIDE);
+            env.remove(&OF_THE_ACCOUNT);
             env.set(variable, self.token.reveal());
             env.set("ANTHROPIC_BASE_URL", &*address);
             port_in.push("ANTHROPIC_BASE_URL");
@@ -65,8 +66,12 @@ impl Gate {
                 port_in.push(name);
             }
         }
-        for name in ["NO_PROXY", "no_proxy"] {
-            let known = env.get(name).filter(|known| !known.is_empty());
+        // Some tools read the one spelling, some the other, and some the other where the one is empty.
+        let known = |name| env.get(name).filter(|known| !known.is_empty());
+        let spellings = [known("NO_PROXY"), known("no_proxy")];
+        let either = spellings.clone().into_iter().flatten().next();
+        for (name, known) in ["NO_PROXY", "no_proxy"].into_iter().zip(spellings) {
+            let known = known.or_else(|| either.clone());
             env.set(name, known.map_or_else(|| NEAR.to_owned(), |known| format!("{known},{NEAR}")));
         }
         let port_in = port_in.into_iter().map(|name| gadugi_exec::Text(name.into())).collect();
@@ -87,7 +92,9 @@ pub(crate) async fn open(
     what: &Launch,
     sandbox: &Sandbox,
 ) -> Result<Option<Gate>, String> {
-    let Some(behind) = behind(world, run, &what.step, &what.kind, sandbox)? else { return Ok(None) };
+    let given = world.environment(&what.step.attempt.run);
+    let behind = behind(world, run, &what.step, &what.kind, sandbox, &given)?;
+    let Some(behind) = behind else { return Ok(None) };
     let (dir, folder) = (world.layout.step_dir(&what.step), gate_dir(world, &what.step));
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     gadugi_sys::files::create_private_dir(&dir).map_err(|error| failed(&dir, error))?;
@@ -115,6 +122,8 @@ pub(crate) async fn open(
 }
 
 /// Opens the gate again of a step that is found to run: its token stands in its folder, what it used in the gateway's log.
+/// Its requests wait until somebody goes on with the run, and leave under the name that their environment holds: whoever
+/// started this engine may be somebody else.
 pub(crate) async fn reopen(
     world: &Arc<World>,
     run: &RunContext,
@@ -128,8 +137,15 @@ pub(crate) async fn reopen(
         read => read.map_err(|error| format!("{}: {error}", path.display()))?,
     };
     let sandbox = world.sandbox(&step.attempt.run, run, &step.attempt.task).await?;
-    let behind = behind(world, run, step, kind, &sandbox).ok().flatten();
-    let behind = behind.unwrap_or(Behind { account: None, network: network(run, step) });
+    world.note_settings(&step.attempt.run, &run.settings);
+    let account = match world.brought(&step.attempt.run) {
+        Some(given) => {
+            behind(world, run, step, kind, &sandbox, &given).ok().flatten().and_then(|it| it.account)
+        }
+        None => None,
+    };
+    let held = account.is_none();
+    let behind = Behind { account, network: network(run, step) };
     let log = world.layout.gateway_log();
     let wanted = step.clone();
     let already = tokio::task::spawn_blocking(move || metered_in_log(&log, &wanted)).await;
@@ -137,7 +153,12 @@ pub(crate) async fn reopen(
         tracing::warn!(%step, %error, "what it used before is not known");
         Metered::default()
     });
-    admit(world, step, &sandbox, behind, hash.trim().to_owned(), budget, already).await
+    admit(world, step, &sandbox, behind, hash.trim().to_owned(), budget, already).await?;
+    if held && world.brought(&step.attempt.run).is_some() {
+        // Somebody came meanwhile, and did not find this step.
+        supply(world, &step.attempt.run).await;
+    }
+    Ok(())
 }
 
 async fn admit(
@@ -163,8 +184,9 @@ async fn admit(
         already,
         network: behind.network,
     };
+    world.gateway.admit(permit).await.map_err(|error| error.to_string())?;
     world.note_gate(step);
-    world.gateway.admit(permit).await.map_err(|error| error.to_string())
+    Ok(())
 }
 
 /// None where a step has no need of a gate: whatever runs on this machine finds its own ways, but for agents whose
@@ -175,28 +197,71 @@ fn behind(
     step: &StepId,
     kind: &StepKind,
     sandbox: &Sandbox,
+    given: &[(OsString, OsString)],
 ) -> Result<Option<Behind>, String> {
     let is_claude =
         matches!(kind, StepKind::Agent { .. }) && agent(run, &step.attempt.task) == Some(AgentKind::Claude);
-    let given = world.environment(&step.attempt.run);
-    let upstream = run.settings.gateway.upstream.as_deref();
-    world.note_upstream(&step.attempt.run, upstream);
-    let account = || Account::from_environment(&given, upstream).map_err(|error| error.to_string());
+    world.note_settings(&step.attempt.run, &run.settings);
     match sandbox {
         Sandbox::Local if !is_claude || !run.settings.gateway.local => Ok(None),
-        Sandbox::Local => {
-            Ok(account()?.map(|account| Behind { account: Some(account), network: Vec::new() }))
-        }
+        Sandbox::Local => match account(given, &run.settings) {
+            Ok(account) => Ok(account.map(|account| Behind { account: Some(account), network: Vec::new() })),
+            // It finds its own way, as it did before there was a gateway.
+            Err(NoAccount::OtherWay(_)) => Ok(None),
+            Err(amiss) => Err(amiss.to_string()),
+        },
         Sandbox::Containers(_) => {
-            let account = if is_claude { account()? } else { None };
-            if is_claude && account.is_none() {
-                return Err(NO_CREDENTIAL.to_owned());
-            }
+            let account = match account(given, &run.settings).map_err(|amiss| amiss.to_string()) {
+                _ if !is_claude => None,
+                Ok(None) => return Err(NO_CREDENTIAL.to_owned()),
+                account => account?,
+            };
             let network = network(run, step);
             let needed = account.is_some() || !network.is_empty();
             Ok(needed.then_some(Behind { account, network }))
         }
     }
+}
+
+/// Why what an environment says of the model API is not for the gateway.
+#[derive(Debug, thiserror::Error)]
+enum NoAccount {
+    #[error("{0} is set: the gateway cannot speak to the model API that way, and containers have no other")]
+    OtherWay(&'static str),
+    #[error(transparent)]
+    Amiss(#[from] AccountError),
+}
+
+/// Under whose name, and where to, Claude Code would send its requests by itself: what the run was given and does not keep
+/// from steps, then what is configured for the agent, then what is configured for the gateway.
+fn account(given: &[(OsString, OsString)], settings: &RunSettings) -> Result<Option<Account>, NoAccount> {
+    let mut seen: Vec<(OsString, OsString)> = given
+        .iter()
+        .filter(|(name, _)| !is_denied(&name.to_string_lossy(), &settings.env_deny))
+        .cloned()
+        .collect();
+    if let Some(own) = settings.agents.get(AgentKind::Claude.name()) {
+        // The last of one name counts.
+        seen.extend(own.env.iter().map(|(name, value)| (name.into(), value.into())));
+    }
+    if let Some(other) = other_way(&seen) {
+        return Err(NoAccount::OtherWay(other));
+    }
+    Ok(Account::from_environment(&seen, settings.gateway.upstream.as_deref())?)
+}
+
+/// The variable by which Claude Code takes a way to a model that is not the gateway's: another vendor's API, or a connection
+/// that asks for a certificate of the user's.
+fn other_way(seen: &[(OsString, OsString)]) -> Option<&'static str> {
+    const VENDORS: [&str; 3] =
+        ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+    const CERTIFICATE: &str = "CLAUDE_CODE_CLIENT_CERT";
+    let value = |name: &str| {
+        let found = seen.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.to_string_lossy().trim().to_ascii_lowercase()).unwrap_or_default()
+    };
+    let on = |name: &&str| matches!(value(name).as_str(), "1" | "true" | "yes" | "on");
+    VENDORS.into_iter().find(on).or_else(|| (!value(CERTIFICATE).is_empty()).then_some(CERTIFICATE))
 }
 
 /// A login of the user's own cannot be used by the gateway: it is refreshed by the CLI that made it, and by one alone.
@@ -213,18 +278,17 @@ fn gate_dir(world: &World, step: &StepId) -> PathBuf {
     world.layout.step_dir(step).join("gate")
 }
 
-/// Whether the environment holds a key or token that the gateway can use in an agent's stead. The error is one line.
-pub fn has_credential(environment: &[(OsString, OsString)], upstream: Option<&str>) -> Result<bool, String> {
-    let account = Account::from_environment(environment, upstream);
-    account.map(|account| account.is_some()).map_err(|error| error.to_string())
+/// Whether there is a key or token that the gateway can use in an agent's stead, in the environment or in what the settings
+/// add to it. The error is one line.
+pub fn has_credential(environment: &[(OsString, OsString)], settings: &RunSettings) -> Result<bool, String> {
+    account(environment, settings).map(|account| account.is_some()).map_err(|error| error.to_string())
 }
 
 /// Somebody goes on with a run: from now on its requests leave under the name that their environment holds.
 pub(crate) async fn supply(world: &World, run: &RunId) {
-    let Some(upstream) = world.upstream(run) else { return };
-    let account = Account::from_environment(&world.environment(run), upstream.as_deref());
-    let supplied = match account {
-        Ok(Some(account)) => world.gateway.supply_run(run, account).await,
+    let Some(settings) = world.settings(run) else { return };
+    let supplied = match account(&world.environment(run), &settings) {
+        Ok(Some(account)) => world.gateway.supply_run(run, account).await.map_err(NoAccount::from),
         Ok(None) => return,
         Err(error) => Err(error),
     };
@@ -235,8 +299,7 @@ pub(crate) async fn supply(world: &World, run: &RunId) {
 
 /// What a step used by the gateway's own count stands in place of what its agent said of it: an end that tells nothing has
 /// cost something all the same.
-pub(crate) fn account_for(world: &World, step: &StepId, metered: Option<&Metered>, end: &mut StepEnd) {
-    let over_budget = world.take_over_budget(step);
+pub(crate) fn account_for(metered: Option<&Metered>, end: &mut StepEnd) {
     let Some(metered) = metered else { return };
     end.taken.see(&Taken {
         net_in_bytes: Some(metered.bytes_in),
@@ -244,10 +307,20 @@ pub(crate) fn account_for(world: &World, step: &StepId, metered: Option<&Metered
         ..Taken::default()
     });
     let Some(agent) = end.agent.as_mut().filter(|_| metered.requests > 0) else { return };
-    agent.usage = metered.usage();
-    if over_budget && agent.class != EndClass::Done {
+    agent.usage = counted(metered, agent.usage.cost_microusd);
+    if metered.over_budget && agent.class != EndClass::Done {
         agent.class = EndClass::Budget;
     }
+}
+
+/// What a step used by the gateway's count. Where no price of it is known, what its agent says of the cost is the better
+/// guess, if it says anything: the gateway's is the dearest there is.
+pub(crate) fn counted(metered: &Metered, said_microusd: u64) -> Usage {
+    let mut usage = metered.usage();
+    if metered.all_guessed() && said_microusd > 0 {
+        usage.cost_microusd = said_microusd;
+    }
+    usage
 }
 
 /// Takes in what the gateway has to say, for as long as the engine lives.
@@ -275,7 +348,9 @@ pub(crate) async fn hear(world: Arc<World>, mut notices: mpsc::Receiver<Notice>)
             }
             Notice::BudgetRefused { step, spent_microusd, budget_microusd } => {
                 tracing::info!(%step, spent_microusd, budget_microusd, "a request could cost more than is left");
-                world.note_over_budget(step);
+            }
+            Notice::CertificatesUnread { reason } => {
+                tracing::warn!(reason, "certificates for the way to the model API are left out");
             }
             Notice::Unreachable { step, account, reason, lasting } => {
                 tracing::warn!(%step, account, reason, lasting, "the model API was not reached");
@@ -285,5 +360,104 @@ pub(crate) async fn hear(world: Arc<World>, mut notices: mpsc::Receiver<Notice>)
             }
             Notice::LogFailed { reason } => tracing::warn!(reason, "the gateway's log cannot be written"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gadugi_core::AgentSettings;
+    use gadugi_gateway::{ModelMetered, Secret};
+
+    use super::*;
+
+    const KEY: (&str, &str) = ("ANTHROPIC_API_KEY", "sk-shell");
+
+    fn variables(said: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        said.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    fn configured(env: &[(&str, &str)]) -> RunSettings {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut settings = RunSettings::default();
+        settings.agents.insert("claude".into(), AgentSettings { env, ..AgentSettings::default() });
+        settings
+    }
+
+    #[test]
+    fn a_denied_key_pays_for_nothing() {
+        let deny = RunSettings { env_deny: vec!["ANTHROPIC_*".into()], ..RunSettings::default() };
+        assert!(account(&variables(&[KEY]), &deny).unwrap().is_none());
+        assert_eq!(has_credential(&variables(&[KEY]), &deny), Ok(false));
+        assert_eq!(has_credential(&variables(&[KEY]), &RunSettings::default()), Ok(true));
+    }
+
+    #[test]
+    fn what_is_configured_for_the_agent_is_where_its_requests_go() {
+        let mut settings =
+            configured(&[("ANTHROPIC_BASE_URL", "http://litellm:1"), ("ANTHROPIC_AUTH_TOKEN", "x")]);
+        let given = variables(&[KEY, ("ANTHROPIC_BASE_URL", "http://shell")]);
+        let found = account(&given, &settings).unwrap().unwrap();
+        assert_eq!(found.upstream.as_str(), "http://litellm:1/");
+        assert_eq!(found.credential, Credential::Bearer(Secret::new("x")));
+        assert!(account(&[], &settings).unwrap().is_some(), "no key of the shell's is needed");
+        settings.gateway.upstream = Some("http://gateway".into());
+        assert_eq!(account(&given, &settings).unwrap().unwrap().upstream.as_str(), "http://gateway/");
+    }
+
+    #[test]
+    fn other_vendors_are_no_business_of_the_gateways() {
+        let settings = RunSettings::default();
+        let one = "CLAUDE_CODE_USE_BEDROCK";
+        for (name, value, other) in [
+            (one, "1", true),
+            (one, "true", true),
+            (one, "0", false),
+            ("CLAUDE_CODE_CLIENT_CERT", "/c", true),
+        ] {
+            let found = account(&variables(&[KEY, (name, value)]), &settings);
+            assert_eq!(
+                matches!(found, Err(NoAccount::OtherWay(known)) if known == name),
+                other,
+                "{name}={value}"
+            );
+        }
+        let off = configured(&[(one, "0")]);
+        assert_eq!(has_credential(&variables(&[KEY, (one, "1")]), &off), Ok(true), "the agent's own counts");
+        let said = has_credential(&variables(&[KEY, (one, "1")]), &settings).unwrap_err();
+        assert!(said.starts_with(one) && said.lines().count() == 1, "{said}");
+    }
+
+    fn gate() -> Gate {
+        let token = Token::mint().unwrap();
+        Gate { token, socket: "/g".into(), variable: Some("ANTHROPIC_API_KEY"), hosts: false }
+    }
+
+    #[test]
+    fn hosts_that_are_reached_without_a_proxy_stay_so_in_either_spelling() {
+        for said in [
+            &[("NO_PROXY", ".corp")][..],
+            &[("no_proxy", ".corp")],
+            &[("NO_PROXY", ".corp"), ("no_proxy", "")],
+        ] {
+            let mut env = Environment::of(variables(said));
+            gate().lead(&mut env);
+            for name in ["NO_PROXY", "no_proxy"] {
+                assert_eq!(env.get(name).as_deref(), Some(".corp,127.0.0.1,localhost"), "{said:?}");
+            }
+        }
+        let mut env = Environment::of(variables(&[("NO_PROXY", "a"), ("no_proxy", "b")]));
+        gate().lead(&mut env);
+        assert_eq!(env.get("no_proxy").as_deref(), Some("b,127.0.0.1,localhost"));
+    }
+
+    #[test]
+    fn what_no_price_is_known_of_costs_what_the_agent_says() {
+        let model = |guessed| {
+            let mut model = ModelMetered { answers: 1, price_guessed: guessed, ..ModelMetered::default() };
+            model.costs.output = 9_000_000;
+            Metered { models: [("m".to_owned(), model)].into(), requests: 1, ..Metered::default() }
+        };
+        let cost = |metered: &Metered, said| counted(metered, said).cost_microusd;
+        assert_eq!([cost(&model(true), 3), cost(&model(true), 0), cost(&model(false), 3)], [3, 9, 9]);
     }
 }

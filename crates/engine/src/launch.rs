@@ -292,6 +292,11 @@ impl Environment {
         Ok(env)
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(variables: Vec<(OsString, OsString)>) -> Self {
+        Self { variables }
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.remove(&[name]);
         self.variables.push((name.into(), value.into()));
@@ -315,7 +320,7 @@ impl Environment {
 
 /// Whether the user's configuration keeps a variable from steps. A `*` at a pattern's end stands for any rest. What
 /// points git at another repository is never passed on: a step's git is to find its own workspace.
-fn is_denied(name: &str, patterns: &[String]) -> bool {
+pub(crate) fn is_denied(name: &str, patterns: &[String]) -> bool {
     const ALWAYS: [&str; 6] = [
         "GIT_DIR",
         "GIT_WORK_TREE",

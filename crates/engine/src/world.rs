@@ -111,12 +111,10 @@ pub(crate) struct World {
     pub(crate) instance: String,
     /// What stands between agents and the model API.
     pub(crate) gateway: Gateway,
-    /// Steps of which the gateway refused a request because it could have cost more than is left of their budget.
-    over_budget: Mutex<BTreeSet<StepId>>,
     /// Steps behind the gateway.
     gates: Mutex<BTreeSet<StepId>>,
-    /// The model API that each run's settings name, for runs that have steps behind the gateway.
-    upstreams: Mutex<HashMap<RunId, Option<String>>>,
+    /// The settings of runs that may have steps behind the gateway.
+    settings: Mutex<HashMap<RunId, Arc<RunSettings>>>,
     /// Accounts whose requests the gateway holds back, and why.
     slowed: Mutex<BTreeMap<String, String>>,
     /// Turns at making workspaces. They are registered one by one, and every one that waited for that in a thread of its own
@@ -171,9 +169,8 @@ impl World {
             caches: Caches::default(),
             instance,
             gateway,
-            over_budget: Mutex::default(),
             gates: Mutex::default(),
-            upstreams: Mutex::default(),
+            settings: Mutex::default(),
             slowed: Mutex::default(),
             preparing: Semaphore::new(PREPARING),
             heard,
@@ -217,8 +214,12 @@ impl World {
 
     /// The environment that the run was asked for with; after a restart, before anybody resumed it, the engine's own.
     pub(crate) fn environment(&self, run: &RunId) -> Variables {
-        let known = lock(&self.environments).get(run).cloned();
-        known.unwrap_or_else(|| Arc::new(gadugi_sys::env::all()))
+        self.brought(run).unwrap_or_else(|| Arc::new(gadugi_sys::env::all()))
+    }
+
+    /// The environment that somebody brought for the run, under this engine.
+    pub(crate) fn brought(&self, run: &RunId) -> Option<Variables> {
+        lock(&self.environments).get(run).cloned()
     }
 
     /// The workflow manager of agents that begin at `base`. Read from the commit: an agent may have rewritten the file in
@@ -303,28 +304,25 @@ impl World {
 
     /// What a step used; its way through the gateway is closed.
     pub(crate) async fn close_gate(&self, step: &StepId) -> Option<Metered> {
-        lock(&self.gates).remove(step);
+        {
+            let mut gates = lock(&self.gates);
+            gates.remove(step);
+            if gates.is_empty() {
+                // Nobody asks, so nobody would be told that it is over.
+                lock(&self.slowed).clear();
+            }
+        }
         self.gateway.revoke(step).await
     }
 
-    /// A run has steps behind the gateway.
-    pub(crate) fn note_upstream(&self, run: &RunId, upstream: Option<&str>) {
-        lock(&self.upstreams).insert(run.clone(), upstream.map(str::to_owned));
+    /// A run may have steps behind the gateway.
+    pub(crate) fn note_settings(&self, run: &RunId, settings: &Arc<RunSettings>) {
+        lock(&self.settings).insert(run.clone(), Arc::clone(settings));
     }
 
-    /// What the run's settings name as the model API; none where it has no step behind the gateway.
-    pub(crate) fn upstream(&self, run: &RunId) -> Option<Option<String>> {
-        lock(&self.upstreams).get(run).cloned()
-    }
-
-    /// The gateway refused a request of the step for its budget.
-    pub(crate) fn note_over_budget(&self, step: StepId) {
-        lock(&self.over_budget).insert(step);
-    }
-
-    /// Whether it did. Asked once, at the step's end.
-    pub(crate) fn take_over_budget(&self, step: &StepId) -> bool {
-        lock(&self.over_budget).remove(step)
+    /// Its settings; none where it has no step behind the gateway.
+    pub(crate) fn settings(&self, run: &RunId) -> Option<Arc<RunSettings>> {
+        lock(&self.settings).get(run).cloned()
     }
 
     /// Why agents' requests are held back, where they are.

@@ -3,8 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use hyper::header::{HeaderName, HeaderValue};
 use reqwest::Url;
 
+use crate::answer::HOP_BY_HOP;
 use crate::secret::Secret;
 
 /// Where the vendor's own API is.
@@ -64,6 +66,9 @@ pub struct Account {
     pub proxies: Proxies,
     /// Whom to believe.
     pub trust: Trust,
+    /// Headers that go along with every request, in place of any of the same name: names in small letters. Their values can
+    /// be secrets, or choose who pays.
+    pub headers: Vec<(String, Secret)>,
 }
 
 /// Why an account cannot be used.
@@ -78,16 +83,13 @@ pub enum AccountError {
     /// A proxy's address. It is not repeated: it can hold a password.
     #[error("the address of the proxy for {0} cannot be used")]
     Proxy(&'static str),
-    /// The certificates to believe in cannot be had.
-    #[error("the certificates to believe in cannot be read: {0}")]
-    Trust(String),
     /// The client cannot be made.
     #[error("requests to the model API cannot be made: {0}")]
     Client(String),
 }
 
 impl Account {
-    /// With a credential alone: no proxies, the system's certificates.
+    /// With a credential alone: no proxies, the system's certificates, no further headers.
     ///
     /// # Errors
     /// Where the address is none.
@@ -97,12 +99,14 @@ impl Account {
             credential,
             proxies: Proxies::default(),
             trust: Trust::default(),
+            headers: Vec::new(),
         })
     }
 
     /// The account that an environment describes: `ANTHROPIC_AUTH_TOKEN`, else `ANTHROPIC_API_KEY`, else
     /// `CLAUDE_CODE_OAUTH_TOKEN` (the order of Claude Code's own), at `upstream`, else `ANTHROPIC_BASE_URL`, else the vendor;
-    /// with the environment's proxies and certificates. None where it holds no credential.
+    /// with the environment's proxies (as Claude Code reads them: no `ALL_PROXY`), certificates and
+    /// `ANTHROPIC_CUSTOM_HEADERS`. None where it holds no credential.
     ///
     /// # Errors
     /// Where the address is none, or the credential cannot be one.
@@ -128,8 +132,7 @@ impl Account {
         }
         let base = text("ANTHROPIC_BASE_URL").filter(|base| !base.is_empty());
         let upstream = address(upstream.or(base.as_deref()).unwrap_or(VENDOR))?;
-        let all = either("all_proxy");
-        let proxy = |name: &str| either(name).or_else(|| all.clone()).filter(|url| !url.is_empty());
+        let proxy = |name: &str| either(name).filter(|url| !url.is_empty());
         let proxies = Proxies {
             https: proxy("https_proxy").map(Secret::new),
             http: proxy("http_proxy").map(Secret::new),
@@ -141,8 +144,22 @@ impl Account {
             dir: path("SSL_CERT_DIR"),
             extra: path("NODE_EXTRA_CA_CERTS"),
         };
-        Ok(Some(Self { upstream, credential: wrap(Secret::new(value)), proxies, trust }))
+        let headers = text("ANTHROPIC_CUSTOM_HEADERS").map_or_else(Vec::new, |lines| headers(&lines));
+        Ok(Some(Self { upstream, credential: wrap(Secret::new(value)), proxies, trust, headers }))
     }
+}
+
+/// `Name: value`, one a line. What cannot be a header is none, nor is what belongs to one connection or to a body's form.
+fn headers(lines: &str) -> Vec<(String, Secret)> {
+    const OURS: [&str; 4] = ["accept-encoding", "content-length", "expect", "host"];
+    let read = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        let (name, value) = (HeaderName::try_from(name.trim()).ok()?, value.trim());
+        HeaderValue::from_str(value).ok()?;
+        let name = name.as_str();
+        (!OURS.contains(&name) && !HOP_BY_HOP.contains(&name)).then(|| (name.to_owned(), Secret::new(value)))
+    };
+    lines.lines().filter_map(read).collect()
 }
 
 /// The address of a model API. What it has for user, password, query and fragment is no part of one.
@@ -188,6 +205,23 @@ mod tests {
         let account = read(&said[..1], Some("https://a.example.com")).unwrap().unwrap();
         assert_eq!(account.credential, Credential::Subscription(Secret::new("o")));
         assert_eq!(account.upstream.as_str(), "https://a.example.com/");
+    }
+
+    #[test]
+    fn proxies_are_those_that_claude_code_takes() {
+        let said = [("ANTHROPIC_API_KEY", "k"), ("ALL_PROXY", "socks5://p:1"), ("all_proxy", "socks5://p:1")];
+        assert_eq!(read(&said, None).unwrap().unwrap().proxies, Proxies::default());
+    }
+
+    #[test]
+    fn further_headers_are_read_line_by_line_and_not_shown() {
+        let lines = "X-Portkey-Key: hunter2\r\n cf-aig-authorization :Bearer a:b\nno header\nHost: a\nbad name: x\nte: x\n";
+        let said = [("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_CUSTOM_HEADERS", lines)];
+        let account = read(&said, None).unwrap().unwrap();
+        let header = |name: &str, value| (name.to_owned(), Secret::new(value));
+        let wanted = [header("x-portkey-key", "hunter2"), header("cf-aig-authorization", "Bearer a:b")];
+        assert_eq!(account.headers, wanted);
+        assert!(!format!("{account:?}").contains("hunter2"));
     }
 
     #[test]

@@ -200,6 +200,7 @@ async fn afford(exchange: &mut Exchange, asked: &Asked, body: Bytes) -> Result<B
             Ok(Value::Object(shorter).to_string().into())
         }
         Verdict::Refused { spent_microusd, budget_microusd } => {
+            exchange.over_budget = true;
             if step.told.first("budget".to_owned()) {
                 let step = step.id.clone();
                 step_notice(exchange, Notice::BudgetRefused { step, spent_microusd, budget_microusd });

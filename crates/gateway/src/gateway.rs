@@ -274,7 +274,11 @@ impl Gateway {
                 // Reads some hundred certificates.
                 let (proxies, trust) = way.clone();
                 let made = tokio::task::spawn_blocking(move || upstream::client(&proxies, &trust)).await;
-                made.map_err(|error| AccountError::Client(error.to_string()))??
+                let (client, unread) = made.map_err(|error| AccountError::Client(error.to_string()))??;
+                for reason in unread {
+                    self.0.shared.notices.tell(Notice::CertificatesUnread { reason });
+                }
+                client
             }
         };
         let mut accounts = lock(&self.0.accounts);

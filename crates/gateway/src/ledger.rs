@@ -131,6 +131,7 @@ impl Ledger {
             state.reserved += pico;
             return Some(Verdict::Shortened(reservation(pico), bears));
         }
+        state.metered.over_budget = true;
         let (spent_microusd, budget_microusd) = (spent.div_ceil(PICO_IN_MICRO), budget / PICO_IN_MICRO);
         Some(Verdict::Refused { spent_microusd, budget_microusd })
     }

@@ -53,6 +53,9 @@ pub(crate) struct Line {
     /// Whether the answer came whole. What was written of one that did not is guessed.
     #[serde(default)]
     pub(crate) whole: bool,
+    /// Whether it was refused for the step's budget.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) over_budget: bool,
 }
 
 /// [`Tokens`] under the names that the rest of gadugi uses.
@@ -174,6 +177,7 @@ pub fn metered_in_log(log: &Path, step: &StepId) -> io::Result<Metered> {
         for line in lines.filter(|line| line.step == *step) {
             metered.bytes_in += line.bytes_in;
             metered.bytes_out += line.bytes_out;
+            metered.over_budget |= line.over_budget;
             metered.requests +=
                 u64::from(matches!(line.kind.as_str(), "messages" | "count-tokens" | "models"));
             let tokens = Tokens::from(line.tokens);

@@ -130,6 +130,8 @@ pub struct Metered {
     pub bytes_in: u64,
     /// Bytes that the step sent out: bodies of requests, and all that went through the proxy.
     pub bytes_out: u64,
+    /// Whether a request was refused because it could have cost more than was left of the step's budget.
+    pub over_budget: bool,
 }
 
 impl Metered {
@@ -143,6 +145,11 @@ impl Metered {
     /// What all of it cost, by kind.
     pub fn costs(&self) -> Costs {
         self.models.values().fold(Costs::default(), |all, model| all + model.costs)
+    }
+
+    /// Whether no price of any model that answered is known: what all of it cost is a guess, far too high perhaps.
+    pub fn all_guessed(&self) -> bool {
+        !self.models.is_empty() && self.models.values().all(|model| model.price_guessed)
     }
 
     /// In the vocabulary of runs.

@@ -79,6 +79,11 @@ pub enum Notice {
         /// Why, in one line.
         reason: String,
     },
+    /// Certificates that the environment names could not be read: requests leave without belief in them.
+    CertificatesUnread {
+        /// One line.
+        reason: String,
+    },
     /// The log could not be written. Told once, until it can be written again.
     LogFailed {
         /// One line.

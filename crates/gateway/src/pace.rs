@@ -163,12 +163,17 @@ impl Turn {
         if state.credit >= state.window && state.window < WIDEST {
             (state.window, state.credit) = (state.window + 1, 0);
         }
-        let eased = state.before.is_some_and(|before| state.window >= before);
+        let window = state.window;
+        let held = exhausted.is_some_and(|pause| self.shared.hold(&mut state, pause));
+        if held {
+            // Whoever is told that the account is slowed is told when it no longer is.
+            state.before.get_or_insert(window);
+        }
+        let rests = state.hold.is_some_and(|until| Instant::now() < until);
+        let eased = !rests && state.before.is_some_and(|before| window >= before);
         if eased {
             state.before = None;
         }
-        let window = state.window;
-        let held = exhausted.is_some_and(|pause| self.shared.hold(&mut state, pause));
         let grants = self.shared.grant(&mut state);
         drop(state);
         hand_out(grants);

@@ -106,6 +106,8 @@ pub(crate) struct Exchange {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) whole: bool,
+    /// It was refused for the step's budget.
+    pub(crate) over_budget: bool,
     at: Timestamp,
     begun: Instant,
 }
@@ -130,6 +132,7 @@ impl Exchange {
             bytes_in: 0,
             bytes_out: 0,
             whole: false,
+            over_budget: false,
             at: gadugi_sys::clock::now(),
             begun: Instant::now(),
         }
@@ -202,6 +205,7 @@ impl Drop for Exchange {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             whole: self.whole,
+            over_budget: self.over_budget,
         });
     }
 }

@@ -78,15 +78,24 @@ impl Line {
             .map_err(|_| Unreachable { reason: "the credential cannot be sent".into(), lasting: true })?;
         value.set_sensitive(true);
         headers.insert(name, value);
+        let mut wanted = Vec::new();
         if matches!(credential, Credential::Subscription(_)) {
-            let asked = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
-            let mut betas: Vec<&str> = asked.flat_map(|value| value.split(',')).map(str::trim).collect();
-            betas.retain(|beta| !beta.is_empty() && *beta != SUBSCRIPTION_BETA);
-            betas.push(SUBSCRIPTION_BETA);
-            if let Ok(value) = HeaderValue::from_str(&betas.join(",")) {
-                headers.insert(BETA, value);
-            }
+            wanted.push(SUBSCRIPTION_BETA);
         }
+        for (name, value) in &self.account.headers {
+            let (Ok(name), Ok(mut sent)) =
+                (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value.expose()))
+            else {
+                continue;
+            };
+            if name == BETA {
+                wanted.extend(value.expose().split(',').map(str::trim));
+                continue;
+            }
+            sent.set_sensitive(true);
+            headers.insert(name, sent);
+        }
+        add_betas(headers, &wanted);
         Ok(())
     }
 
@@ -114,8 +123,26 @@ impl Line {
 
     /// A text without the credential in it.
     pub(crate) fn scrub(&self, text: &str) -> String {
-        let secret = self.account.credential.secret().expose();
-        if secret.is_empty() { text.to_owned() } else { text.replace(secret, "…") }
+        /// Shorter values of headers are words.
+        const SECRET: usize = 12;
+        let further = self.account.headers.iter().map(|(_, value)| value.expose());
+        let further = further.filter(|value| value.len() >= SECRET);
+        let credential = Some(self.account.credential.secret().expose()).filter(|text| !text.is_empty());
+        credential.into_iter().chain(further).fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+}
+
+/// Asks for what is in beta besides what is asked for already, each once.
+fn add_betas(headers: &mut HeaderMap, wanted: &[&str]) {
+    if wanted.is_empty() {
+        return;
+    }
+    let asked = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
+    let mut betas: Vec<&str> = asked.flat_map(|value| value.split(',')).map(str::trim).collect();
+    betas.retain(|beta| !beta.is_empty() && !wanted.contains(beta));
+    betas.extend(wanted);
+    if let Ok(value) = HeaderValue::from_str(&betas.join(",")) {
+        headers.insert(BETA, value);
     }
 }
 
@@ -131,14 +158,15 @@ pub(crate) fn one_line(text: &str) -> String {
     words.trim().to_owned()
 }
 
-/// A client that goes that way.
-pub(crate) fn client(proxies: &Proxies, trust: &Trust) -> Result<Client, AccountError> {
+/// A client that goes that way, and a line on each file of certificates that could not be read.
+pub(crate) fn client(proxies: &Proxies, trust: &Trust) -> Result<(Client, Vec<String>), AccountError> {
     let amiss = |error: &dyn std::fmt::Display| AccountError::Client(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let (roots, unread) = roots(trust);
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| amiss(&error))?
-        .with_root_certificates(roots(trust)?)
+        .with_root_certificates(roots)
         .with_no_client_auth();
     let mut client = Client::builder()
         .tls_backend_preconfigured(tls)
@@ -163,28 +191,29 @@ pub(crate) fn client(proxies: &Proxies, trust: &Trust) -> Result<Client, Account
             client = client.proxy(proxy.no_proxy(none));
         }
     }
-    client.build().map_err(|error| amiss(&error))
+    client.build().map(|client| (client, unread)).map_err(|error| amiss(&error))
 }
 
-/// The certificates to believe in. Those of the system that cannot be read are left out, as everybody does; those that
-/// somebody named have to be readable.
-fn roots(trust: &Trust) -> Result<rustls::RootCertStore, AccountError> {
-    let named = |file: Option<&Path>, dir: Option<&Path>| {
+/// The certificates to believe in. Those that cannot be read are left out, as everybody does; of those that somebody named
+/// there is a line.
+fn roots(trust: &Trust) -> (rustls::RootCertStore, Vec<String>) {
+    let mut unread = Vec::new();
+    let mut named = |file: Option<&Path>, dir: Option<&Path>| {
         let found = rustls_native_certs::load_certs_from_paths(file, dir);
-        match found.errors.first() {
-            Some(error) if found.certs.is_empty() => Err(AccountError::Trust(error.to_string())),
-            _ => Ok(found.certs),
+        if found.certs.is_empty() {
+            unread.extend(found.errors.first().map(|error| one_line(&error.to_string())));
         }
+        found.certs
     };
     let mut certificates = if trust.file.is_some() || trust.dir.is_some() {
-        named(trust.file.as_deref(), trust.dir.as_deref())?
+        named(trust.file.as_deref(), trust.dir.as_deref())
     } else {
         rustls_native_certs::load_native_certs().certs
     };
     if let Some(extra) = &trust.extra {
-        certificates.extend(named(Some(extra), None)?);
+        certificates.extend(named(Some(extra), None));
     }
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(certificates);
-    Ok(roots)
+    (roots, unread)
 }

@@ -117,6 +117,10 @@ async fn a_budget_is_never_overspent_by_many_at_once() {
     assert_eq!((refused.0, &body["error"]["type"]), (400, &json!("billing_error")));
     assert!(matches!(stage.notice().await, Notice::BudgetRefused { budget_microusd: 100_000, .. }));
     assert!(stage.notices.try_recv().is_err(), "it is said once");
+    // Whoever takes in the step's end knows it, and so does an engine that comes after one that was killed.
+    stage.log(30).await;
+    assert!(metered_in_log(&stage.log_path(), &client.step).unwrap().over_budget);
+    assert!(soon(stage.gateway.revoke(&client.step)).await.unwrap().over_budget);
 }
 
 #[tokio::test]

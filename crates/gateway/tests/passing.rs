@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::upstream::{Act, EVENTS, Upstream, event, head, whole};
 use common::{SECRET, Stage, account, ask, connect, soon, text, until};
-use gadugi_gateway::{AdmitError, Notice};
+use gadugi_gateway::{Account, AdmitError, Notice, Secret};
 use gadugi_testkit::model_api::ModelApi;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -31,6 +31,34 @@ async fn the_credential_takes_the_tokens_place() {
     assert_eq!(requests.len(), 2);
     assert!(requests.iter().all(|request| request.key.as_deref() == Some(SECRET)), "{requests:?}");
     assert!(requests.iter().all(|request| request.path == "/v1/messages?beta=true"));
+}
+
+#[tokio::test]
+async fn the_accounts_own_headers_go_along() {
+    let message = json!({"type": "message", "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let upstream =
+        Upstream::start(move |_, _| whole(401, &[], format!("{message} you said hunter2-is-long"))).await;
+    let stage = Stage::new();
+    let url = format!("http://{}", upstream.address);
+    let header = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
+    let headers = vec![
+        header("x-portkey-key", "hunter2-is-long"),
+        header("cookie", "a=b"),
+        header("anthropic-beta", "ours-1"),
+    ];
+    let client = stage
+        .admit_with("a", &url, |permit| permit.account = Some(Account { headers, ..account(&url) }))
+        .await;
+    let mut request = client.request(&ask(false));
+    request.headers_mut().insert("anthropic-beta", "theirs-1,ours-1".parse().unwrap());
+    request.headers_mut().insert("x-of-the-agent", "kept".parse().unwrap());
+    request.headers_mut().insert("x-portkey-key", "another".parse().unwrap());
+    let (status, said) = client.tell(request).await;
+    assert!(status == 401 && !said.contains("hunter2"), "{said}");
+    let seen = &upstream.seen()[0];
+    let sent = ["x-portkey-key", "cookie", "anthropic-beta", "x-of-the-agent", "x-api-key"];
+    let sent = sent.map(|name| seen.header(name).unwrap_or_default());
+    assert_eq!(sent, ["hunter2-is-long", "a=b", "theirs-1,ours-1", "kept", SECRET], "{}", seen.head);
 }
 
 #[tokio::test]

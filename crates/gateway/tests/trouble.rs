@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::upstream::{Act, EVENTS, Upstream, event, head, whole};
 use common::{Stage, account, ask, connect, soon, text, until};
-use gadugi_gateway::{Account, AccountError, Notice, Proxies, Secret, Trust};
+use gadugi_gateway::{Account, Notice, Proxies, Secret, Trust};
 use http_body_util::BodyExt;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -70,10 +70,26 @@ async fn a_certificate_has_to_be_trusted() {
         let client = stage.admit_with(&task, &url, |permit| permit.account = Some(trusting)).await;
         assert_eq!(client.ask(&ask(false)).await.0, 200);
     }
-    let amiss =
-        Account { trust: Trust { file: Some("/nowhere.pem".into()), ..Trust::default() }, ..account(&url) };
-    let error = stage.gateway.supply(&client.step, amiss).await.unwrap_err();
-    assert!(matches!(error, AccountError::Trust(_)), "{error}");
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_read_are_left_out() {
+    let upstream = Upstream::start(|_, _| whole(200, &[], message())).await;
+    let mut stage = Stage::new();
+    let named: [fn() -> Trust; 2] = [
+        || Trust { extra: Some("/nowhere.pem".into()), ..Trust::default() },
+        || Trust { file: Some("/nowhere.pem".into()), ..Trust::default() },
+    ];
+    let url = format!("http://{}", upstream.address);
+    for (number, trust) in named.into_iter().enumerate() {
+        let account = Account { trust: trust(), ..account(&url) };
+        let client =
+            stage.admit_with(&format!("{number}"), &url, |permit| permit.account = Some(account)).await;
+        let said = stage.notice().await;
+        let Notice::CertificatesUnread { reason } = said else { panic!("{said:?}") };
+        assert!(reason.contains("nowhere.pem") && reason.lines().count() == 1, "{reason}");
+        assert_eq!(client.ask(&ask(false)).await.0, 200);
+    }
 }
 
 #[tokio::test]

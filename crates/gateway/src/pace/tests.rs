@@ -200,3 +200,18 @@ async fn nothing_is_sent_while_nothing_is_left() {
     let said = notices.recv().await;
     assert!(matches!(said, Some(Notice::Slowed { reason: SlowReason::Exhausted, .. })), "{said:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_something_left_again_is_eased() {
+    let (lane, mut notices) = lane();
+    let flying = turns(&lane, "a", 2).await;
+    flying[0].accepted(Some(Duration::from_secs(1)));
+    assert!(matches!(notices.recv().await, Some(Notice::Slowed { .. })));
+    flying[1].accepted(None);
+    assert!(notices.try_recv().is_err(), "it still rests");
+    drop(flying);
+    lane.turn(&step("a"), late()).await.unwrap().accepted(None);
+    assert!(matches!(notices.try_recv(), Ok(Notice::Eased { .. })));
+    lane.turn(&step("a"), late()).await.unwrap().accepted(None);
+    assert!(notices.try_recv().is_err(), "it is said once");
+}
