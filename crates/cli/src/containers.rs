@@ -122,7 +122,10 @@ async fn check(
         let labels = HashMap::from([("gadugi.check".to_owned(), "image".to_owned())]);
         let found =
             image::check_image(connection, image, program, None, labels).await.map_err(Problem::from)?;
-        let missing = found.missing(program).join(", ");
+        let mut missing = found.missing(program);
+        missing.sort_unstable();
+        missing.dedup();
+        let missing = missing.join(", ");
         if !missing.is_empty() {
             let message = format!("the image {image} has no {missing}");
             let hint = "add it to the image, or take the one of gadugi image build";

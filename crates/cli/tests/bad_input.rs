@@ -229,8 +229,7 @@ fn a_configuration_that_is_wrong_is_named_by_line_and_column() {
 fn what_comes_later_is_refused_in_one_line() {
     let stage = set();
     for flags in [
-        &["--executor", "docker"][..],
-        &["--executor", "kubernetes"],
+        &["--executor", "kubernetes"][..],
         &["--agent", "codex"],
         &["--agent", "gemini"],
         &["--agent", "opencode"],
@@ -247,16 +246,24 @@ fn what_comes_later_is_refused_in_one_line() {
         &["tell", "x", "y"],
         &["shell", "x", "--", "ls", "-l"],
         &["dashboard"],
-        &["image", "build"],
         &["land", "--pr"],
         &["plan", "--decompose"],
     ] {
         let line = one_line(&stage.gadugi(args), 2);
         assert!(line.contains("later version"), "{line}");
     }
+}
+
+#[test]
+fn without_a_container_engine_a_wish_for_containers_is_refused_and_none_is_said() {
+    let mut stage = set();
+    let nowhere = stage.home.join("no.sock");
+    stage.variables.push(("DOCKER_HOST".into(), format!("unix://{}", nowhere.display())));
     stage.write("prompts/boxed.md", "---\nexecutor: docker\n---\n# Boxed\n\nwords\n");
-    let line = refused(&stage, &["run"], 2, "not-yet");
-    assert!(line.contains("prompts/boxed.md"), "{line}");
+    for args in [&["run"][..], &["run", "--executor", "docker"]] {
+        let line = refused(&stage, args, 3, "no-container-engine");
+        assert!(line.contains("no.sock"), "{line}");
+    }
 }
 
 #[test]
