@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
 use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
-use gadugi_exec::{Executor, Limits, StepFollower, StepOrder};
+use gadugi_exec::{DockerError, ExecError, Executor, Limits, StepFollower, StepOrder};
 use gadugi_workspace::{ExportRequest, ImportLimits};
 
 use crate::caches::{self, Views};
 use crate::effects::git;
 use crate::gate::{self, Gate};
 use crate::sandbox::{self, Containers, Purpose, Sandbox, executor_of, inside};
+use crate::sealed::EXPORT;
 use crate::world::{AttemptContext, RunContext, World};
 
 /// A step that is to be started.
@@ -84,12 +85,19 @@ pub(crate) async fn launch_export(
         stdin: None,
         attempt: step.attempt.to_string(),
         grace: run.settings.grace,
-        lease: run.settings.lease,
+        lease: EXPORT,
         limits: Limits { output_bytes: Some(ImportLimits::default().pack_bytes), ..Limits::default() },
         relay: None,
         container: Some(containers.order(world, run, step, workspace, Purpose::Export)?),
     };
-    begin(&world.executor(&Sandbox::Containers(Arc::clone(containers))), &order).await
+    let executor = world.executor(&Sandbox::Containers(Arc::clone(containers)));
+    executor.launch(&order).await.map_err(|error| {
+        if matches!(error, ExecError::Docker(DockerError::ImageMissing { .. })) {
+            // There may be another by that name.
+            world.sandboxes.forget(&step.attempt.run);
+        }
+        error.to_string()
+    })
 }
 
 async fn begin(executor: &Executor, order: &StepOrder) -> Result<StepFollower, String> {

@@ -12,6 +12,11 @@ const TRIES: u32 = 60;
 const TRIES_FOR_WORK: u32 = 24 * 60 * 60;
 const BETWEEN: Duration = Duration::from_secs(1);
 
+/// What the system says of a full disk.
+const FULL: &str = "No space left on device";
+/// With less than this, a container that needs room for a copy of an agent's work may have had none.
+const SHORT: u64 = 1 << 30;
+
 /// How the words of a git that somebody killed (the kernel, for want of memory) begin, and how often it gets another try.
 const KILLED: &str = "failed (signal)";
 const KILLED_TRIES: u32 = 3;
@@ -61,15 +66,31 @@ fn wants_room(root: &Path, error: &str) -> bool {
     const HARDLY_ROOM: u64 = 1 << 20;
     const LITTLE_ROOM: u64 = 64 << 20;
     const HARDLY_FILES: u64 = 16;
-    if error.contains("No space left on device") {
+    if error.contains(FULL) {
         return true;
     }
-    rustix::fs::statvfs(root).is_ok_and(|disk| {
-        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
-        // A file system that counts no files says that it has none at all.
-        let no_files = disk.f_files > 0 && disk.f_favail < HARDLY_FILES;
-        room < HARDLY_ROOM || no_files || room < LITTLE_ROOM && error.contains("unable to write")
-    })
+    let Some((room, files)) = room_at(root) else { return false };
+    room < HARDLY_ROOM || files < HARDLY_FILES || room < LITTLE_ROOM && error.contains("unable to write")
+}
+
+/// Bytes and files that the disk under a path has room for.
+fn room_at(path: &Path) -> Option<(u64, u64)> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    // A file system that counts no files says that it has none at all.
+    let files = if disk.f_files > 0 { disk.f_favail } else { u64::MAX };
+    Some((disk.f_bavail.saturating_mul(disk.f_frsize), files))
+}
+
+/// Whether the disk has so little room that work which is copied may not have found any. By the time that this is asked, what
+/// had no room has given back what it had taken.
+pub(crate) fn is_short(path: &Path) -> bool {
+    const FEW_FILES: u64 = 10_000;
+    room_at(path).is_some_and(|(room, files)| room < SHORT || files < FEW_FILES)
+}
+
+/// An error that is waited out, as that of a full disk.
+pub(crate) fn no_room(error: &str) -> String {
+    format!("{error} ({FULL})")
 }
 
 #[cfg(test)]
@@ -81,5 +102,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert!(wants_room(root.path(), "fatal: could not write 'HEAD': No space left on device"));
         assert!(!wants_room(root.path(), "fatal: not a git repository"));
+        // What an export says of it counts with a look at the disk alone.
+        let said = "the export failed: there is no room for temporary files";
+        assert!(!wants_room(root.path(), said) && wants_room(root.path(), &no_room(said)));
     }
 }

@@ -4,25 +4,36 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gadugi_core::{AttemptId, Collected, CommitId, ExecutorKind, Millis, RunId, Salvage, StepExit, StepId};
-use gadugi_workspace::{
-    Error, ExportKind, ExportRequest, Import, ImportError, ImportLimits, Imported, Removal, Repository,
-    Salvaging, SealedRequest, remove_tree,
+use gadugi_core::{
+    AttemptId, Collected, CommitId, ExecutorKind, Millis, RunId, Salvage, StepExit, StepId, StopForce,
 };
+use gadugi_exec::{Ended, StepFollower};
+use gadugi_workspace::{
+    Error, ExportFailure, ExportKind, ExportRequest, Import, ImportError, ImportLimits, ImportRefusal,
+    Imported, Removal, Repository, Salvaging, SealedRequest, remove_tree,
+};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use crate::caches;
 use crate::effects::{commit_message, git};
+use crate::exports::Outgoing;
 use crate::launch::launch_export;
-use crate::room::{with_room, work_with_room};
+use crate::room::{is_short, no_room, with_room, work_with_room};
 use crate::sandbox::inside;
 use crate::world::{AttemptContext, RunContext, World, branch_name};
 
 /// How long an export may take. It reads what an agent left, and may wait for ever there; nobody renews its lease, and its
 /// shim stops it then.
-const EXPORT: Millis = Millis(10 * 60 * 1000);
+pub(crate) const EXPORT: Millis = Millis(10 * 60 * 1000);
 
-/// Steps of an attempt are counted from 1, as each is intended; its exports from here.
-const FIRST_EXPORT: u32 = 1_000_000;
+/// A container engine that is away is waited for, with such pauses. For work that is finished, as long as a step outlives its
+/// orchestrator; for what is left of other work, so long: it lies where it is, and can be taken later.
+const FOR_LEFTOVERS: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_secs(2);
+/// An export that the engine began and lost, or ended, is begun so many times.
+const BEGUN: u32 = 5;
+/// A container that is killed is gone within a moment, where its engine answers.
+const KILLED: Duration = Duration::from_secs(15);
 
 /// Makes the attempt's workspace, unless it is there.
 pub(crate) async fn prepare(
@@ -84,9 +95,15 @@ pub(crate) async fn collect(
     base: &CommitId,
 ) -> Result<Collected, String> {
     let message = commit_message(run, attempt, "left uncommitted by its agent, committed by gadugi");
+    let outgoing = Arc::new(world.exports.begin(attempt));
+    let patience = Duration::from_millis(run.settings.lease.0 + run.settings.grace.0);
     let imported = work_with_room(world, || async {
-        let (kind, base) = (ExportKind::Collect { message: message.clone() }, base.clone());
-        let taking = Taking::of(world, run, attempt, found.workspace.clone(), base, message.clone());
+        let kind = ExportKind::Collect { message: message.clone() };
+        let taking = Taking {
+            message: message.clone(),
+            patience,
+            ..Taking::of(run, &outgoing, attempt, found.workspace.clone(), base.clone())
+        };
         taking.take(world, run, kind, |git, import| git.import(import)).await
     });
     let Imported { collection, kept, left_out } = imported.await??;
@@ -111,8 +128,10 @@ pub(crate) async fn salvage(
     if !workspace.exists() {
         return Salvage::Nothing;
     }
+    let outgoing = Arc::new(world.exports.begin(attempt));
     let salvaged = work_with_room(world, || async {
-        let taking = Taking::of(world, run, attempt, workspace.clone(), base.clone(), String::new());
+        let taking = Taking::of(run, &outgoing, attempt, workspace.clone(), base.clone());
+        let taking = Taking { patience: FOR_LEFTOVERS, ..taking };
         taking.take(world, run, ExportKind::Look, |git, import| git.import_salvage(import)).await
     });
     match salvaged.await.flatten() {
@@ -137,21 +156,52 @@ struct Taking {
     workspace: PathBuf,
     base: CommitId,
     branch: String,
+    /// Of the commit that gadugi makes.
     message: String,
+    outgoing: Arc<Outgoing>,
+    /// How long a container engine that is away is waited for.
+    patience: Duration,
+}
+
+/// What an export wrote: a step's folder, which goes with this value, however that comes about. What was taken of it is in the
+/// repository, and it can be exported again.
+struct Exported(PathBuf);
+
+impl Drop for Exported {
+    fn drop(&mut self) {
+        if let Err(error) = remove_tree(&self.0) {
+            tracing::warn!(%error, "an export is kept for now");
+        }
+    }
+}
+
+/// Why a try at an export came to nothing.
+enum Trouble {
+    /// The container engine did not begin it.
+    NotBegun(String),
+    /// It was begun, and lost or ended by the engine.
+    Broken(String),
+    /// What another try does not mend.
+    Final(String),
 }
 
 impl Taking {
     fn of(
-        world: &World,
         run: &RunContext,
+        outgoing: &Arc<Outgoing>,
         attempt: &AttemptId,
         workspace: PathBuf,
         base: CommitId,
-        message: String,
     ) -> Self {
-        let branch = branch_name(attempt, &run.settings);
-        debug_assert_eq!(workspace, world.workspace_path(attempt, &run.settings));
-        Self { attempt: attempt.clone(), workspace, base, branch, message }
+        Self {
+            attempt: attempt.clone(),
+            workspace,
+            base,
+            branch: branch_name(attempt, &run.settings),
+            message: String::new(),
+            outgoing: Arc::clone(outgoing),
+            patience: Duration::ZERO,
+        }
     }
 
     /// Exports the workspace, and takes what comes into the user's repository. The inner error is a refusal: its words may be the
@@ -163,43 +213,75 @@ impl Taking {
         kind: ExportKind,
         import: impl FnOnce(&Repository, &Import<'_>) -> Result<T, ImportError> + Send + 'static,
     ) -> Result<Result<T, String>, String> {
-        let step = self.export(world, run, kind).await?;
-        let dir = world.layout.step_dir(&step);
+        if self.outgoing.is_ended() {
+            return Ok(Err(ASKED.to_owned()));
+        }
+        let dir = self.export(world, run, kind).await?;
         let store = world.layout.store(&self.attempt.run);
-        let (exported, quarantine) = (dir.join(gadugi_exec::STDOUT), dir.join("quarantine"));
-        let taken = git(world, move |git| {
+        git(world, move |git| {
             let taken = import(
                 git,
                 &Import {
-                    exported: &exported,
+                    exported: &dir.0.join(gadugi_exec::STDOUT),
                     workspace: &self.workspace,
                     attempt: &self.attempt,
                     base: &self.base,
                     branch: &self.branch,
                     store: &store,
-                    quarantine: &quarantine,
+                    quarantine: &dir.0.join("quarantine"),
                     limits: ImportLimits::default(),
                     message: &self.message,
                 },
             );
+            // Looked at before the folder goes, which may be what the disk is full of.
+            let short = is_short(&dir.0);
             Ok(match taken {
                 Ok(taken) => Ok(Ok(taken)),
+                Err(error) if short && may_want_room(&error) => Err(no_room(&error.to_string())),
                 Err(error) if may_pass(&error) => Err(error.to_string()),
                 Err(error) => Ok(Err(error.to_string())),
             })
-        });
-        let taken = taken.await?;
-        // What was exported is in the repository, or was refused; either way it can be exported again.
-        if let Err(error) = remove_tree(&dir) {
-            tracing::warn!(%error, "an export is kept for now");
-        }
-        taken
+        })
+        .await?
     }
 
-    /// Runs the export to its end. The error is one line.
-    async fn export(&self, world: &Arc<World>, run: &RunContext, kind: ExportKind) -> Result<StepId, String> {
-        let containers = world.containers(&self.attempt.run, &run.settings).await?;
-        let step = fresh_export(world, &self.attempt);
+    /// Runs the export to its end, and again where the container engine was in its way. The error is one line.
+    async fn export(
+        &self,
+        world: &Arc<World>,
+        run: &RunContext,
+        kind: ExportKind,
+    ) -> Result<Exported, String> {
+        let until = Instant::now() + self.patience;
+        let mut begun = 0;
+        loop {
+            let why = match self.try_export(world, run, kind.clone()).await {
+                Ok(exported) => return Ok(exported),
+                Err(Trouble::NotBegun(why)) if Instant::now() < until => why,
+                Err(Trouble::Broken(why)) if Instant::now() < until && begun < BEGUN => {
+                    begun += 1;
+                    why
+                }
+                Err(Trouble::NotBegun(why) | Trouble::Broken(why) | Trouble::Final(why)) => return Err(why),
+            };
+            tracing::warn!(attempt = %self.attempt, why, "its work cannot be exported yet");
+            tokio::select! {
+                () = sleep(BETWEEN) => {}
+                () = self.outgoing.ended() => return Err(ASKED.to_owned()),
+            }
+        }
+    }
+
+    async fn try_export(
+        &self,
+        world: &Arc<World>,
+        run: &RunContext,
+        kind: ExportKind,
+    ) -> Result<Exported, Trouble> {
+        let containers = world.containers(&self.attempt.run, &run.settings).await;
+        let containers = containers.map_err(Trouble::NotBegun)?;
+        let step = self.outgoing.step(&world.layout, &self.attempt);
+        let exported = Exported(world.layout.step_dir(&step));
         let request = ExportRequest {
             kind,
             base: self.base.clone(),
@@ -208,18 +290,45 @@ impl Taking {
             store: inside::STORE.into(),
             scratch: "/tmp".into(),
         };
-        let follower = launch_export(world, run, &containers, &step, &self.workspace, request).await?;
-        let ended = follower.ended().await.ok_or("the engine is leaving")?;
+        let launched = launch_export(world, run, &containers, &step, &self.workspace, request).await;
+        let ended = self.ended(launched.map_err(Trouble::NotBegun)?).await?;
+        let failed = |why: &str| format!("the work could not be exported: {why}");
         match ended.exit {
-            StepExit::Code(0) => Ok(step),
+            // The shim's own word.
+            _ if ended.output_lost => {
+                Err(Trouble::Final(no_room(&failed("its output could not be written"))))
+            }
+            StepExit::Code(0) => Ok(exported),
+            _ if self.outgoing.is_ended() => Err(Trouble::Final(ASKED.to_owned())),
             StepExit::LeaseLapsed => {
                 let minutes = EXPORT.0 / 60_000;
-                Err(format!("the work could not be exported: it was not over within {minutes} minutes"))
+                Err(Trouble::Final(failed(&format!("it was not over within {minutes} minutes"))))
             }
-            exit => Err(format!("the work could not be exported: {}", exit.describe())),
+            exit @ (StepExit::Lost | StepExit::NotStarted(_) | StepExit::NeverBegan) => {
+                Err(Trouble::Broken(failed(&exit.describe())))
+            }
+            exit if ended.by_engine => Err(Trouble::Broken(failed(&exit.describe()))),
+            exit => Err(Trouble::Final(failed(&exit.describe()))),
         }
     }
+
+    /// The end of an export: by itself, or because somebody wants it.
+    async fn ended(&self, follower: StepFollower) -> Result<Ended, Trouble> {
+        let stopper = follower.stopper();
+        let mut ended = std::pin::pin!(follower.ended());
+        let end = tokio::select! {
+            end = &mut ended => end,
+            () = self.outgoing.ended() => {
+                stopper.stop(StopForce::Now);
+                timeout(KILLED, ended).await.map_err(|_| Trouble::Final(ASKED.to_owned()))?
+            }
+        };
+        end.ok_or_else(|| Trouble::Final("the engine is leaving".to_owned()))
+    }
 }
+
+/// What is said of work that somebody wanted no more.
+const ASKED: &str = "it was ended before its work was exported";
 
 /// Whether an import failed for a reason that lies on this machine.
 fn may_pass(error: &ImportError) -> bool {
@@ -229,10 +338,15 @@ fn may_pass(error: &ImportError) -> bool {
     }
 }
 
-/// A step that no export before had.
-fn fresh_export(world: &World, attempt: &AttemptId) -> StepId {
-    let step = |number| StepId { attempt: attempt.clone(), step: FIRST_EXPORT + number };
-    (0..).map(step).find(|step| !world.layout.step_dir(step).exists()).unwrap_or_else(|| step(0))
+/// Whether a disk that is short of room can have been the reason. It is an export's word, and so not asked alone.
+fn may_want_room(error: &ImportError) -> bool {
+    let ImportError::Refused(refusal) = error else { return false };
+    matches!(
+        refusal,
+        ImportRefusal::Export(ExportFailure::NoRoom | ExportFailure::NoSnapshot)
+            | ImportRefusal::Truncated
+            | ImportRefusal::FilesUnreadable { .. }
+    )
 }
 
 /// Puts away the workspace of an attempt whose work is merged, and what else the attempt had on the disk.
@@ -287,7 +401,8 @@ pub(crate) async fn diff(
     base: CommitId,
 ) -> Result<Vec<u8>, String> {
     let workspace = world.workspace_path(attempt, &run.settings);
-    let taking = Taking::of(world, run, attempt, workspace, base, String::new());
+    let outgoing = Arc::new(world.exports.begin(attempt));
+    let taking = Taking::of(run, &outgoing, attempt, workspace, base);
     let patch = |git: &Repository, import: &Import<'_>| {
         let mut patch = Vec::new();
         git.diff_exported(import, &mut patch).map(|()| patch)

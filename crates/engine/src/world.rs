@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::caches::Caches;
 use crate::descriptors;
+use crate::exports::Exports;
 use crate::layout::Layout;
 use crate::quiet::Pulse;
 use crate::sandbox::{Sandbox, Sandboxes};
@@ -107,6 +108,8 @@ pub(crate) struct World {
     pub(crate) sandboxes: Sandboxes,
     /// What they share.
     pub(crate) caches: Caches,
+    /// What is on its way out of their workspaces.
+    pub(crate) exports: Arc<Exports>,
     /// Whose containers they are: this repository's mark on them.
     pub(crate) instance: String,
     /// What stands between agents and the model API.
@@ -167,6 +170,7 @@ impl World {
             local,
             sandboxes: Sandboxes::default(),
             caches: Caches::default(),
+            exports: Arc::default(),
             instance,
             gateway,
             gates: Mutex::default(),
@@ -380,7 +384,7 @@ impl World {
         // No task can be called so: ids do not begin with a dot.
         self.worktrees_of(run, settings).join(match executor {
             ExecutorKind::Local => ".composed",
-            ExecutorKind::Docker => ".composed-sealed",
+            ExecutorKind::Docker => gadugi_workspace::COMPOSED,
         })
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use gadugi_core::{AttemptId, RunId, TaskId};
 use gadugi_workspace::{
-    BranchRemoval, OwnBranch, Removal, Repository, Salvaged, Salvaging, WorktreeInfo, attempt_at,
+    BranchRemoval, OwnBranch, Removal, Repository, Salvaged, Salvaging, SealedInfo, WorktreeInfo, attempt_at,
+    is_composed,
 };
 
 use super::processes::{self, Marked, marked};
@@ -148,14 +149,12 @@ fn list(git: &Repository, records: &Records) -> gadugi_workspace::Result<Vec<Wor
     let infos = git.worktrees()?;
     let mut lines: Vec<WorktreeLine> =
         infos.iter().filter(|info| info.ours).map(|info| worktree_line(records, info)).collect();
+    lines.extend(git.sealed_workspaces().into_iter().filter_map(|info| sealed_line(records, info)));
     for dir in &records.dirs {
         for path in git.unknown_folders(dir, is_run)? {
             if !records.lies_in_live(&path) {
-                lines.push(line(
-                    path,
-                    "unknown",
-                    "git knows this folder no longer; `--repair` stores what it holds".into(),
-                ));
+                let detail = unknown_words(git, &path);
+                lines.push(line(path, "unknown", detail.into()));
             }
         }
     }
@@ -234,6 +233,47 @@ fn worktree_line(records: &Records, info: &WorktreeInfo) -> WorktreeLine {
     }
 }
 
+fn unknown_words(git: &Repository, path: &Path) -> &'static str {
+    if is_composed(path) {
+        "composed work was tested there; `--repair` removes it"
+    } else if git.is_sealed(path) {
+        SEALED_UNKNOWN
+    } else {
+        "git knows this folder no longer; `--repair` stores what it holds"
+    }
+}
+
+/// An agent owns the repository in it. A container could look into it, but nobody knows any more whose it was.
+const SEALED_UNKNOWN: &str = "of containers, and its record is gone: no git of this machine looks there";
+
+/// A workspace of containers. Nobody on this side knows what is uncommitted there; none: it is gone, and nobody misses it.
+fn sealed_line(records: &Records, info: SealedInfo) -> Option<WorktreeLine> {
+    let owner = records.owner(&info.path);
+    let live = records.lies_in_live(&info.path);
+    let state = match owner {
+        Some((_, task)) if task.workspace.as_ref() == Some(&info.path) => Some(task),
+        _ => None,
+    };
+    let (status, words) = match (owner, state) {
+        _ if !info.there && !live => return None,
+        _ if !info.there => ("missing", "its folder is gone".to_owned()),
+        (None, _) if live => ("active", String::new()),
+        (None, _) => ("orphaned", "no run on record made it".to_owned()),
+        (Some(_), None) => ("kept", "of an earlier try".to_owned()),
+        (_, Some(task)) if !task.over => ("active", String::new()),
+        (_, Some(task)) if task.state == "succeeded" && info.taken => ("finished", String::new()),
+        (_, Some(task)) => ("kept", task.state.clone()),
+    };
+    let untaken = info.filled && !info.taken && status != "active";
+    let untaken = untaken.then(|| "not all that it holds was taken".to_owned());
+    let all = [Some("sealed".to_owned()), Some(words).filter(|words| !words.is_empty()), untaken];
+    Some(WorktreeLine {
+        branch: Some(info.branch).filter(|branch| !branch.is_empty()),
+        task: owner.map(|(run, task)| (run.run.clone(), task.id.clone())),
+        ..line(info.path, status, all.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    })
+}
+
 /// Runs are called so, and so are their folders.
 fn is_run(name: &str) -> bool {
     name.starts_with("orchestration-")
@@ -278,12 +318,25 @@ fn mend_remains(git: &Repository, records: &Records, marked: Vec<Marked>, said: 
         }
         for path in git.unknown_folders(dir, is_run).unwrap_or_default() {
             if let Some(attempt) = records.dead_attempt(&path) {
-                let branch =
-                    records.owner(&path).and_then(|(_, task)| task.branch.clone()).unwrap_or_default();
-                said.extend(saved_words(&path, git.salvage(&attempt, &path, &branch)));
+                said.extend(mend_unknown(git, records, &attempt, &path));
             }
         }
     }
+}
+
+/// A folder that git knows no longer. It is stored where this machine's git may look into it.
+fn mend_unknown(git: &Repository, records: &Records, attempt: &AttemptId, path: &Path) -> Option<String> {
+    if is_composed(path) {
+        return Some(match git.remove_composed(path) {
+            Ok(()) => format!("{}: removed, composed work was tested there", path.display()),
+            Err(error) => not_mended(path, &error.to_string()),
+        });
+    }
+    if git.is_sealed(path) {
+        return Some(not_mended(path, SEALED_UNKNOWN));
+    }
+    let branch = records.owner(path).and_then(|(_, task)| task.branch.clone()).unwrap_or_default();
+    saved_words(path, git.salvage(attempt, path, &branch))
 }
 
 fn not_mended(path: &Path, why: &str) -> String {
