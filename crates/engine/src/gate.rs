@@ -26,7 +26,7 @@ const SOCKET: &str = "gateway.sock";
 const TOKEN: &str = "token.sha256";
 
 /// Credentials for the model API, its address, and what goes along with each request: the gateway's alone, where there is one.
-const OF_THE_ACCOUNT: [&str; 6] = [
+pub(crate) const OF_THE_ACCOUNT: [&str; 6] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
     "CLAUDE_CODE_OAUTH_TOKEN",
@@ -425,6 +425,16 @@ mod tests {
         assert_eq!(has_credential(&variables(&[KEY, (one, "1")]), &off), Ok(true), "the agent's own counts");
         let said = has_credential(&variables(&[KEY, (one, "1")]), &settings).unwrap_err();
         assert!(said.starts_with(one) && said.lines().count() == 1, "{said}");
+    }
+
+    #[test]
+    fn a_wide_pattern_lets_no_credential_into_a_container() {
+        let mut settings = RunSettings::default();
+        settings.container.env = vec!["*".into()];
+        let given = Arc::new(variables(&[KEY, ("ANTHROPIC_CUSTOM_HEADERS", "a: b"), ("TEAM", "x")]));
+        let seen = crate::sandbox::environment(&given, &settings);
+        assert!(seen.iter().any(|(name, _)| name == "TEAM"));
+        assert!(!seen.iter().any(|(name, _)| name.to_string_lossy().starts_with("ANTHROPIC_")), "{seen:?}");
     }
 
     fn gate() -> Gate {

@@ -331,6 +331,10 @@ pub(crate) fn agent(run: &RunContext, task: &TaskId) -> Option<AgentKind> {
 pub(crate) fn environment(given: &Variables, settings: &RunSettings) -> Vec<(OsString, OsString)> {
     const SEEN: [&str; 4] = ["LANG", "LC_*", "TERM", "TZ"];
     let wanted = |name: &str| {
+        // No credential for the model API gets into a container, however wide a pattern is.
+        if crate::gate::OF_THE_ACCOUNT.contains(&name) {
+            return false;
+        }
         let added = settings.container.env.iter().map(String::as_str);
         SEEN.into_iter().chain(added).any(|pattern| matches(pattern, name))
     };

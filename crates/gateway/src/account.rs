@@ -132,12 +132,9 @@ impl Account {
         }
         let base = text("ANTHROPIC_BASE_URL").filter(|base| !base.is_empty());
         let upstream = address(upstream.or(base.as_deref()).unwrap_or(VENDOR))?;
-        let proxy = |name: &str| either(name).filter(|url| !url.is_empty());
-        let proxies = Proxies {
-            https: proxy("https_proxy").map(Secret::new),
-            http: proxy("http_proxy").map(Secret::new),
-            none: either("no_proxy"),
-        };
+        // One for both, as Claude Code has it.
+        let proxy = either("https_proxy").or_else(|| either("http_proxy")).map(Secret::new);
+        let proxies = Proxies { https: proxy.clone(), http: proxy, none: either("no_proxy") };
         let path = |name: &str| os(name).map(PathBuf::from);
         let trust = Trust {
             file: path("SSL_CERT_FILE"),
@@ -211,6 +208,17 @@ mod tests {
     fn proxies_are_those_that_claude_code_takes() {
         let said = [("ANTHROPIC_API_KEY", "k"), ("ALL_PROXY", "socks5://p:1"), ("all_proxy", "socks5://p:1")];
         assert_eq!(read(&said, None).unwrap().unwrap().proxies, Proxies::default());
+        let proxy = |name| {
+            read(&[said[0], ("https_proxy", ""), (name, "http://p:1")], None).unwrap().unwrap().proxies
+        };
+        let both = Some(Secret::new("http://p:1"));
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY"] {
+            assert_eq!(
+                proxy(name),
+                Proxies { https: both.clone(), http: both.clone(), none: None },
+                "{name}"
+            );
+        }
     }
 
     #[test]
