@@ -47,7 +47,7 @@ impl Scene {
 
     fn mine(&self) -> String {
         let instance = self.stage.read(".gadugi/instance");
-        format!("label=gadugi.instance={}", instance.trim())
+        format!("label=gadugi.instance={}", instance.split_whitespace().next().unwrap_or_default())
     }
 
     /// What setups made of npm's cache, the oldest first.
@@ -434,7 +434,8 @@ impl Drop for Scene {
             }
         }
         let Ok(instance) = fs::read_to_string(self.stage.root.join(".gadugi/instance")) else { return };
-        let mine = format!("label=gadugi.instance={}", instance.trim());
+        let mine =
+            format!("label=gadugi.instance={}", instance.split_whitespace().next().unwrap_or_default());
         for (list, remove) in
             [(vec!["ps", "--all"], vec!["rm", "--force"]), (vec!["volume", "ls"], vec!["volume", "rm"])]
         {

@@ -202,12 +202,12 @@ fn docker(args: &[&str]) -> String {
 /// Containers of this repository that are there, running or not.
 fn containers(instance: &Path) -> Vec<String> {
     let instance = fs::read_to_string(instance).unwrap();
-    let filter = format!("label=gadugi.instance={}", instance.trim());
+    let filter = format!("label=gadugi.instance={}", instance.split_whitespace().next().unwrap_or_default());
     docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines().map(str::to_owned).collect()
 }
 
 fn remove(instance: &str) {
-    let filter = format!("label=gadugi.instance={}", instance.trim());
+    let filter = format!("label=gadugi.instance={}", instance.split_whitespace().next().unwrap_or_default());
     let ids = docker(&["ps", "--all", "--quiet", "--filter", &filter]);
     if !ids.trim().is_empty() {
         docker(&[&["rm", "--force"], ids.split_whitespace().collect::<Vec<_>>().as_slice()].concat());

@@ -79,7 +79,7 @@ impl Scene {
     /// What marks all containers of this repository.
     pub(crate) fn instance(&self) -> Option<String> {
         let text = fs::read_to_string(self.root.join(".gadugi/instance")).ok()?;
-        Some(text.trim().to_owned())
+        Some(text.split_whitespace().next()?.to_owned())
     }
 
     /// Ids of the containers of this repository that are there, running or not; of one task, where it is named.
