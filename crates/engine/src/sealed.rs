@@ -341,12 +341,7 @@ fn may_pass(error: &ImportError) -> bool {
 /// Whether a disk that is short of room can have been the reason. It is an export's word, and so not asked alone.
 fn may_want_room(error: &ImportError) -> bool {
     let ImportError::Refused(refusal) = error else { return false };
-    matches!(
-        refusal,
-        ImportRefusal::Export(ExportFailure::NoRoom | ExportFailure::NoSnapshot)
-            | ImportRefusal::Truncated
-            | ImportRefusal::FilesUnreadable { .. }
-    )
+    matches!(refusal, ImportRefusal::Export(ExportFailure::NoRoom) | ImportRefusal::Truncated)
 }
 
 /// Puts away the workspace of an attempt whose work is merged, and what else the attempt had on the disk.

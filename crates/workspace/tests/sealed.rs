@@ -432,6 +432,24 @@ with_each_git! {
         assert_eq!(cell.collect().collection.work.changed, ["new"]);
     }
 
+    fn an_export_that_finds_no_room_says_so(fixture) {
+        let cell = Cell::new(fixture, "one");
+        cell.write("new", "1\n");
+        let mut seed = 1_u64;
+        let noise = (0..2_000_000).map(|_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'!' + u8::try_from((seed >> 33) % 90).unwrap())
+        });
+        let noise: String = noise.collect();
+        cell.write("noise", &noise);
+        for room in ["64k", "512k"] {
+            cell.export_within(room);
+            assert_eq!(cell.header(), "gadugi-export 1\nstatus no-room", "{room}");
+        }
+        cell.export_within("64m");
+        assert_eq!(cell.import().unwrap().collection.work.changed, ["new", "noise"]);
+    }
+
     fn the_store_grows_and_is_made_once(fixture) {
         let repository = fixture.repository();
         let (first, store) = (fixture.head(), store(fixture));

@@ -176,6 +176,16 @@ nest() (
     git read-tree --prefix="$place/" "$tree"
 )
 
+# A disk that is full: git has said so, or nothing can be written.
+full() {
+    grep -q -e 'No space left on device' -e 'Disk quota exceeded' "$tmp/said" 2>/dev/null ||
+        ! dd if=/dev/zero "of=$tmp/probe" bs=65536 count=16 2>/dev/null
+}
+no_snapshot() {
+    if full; then fail no-room; fi
+    fail no-snapshot
+}
+
 # Everything that lies in the workspace, ignored files left out, as a tree in $tree.
 shoot() {
     : >"$tmp/said"
@@ -204,8 +214,9 @@ shoot() {
 : >"$tmp/unreadable"
 begin && shoot || {
     : >"$tmp/unreadable"
-    { [ -n "$head" ] && begin_from "$head" && shoot; } || { begin_from "$base" && shoot; } || fail no-snapshot
+    { [ -n "$head" ] && begin_from "$head" && shoot; } || { begin_from "$base" && shoot; } || no_snapshot
 }
+if [ -s "$tmp/unreadable" ] && full; then fail no-room; fi
 
 # A commit of the rest, in the agent's repository, so that it goes on from there; where that does not come about, it is made
 # outside.
@@ -266,7 +277,7 @@ envelope || {
     envelope
 } || {
     begin_from "$base" && shoot && envelope
-} || fail no-snapshot
+} || no_snapshot
 
 named() { tr '\001-\011\013-\037\177' '?' <"$2" | sed -n "s/^\(..*\)/$1 \1/p" | head -n 100 | cut -b 1-4000; }
 {

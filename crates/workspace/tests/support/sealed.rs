@@ -116,6 +116,22 @@ impl<'a> Cell<'a> {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// With so much room for temporary files, in a mount namespace of its own.
+    pub(crate) fn export_within(&self, room: &str) {
+        let kind = ExportKind::Collect { message: MESSAGE.into() };
+        let request = self.export_request(kind);
+        std::fs::create_dir_all(&request.scratch).unwrap();
+        let command = self.repository.export_command(&request).unwrap();
+        let out = std::fs::File::create(&self.exported).unwrap();
+        let mut process = Command::new("unshare");
+        process.args(["--map-root-user", "--mount", "sh", "-c"]);
+        process.arg("mount -t tmpfs -o \"size=$1\" tmpfs \"$0\" && shift && exec sh \"$@\"");
+        process.arg(&request.scratch).arg(room).args(&command[1..]);
+        process.env_clear().envs(self.fixture.env()).stdout(out);
+        let output = process.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     pub(crate) fn look(&self) {
         let output = self.export_kind(ExportKind::Look);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
