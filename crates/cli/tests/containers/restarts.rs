@@ -5,7 +5,7 @@ use std::fs;
 use gadugi_testkit::model_api::{ModelApi, USAGE_PER_TURN};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, bash, says};
+use crate::scene::{KEY, Scene, bash, says};
 use crate::stage::until;
 
 /// The last result that real Claude Code wrote in that step.
@@ -74,8 +74,14 @@ fn agents_in_the_middle_of_requests_survive_the_engine() {
         let running = scene.docker(&["inspect", "--format", "{{.State.Running}}", container]);
         assert_eq!(running, "true", "nobody ends what runs");
     }
+    // Somebody who only looks starts an engine under another key, which pays for nothing here.
+    let mut look = scene.command(&["status"]);
+    let looked = scene.finish(look.env("ANTHROPIC_API_KEY", "sk-of-another-shell").spawn().unwrap());
+    looked.ends_with(0);
     let resumed = scene.gadugi(&["resume", "--json"]);
     resumed.ends_with(0);
+    let keys: Vec<_> = api.requests().into_iter().map(|request| request.key).collect();
+    assert!(keys.iter().all(|key| key.as_deref() == Some(KEY)), "{keys:?}");
 
     let branch = resumed.report()["branch"].as_str().unwrap().to_owned();
     let events = all_events(&scene);
