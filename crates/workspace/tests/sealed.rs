@@ -514,6 +514,13 @@ with_each_git! {
         assert!(!cell.path().exists() && fixture.home().join("mine").exists());
         assert_eq!(remove(false), Removal::Removed);
         assert_eq!(cell.repository.sealed_workspaces(), []);
+        // One that somebody deleted.
+        let cell = Cell::new(fixture, "three");
+        assert!(!cell.repository.forget_sealed(cell.path()).unwrap());
+        fs::remove_dir_all(cell.path()).unwrap();
+        assert!(cell.repository.forget_sealed(cell.path()).unwrap());
+        assert!(!cell.repository.forget_sealed(cell.path()).unwrap());
+        assert_eq!(cell.repository.sealed_workspaces(), []);
         // One that nobody was let into.
         let cell = Cell::new(fixture, "two");
         assert_eq!(cell.repository.remove_sealed(cell.path(), cell.branch(), &fixture.head(), true).unwrap(), Removal::Removed);

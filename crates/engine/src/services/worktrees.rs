@@ -149,7 +149,7 @@ fn list(git: &Repository, records: &Records) -> gadugi_workspace::Result<Vec<Wor
     let infos = git.worktrees()?;
     let mut lines: Vec<WorktreeLine> =
         infos.iter().filter(|info| info.ours).map(|info| worktree_line(records, info)).collect();
-    lines.extend(git.sealed_workspaces().into_iter().filter_map(|info| sealed_line(records, info)));
+    lines.extend(git.sealed_workspaces().into_iter().map(|info| sealed_line(records, info)));
     for dir in &records.dirs {
         for path in git.unknown_folders(dir, is_run)? {
             if !records.lies_in_live(&path) {
@@ -246,8 +246,8 @@ fn unknown_words(git: &Repository, path: &Path) -> &'static str {
 /// An agent owns the repository in it. A container could look into it, but nobody knows any more whose it was.
 const SEALED_UNKNOWN: &str = "of containers, and its record is gone: no git of this machine looks there";
 
-/// A workspace of containers. Nobody on this side knows what is uncommitted there; none: it is gone, and nobody misses it.
-fn sealed_line(records: &Records, info: SealedInfo) -> Option<WorktreeLine> {
+/// A workspace of containers. Nobody on this side knows what is uncommitted there.
+fn sealed_line(records: &Records, info: SealedInfo) -> WorktreeLine {
     let owner = records.owner(&info.path);
     let live = records.lies_in_live(&info.path);
     let state = match owner {
@@ -255,8 +255,10 @@ fn sealed_line(records: &Records, info: SealedInfo) -> Option<WorktreeLine> {
         _ => None,
     };
     let (status, words) = match (owner, state) {
-        _ if !info.there && !live => return None,
-        _ if !info.there => ("missing", "its folder is gone".to_owned()),
+        _ if !info.there && live => ("missing", "its folder is gone".to_owned()),
+        _ if !info.there => {
+            ("missing", "its folder is gone; `gadugi worktrees --repair` forgets it".to_owned())
+        }
         (None, _) if live => ("active", String::new()),
         (None, _) => ("orphaned", "no run on record made it".to_owned()),
         (Some(_), None) => ("kept", "of an earlier try".to_owned()),
@@ -264,14 +266,14 @@ fn sealed_line(records: &Records, info: SealedInfo) -> Option<WorktreeLine> {
         (_, Some(task)) if task.state == "succeeded" && info.taken => ("finished", String::new()),
         (_, Some(task)) => ("kept", task.state.clone()),
     };
-    let untaken = info.filled && !info.taken && status != "active";
+    let untaken = info.there && info.filled && !info.taken && status != "active";
     let untaken = untaken.then(|| "not all that it holds was taken".to_owned());
     let all = [Some("sealed".to_owned()), Some(words).filter(|words| !words.is_empty()), untaken];
-    Some(WorktreeLine {
+    WorktreeLine {
         branch: Some(info.branch).filter(|branch| !branch.is_empty()),
         task: owner.map(|(run, task)| (run.run.clone(), task.id.clone())),
         ..line(info.path, status, all.into_iter().flatten().collect::<Vec<_>>().join("; "))
-    })
+    }
 }
 
 /// Runs are called so, and so are their folders.
@@ -302,6 +304,14 @@ fn mend_remains(git: &Repository, records: &Records, marked: Vec<Marked>, said: 
         let live = lock.worktree.as_deref().is_some_and(|path| records.lies_in_live(path));
         if lock.stale && !live && matches!(git.remove_stale_lock(&lock.path), Ok(true)) {
             said.push(format!("{}: nobody's lock, removed", lock.path.display()));
+        }
+    }
+    let gone = |info: &SealedInfo| !info.there && !records.lies_in_live(&info.path);
+    for SealedInfo { path, .. } in git.sealed_workspaces().into_iter().filter(gone) {
+        match git.forget_sealed(&path) {
+            Ok(true) => said.push(format!("{}: gone, and forgotten", path.display())),
+            Ok(false) => {}
+            Err(error) => said.push(not_mended(&path, &error.to_string())),
         }
     }
     for dir in &records.dirs {

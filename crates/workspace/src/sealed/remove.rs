@@ -49,6 +49,22 @@ impl Repository {
         })
     }
 
+    /// Forgets a sealed workspace whose folder is gone. Its branch stays. Whether there was anything to forget.
+    pub fn forget_sealed(&self, path: &Path) -> Result<bool> {
+        let path = place_of(path);
+        let record = self.record_of(&path);
+        if record.marker().is_none() {
+            return Ok(false);
+        }
+        let _lock = record.lock()?;
+        // Somebody may have made it anew meanwhile.
+        let gone = fs::symlink_metadata(&path).is_err();
+        if gone {
+            record.remove()?;
+        }
+        Ok(gone)
+    }
+
     /// Changes what is on record of a workspace.
     pub(super) fn note_sealed(&self, path: &Path, change: impl FnOnce(&mut Marker)) -> Result<()> {
         let record = self.record_of(&place_of(path));
