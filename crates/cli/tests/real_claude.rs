@@ -198,6 +198,24 @@ fn an_interrupted_claude_is_taken_up_in_the_same_conversation() {
 }
 
 #[test]
+fn an_agents_requests_go_where_it_is_configured_to_send_them() {
+    let api = ModelApi::start().unwrap();
+    let mut stage = stage_with(&api);
+    // The shell has a key for something else: nobody listens there.
+    stage.variables.retain(|(name, _)| name != "ANTHROPIC_BASE_URL");
+    stage.variables.push(("ANTHROPIC_BASE_URL".into(), "http://127.0.0.1:9".into()));
+    let own =
+        format!("ANTHROPIC_BASE_URL = \"{}\"\nANTHROPIC_AUTH_TOKEN = \"of-the-agent\"\n", api.base_url());
+    stage.write("gadugi.toml", &format!("[agents.claude.env]\n{own}"));
+    model_prompt(&stage, "one", "", &[bash("echo hi > one.txt"), says("done")]);
+    stage.commit("prompts");
+    stage.gadugi(&["run", "--no-review", "--json"]).ends_with(0);
+    let keys: Vec<_> = api.scripted_requests().into_iter().map(|request| request.key).collect();
+    assert_eq!(keys, vec![Some("of-the-agent".to_owned()); 2]);
+    assert!(stage.read(".gadugi/gateway.log").lines().count() >= 2, "by way of the gateway");
+}
+
+#[test]
 fn without_the_agent_cli_a_run_says_what_installs_it() {
     let stage = Stage::new();
     stage.prompt("one", "", "write one.txt one");

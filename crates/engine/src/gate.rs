@@ -341,8 +341,6 @@ pub(crate) async fn hear(world: Arc<World>, mut notices: mpsc::Receiver<Notice>)
                 world.slow(&account, Some(words));
             }
             Notice::Eased { account } => world.slow(&account, None),
-            // What a step used is asked for at its end; while it runs, its agent says it.
-            Notice::Metered { .. } => {}
             Notice::AuthRefused { step, status, reason } => {
                 tracing::warn!(%step, status, reason, "the model API refuses the credential");
             }

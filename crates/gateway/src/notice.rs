@@ -8,11 +8,6 @@ use gadugi_core::{StepId, Timestamp};
 /// [`crate::Gateway::metered`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// More was metered since the last look at the step. One of them at most waits for each step.
-    Metered {
-        /// The step.
-        step: StepId,
-    },
     /// An account's requests are sent more slowly from now on.
     Slowed {
         /// The account: its host, and a number that tells accounts of one host apart.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -35,16 +35,15 @@ impl Notices {
         (Self(sender), receiver)
     }
 
-    /// Whether it found room.
-    pub(crate) fn tell(&self, notice: Notice) -> bool {
-        self.0.try_send(notice).is_ok()
+    /// Nothing rests on a notice alone that could find no room.
+    pub(crate) fn tell(&self, notice: Notice) {
+        let _ = self.0.try_send(notice);
     }
 }
 
 /// What was told of a step already.
 #[derive(Default)]
 pub(crate) struct Told {
-    metered: AtomicBool,
     words: Mutex<HashSet<String>>,
     hosts: Mutex<HashSet<String>>,
     idle: AtomicU64,
@@ -74,18 +73,6 @@ impl Told {
     /// Whether the log has room for a line.
     fn logged(&self, tokens: &Tokens) -> bool {
         *tokens != Tokens::default() || self.idle.fetch_add(1, Ordering::Relaxed) < IDLE_LINES
-    }
-
-    pub(crate) fn metered(&self, step: &Step) {
-        if !self.metered.swap(true, Ordering::AcqRel)
-            && !step.shared.notices.tell(Notice::Metered { step: step.id.clone() })
-        {
-            self.metered.store(false, Ordering::Release);
-        }
-    }
-
-    pub(crate) fn looked(&self) {
-        self.metered.store(false, Ordering::Release);
     }
 }
 
@@ -184,7 +171,6 @@ impl Drop for Exchange {
         let (tokens, costs, price_guessed) = self.settle();
         let api = matches!(self.kind, "messages" | "count-tokens" | "models");
         self.step.ledger.count(u64::from(api), self.bytes_in, self.bytes_out);
-        self.step.told.metered(&self.step);
         if !self.step.told.logged(&tokens) {
             return;
         }

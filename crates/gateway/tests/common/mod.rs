@@ -102,14 +102,8 @@ impl Stage {
         client
     }
 
-    /// The next notice that is not about metering.
     pub(crate) async fn notice(&mut self) -> Notice {
-        loop {
-            match soon(self.notices.recv()).await.unwrap() {
-                Notice::Metered { .. } => {}
-                notice => return notice,
-            }
-        }
+        soon(self.notices.recv()).await.unwrap()
     }
 
     /// The log's lines, once there are so many.
