@@ -215,12 +215,12 @@ impl Drop for Stage {
 fn hand_over(listener: &UnixListener, step: &Path) -> (u32, i32) {
     let (stream, _) = listener.accept().unwrap();
     let peer = rustix::net::sockopt::socket_peercred(&stream).unwrap();
+    // Before the step can begin, as the executor does it: it never meets the socket.
+    fs::remove_file(listener.local_addr().unwrap().as_pathname().unwrap()).unwrap();
     send(&stream, &fs::File::open(step).unwrap());
     // It closes the connection once it has it.
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!((&stream).read(&mut [0]).unwrap(), 0);
-    let path = listener.local_addr().unwrap().as_pathname().unwrap().to_owned();
-    fs::remove_file(path).unwrap();
     (peer.uid.as_raw(), peer.pid.as_raw_nonzero().get())
 }
 
