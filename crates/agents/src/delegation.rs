@@ -50,6 +50,8 @@ pub struct LaunchOptions<'a> {
     pub uv: bool,
     /// Whether the step runs as root: Claude Code then wants to be told that this is a sandbox.
     pub as_root: bool,
+    /// Whether its requests go through gadugi's gateway, which meets most of what an API does amiss before the agent sees it.
+    pub gated: bool,
     /// The gadugi program, which is the scripted agent too.
     pub own_program: &'a Path,
 }

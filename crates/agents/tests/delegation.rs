@@ -39,6 +39,7 @@ fn options<'a>(settings: &'a AgentSettings, session: &'a SessionId) -> LaunchOpt
         budget_microusd: None,
         uv: false,
         as_root: false,
+        gated: false,
         own_program: Path::new("/usr/bin/gadugi"),
     }
 }

@@ -65,6 +65,7 @@ impl Stage {
                 budget_microusd: None,
                 uv: false,
                 as_root: false,
+                gated: false,
                 own_program: Path::new(env!("CARGO_BIN_EXE_gadugi-scripted-agent")),
             })
             .unwrap();

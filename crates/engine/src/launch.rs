@@ -227,10 +227,7 @@ fn delegate(
     let manager = world.workflow_manager(&attempt.base).map_err(|error| error.to_string())?;
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
-    let mut settings = run.settings.agents.get(name).cloned().unwrap_or_default();
-    if *gated && kind == AgentKind::Claude {
-        settings.env.entry(NO_FALLBACK.to_owned()).or_default();
-    }
+    let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
     let (as_root, own_program) = match sandbox {
         Sandbox::Local => (rustix::process::geteuid().is_root(), world.program.as_path()),
         Sandbox::Containers(all) => (all.user.is_root_inside, Path::new(inside::PROGRAM)),
@@ -246,15 +243,11 @@ fn delegate(
             budget_microusd: *budget,
             uv: run.settings.uv == UvPolicy::On,
             as_root,
+            gated: *gated,
             own_program,
         })
         .map_err(|refused| refused.to_string())
 }
-
-/// Set to something, it has Claude Code end its turn where an answer breaks before its first whole block, as its adapter wants
-/// it. Behind the gateway, with which answers break off whenever an engine dies, the agent asks again by itself, for an
-/// answer as one object, and its process outlives that. (Behind a whole block it ends its turn in any case, 2.1.197.)
-const NO_FALLBACK: &str = "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK";
 
 /// All setup commands as one script that ends with the first that fails.
 fn setup_script(commands: &[String]) -> String {

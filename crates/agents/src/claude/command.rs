@@ -60,6 +60,15 @@ const RETRIES: [(&str, &str); 3] = [
     ("CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK", "1"),
 ];
 
+/// The same behind the gateway. It holds a request for minutes where the API is to be spared, so the head may take long; and
+/// answers break off whenever gadugi's engine dies: then the agent asks again by itself, for an answer as one object, and its
+/// process outlives that. (Behind a whole block Claude Code 2.1.197 ends its turn in any case.)
+const GATED: [(&str, &str); 3] = [
+    ("CLAUDE_CODE_MAX_RETRIES", "3"),
+    ("API_TIMEOUT_MS", "600000"),
+    ("CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK", ""),
+];
+
 pub(crate) fn command_line(
     options: &LaunchOptions<'_>,
     definition: WorkflowManager,
@@ -89,7 +98,7 @@ pub(crate) fn command_line(
     Ok(CommandLine {
         program: options.settings.command.clone().unwrap_or_else(|| AgentKind::Claude.name().to_owned()),
         args: line,
-        env_defaults: &RETRIES,
+        env_defaults: if options.gated { &GATED } else { &RETRIES },
         env: environment(options),
         env_removed: ENV_REMOVED,
     })

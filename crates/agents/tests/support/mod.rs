@@ -115,6 +115,7 @@ impl Stage {
             uv: false,
             // Harmless for others, and this test does not know who runs it.
             as_root: true,
+            gated: false,
             own_program: Path::new("/nonexistent"),
         };
         change(&mut options);
