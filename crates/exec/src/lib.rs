@@ -42,13 +42,13 @@ mod tail;
 mod watch;
 
 pub use disk::{DiskUse, disk_use};
-pub use held::held_open;
 pub use docker::{Connection, ContainerOrder, DockerError, DockerExecutor, Mount, Overlay, in_container};
 pub use either::Executor;
 pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};
 pub use follow::{Ended, StepFollower, StepNews};
 pub use gadugi_shim::{Limits, PORT_MARK, Relay, STDOUT, Text};
+pub use held::held_open;
 pub use lines::{Line, LineReader, MAX_LINE};
 pub use order::StepOrder;
 pub use sample::{Figures, Sampler};

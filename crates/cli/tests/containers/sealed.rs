@@ -69,7 +69,11 @@ fn work_comes_home_however_its_agent_leaves_it() {
     repaired.ends_with(0);
     let repaired: Value = serde_json::from_str(&repaired.stdout).unwrap();
     let line = &repaired["worktrees"][0];
-    assert_eq!((line["task"][1].as_str(), line["status"].as_str()), (Some("failing"), Some("kept")), "{line}");
+    assert_eq!(
+        (line["task"][1].as_str(), line["status"].as_str()),
+        (Some("failing"), Some("kept")),
+        "{line}"
+    );
     assert!(line["detail"].as_str().unwrap().starts_with("sealed"), "{line}");
     assert_eq!(repaired["repaired"], serde_json::json!([]));
     scene.nothing_is_left(1);
