@@ -54,6 +54,7 @@ async fn start(
     gate: Option<Gate>,
 ) -> Result<StepFollower, String> {
     let (inside, run, what) = (Arc::clone(world), run.clone(), what.clone());
+    let id = what.step.clone();
     let executor = world.executor(&sandbox);
     let views = caches::views(world, &run, &attempt.base, &what, &sandbox).await?;
     let ordered = tokio::task::spawn_blocking(move || {
@@ -62,7 +63,7 @@ async fn start(
         order(&site, &attempt, &what, gate, views)
     });
     let order = ordered.await.map_err(|panic| panic.to_string())??;
-    begin(&executor, &order).await
+    begin(world, &executor, &id, &order).await
 }
 
 /// Starts the export of a sealed workspace: gadugi's own script, in a container that sees that one workspace.
@@ -91,17 +92,22 @@ pub(crate) async fn launch_export(
         container: Some(containers.order(world, run, step, workspace, Purpose::Export)?),
     };
     let executor = world.executor(&Sandbox::Containers(Arc::clone(containers)));
-    executor.launch(&order).await.map_err(|error| {
+    begin(world, &executor, step, &order).await
+}
+
+async fn begin(
+    world: &World,
+    executor: &Executor,
+    step: &StepId,
+    order: &StepOrder,
+) -> Result<StepFollower, String> {
+    executor.launch(order).await.map_err(|error| {
         if matches!(error, ExecError::Docker(DockerError::ImageMissing { .. })) {
             // There may be another by that name.
             world.sandboxes.forget(&step.attempt.run);
         }
         error.to_string()
     })
-}
-
-async fn begin(executor: &Executor, order: &StepOrder) -> Result<StepFollower, String> {
-    executor.launch(order).await.map_err(|error| error.to_string())
 }
 
 /// Where a step works, on this machine.

@@ -124,13 +124,14 @@ impl World {
         let path = self.layout.run_dir(run).join(IMAGE_FILE);
         let pinned =
             std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Pinned>(&bytes).ok());
-        if let Some(pinned) = pinned {
-            // The same image and user for all of a run, whatever its name means by now.
+        // The same image and user for all of a run, whatever its name means by now; another one only where that one is gone.
+        if let Some(pinned) = pinned
+            && let Ok(image) = docker.image(&pinned.image).await
+        {
             if user.outside.is_some() {
                 user = AgentUser { inside: pinned.user, outside: Some(pinned.user), ..user };
             }
-            let image = docker.image(&pinned.image).await.map_err(|error| error.to_string());
-            return Ok(Containers { docker, image, user });
+            return Ok(Containers { docker, image: Ok(image), user });
         }
         let name = settings.container.image.as_deref().unwrap_or(gadugi_exec::image::DEFAULT_TAG);
         let image = docker.image(name).await.map_err(|error| error.to_string());
