@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gadugi_core::{AttemptId, RunId, TaskId};
-use gadugi_workspace::{
-    ExportKind, ExportRequest, Import, ImportLimits, Repository, SealedRequest, disk_use,
-};
+use gadugi_workspace::{ExportKind, ExportRequest, Import, ImportLimits, Repository, SealedRequest};
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -78,7 +76,6 @@ fn main() {
     timed("export, a hundred files", || export(ExportKind::Collect { message: "cost".into() }));
     let imported = timed("import, a hundred files", || repository.import(&import).unwrap());
     assert_eq!(imported.collection.work.changed.len(), 100);
-    println!("{} bytes", timed("disk use", || disk_use([&made.path])));
     timed("remove", || {
         repository
             .remove_sealed(&made.path, &request.branch, &imported.collection.work.commit, false)

@@ -51,7 +51,7 @@ pub use repository::{Head, Repository};
 pub use salvage::{SalvageInfo, Salvaged, Salvaging, attempt_at, salvage_ref};
 pub use sealed::{
     ExportFailure, ExportKind, ExportRequest, Header, Import, ImportError, ImportLimits, ImportRefusal,
-    Imported, MOST_HEADER, Sealed, SealedInfo, SealedRequest, Weight, disk_use, header, remove_tree, weigh,
+    Imported, MOST_HEADER, Sealed, SealedInfo, SealedRequest, Weight, header, remove_tree, weigh,
 };
 pub use strewn::{COMPOSED, OwnBranch, is_composed};
 pub use worktree::{KeptReason, Removal, Repair, Worktree, WorktreeInfo, WorktreeRequest};

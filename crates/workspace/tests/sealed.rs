@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use gadugi_core::CommitId;
 use gadugi_workspace::{
-    Error, ExportKind, ExportRequest, ImportError, KeptReason, Removal, Salvaging, Stray, disk_use,
+    Error, ExportKind, ExportRequest, ImportError, KeptReason, Removal, Salvaging, Stray,
 };
 use support::sealed::{Cell, request, store};
 use support::{executable, read, write};
@@ -587,17 +587,6 @@ with_each_git! {
         let made = repository.add_sealed(&wanted).unwrap();
         assert_eq!(fixture.git_in(&made.path, ["log", "--format=%s"]), "second");
         assert_eq!(fixture.git_in(&made.path, ["status", "--porcelain"]), "");
-    }
-
-    fn disk_is_measured_without_following(fixture) {
-        let folder = fixture.temp.path().join("measured");
-        write(&folder.join("a/b/file"), &"x".repeat(1 << 20));
-        fs::hard_link(folder.join("a/b/file"), folder.join("again")).unwrap();
-        symlink(&fixture.root, folder.join("link")).unwrap();
-        symlink(&folder, folder.join("a/loop")).unwrap();
-        let bytes = disk_use([&folder, &fixture.temp.path().join("nowhere")]);
-        assert!((1 << 20..(1 << 20) + 64 * 1024).contains(&bytes), "{bytes}");
-        assert_eq!(disk_use([folder.join("link")]), 0);
     }
 }
 

@@ -4,7 +4,6 @@
 //! One folder is open at a time, however deep it lies (an agent can nest folders deeper than descriptors, stack or the
 //! length of paths reach). The way back is `..`, and it is taken only where it leads to the folder that was left.
 
-use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,30 +18,6 @@ use rustix::io::Errno;
 use crate::{Error, Result};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// How many bytes of disk lie below these folders, as `du` counts: blocks, a file with several names once, other file
-/// systems not. What is not there or cannot be read counts as nothing.
-pub fn disk_use<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> u64 {
-    let mut seen = HashSet::new();
-    let mut bytes = 0;
-    for path in paths {
-        let Ok(mut walk) = Walk::begin(path.as_ref(), false) else { continue };
-        bytes += blocks(&walk.top);
-        let device = walk.top.st_dev;
-        let mut count = |folder: &OwnedFd, name: &CStr| {
-            let Ok(meta) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(false) };
-            if meta.st_dev != device || (meta.st_nlink > 1 && !is_folder(&meta) && !seen.insert(meta.st_ino))
-            {
-                return Ok(false);
-            }
-            bytes += blocks(&meta);
-            Ok(is_folder(&meta))
-        };
-        // A way that is lost ends the walk: what was counted counts.
-        while matches!(walk.step(&mut count, &mut |_, _| Ok(())), Ok(true)) {}
-    }
-    bytes
-}
 
 /// Gives a folder and all below it to somebody. Symlinks are given, never followed.
 pub(super) fn give(path: &Path, owner: (u32, u32)) -> Result<()> {
@@ -88,7 +63,6 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 struct Walk {
     /// Where it is.
     folder: OwnedFd,
-    top: Stat,
     /// The folders from the top to here.
     levels: Vec<Level>,
     /// Modes of folders are changed where they are in the way.
@@ -111,7 +85,7 @@ impl Walk {
         let folder = open(CWD, &name, force)?;
         let top = fstat(&folder)?;
         let level = Level { identity: (top.st_dev, top.st_ino), name, pending: None };
-        Ok(Self { folder, top, levels: vec![level], force })
+        Ok(Self { folder, levels: vec![level], force })
     }
 
     /// Goes one folder on: reads it, goes down into one, or up again. `enter` is told of each entry, and says whether
@@ -159,10 +133,6 @@ impl Walk {
 
 fn is_folder(meta: &Stat) -> bool {
     FileType::from_raw_mode(meta.st_mode) == FileType::Directory
-}
-
-fn blocks(meta: &Stat) -> u64 {
-    u64::try_from(meta.st_blocks).unwrap_or(0) * 512
 }
 
 /// Opens a folder, never by way of a symlink. `force`: where it cannot be read and written, its mode is changed first, by way

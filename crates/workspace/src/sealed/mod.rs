@@ -35,7 +35,7 @@ use gadugi_core::{AttemptId, CommitId};
 use crate::collect::Collection;
 use crate::salvage::Salvaged;
 
-pub use disk::{disk_use, remove_tree};
+pub use disk::remove_tree;
 pub use export::{ExportKind, ExportRequest};
 pub use header::{Header, MOST_HEADER, header};
 pub use refusal::{ExportFailure, ImportError, ImportRefusal};
