@@ -43,6 +43,10 @@ pub(crate) async fn prepare(
     base: CommitId,
 ) -> Result<(String, String), String> {
     let containers = world.containers(&attempt.run, &run.settings).await?;
+    // Nobody else of this machine comes to what an agent wrote: a program with a setuid bit, say.
+    let folder = world.worktrees_of(&attempt.run, &run.settings);
+    gadugi_sys::files::create_private_dir(&folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
     let request = SealedRequest {
         path: world.workspace_path(attempt, &run.settings),
         branch: branch_name(attempt, &run.settings),
