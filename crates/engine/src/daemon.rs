@@ -167,6 +167,8 @@ fn start_log(path: &Path) {
 async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), DaemonError> {
     let layout = options.layout.clone();
     let repository = Repository::discover(layout.root())?;
+    // Of clients that were gone before they had read them. There may be none.
+    let _ = fs::remove_dir_all(layout.patches());
     let local = LocalExecutor::new(&layout.state_dir())?;
     let instance = sandbox::instance(&layout).map_err(io_error("the repository's mark on containers"))?;
     let (gateway, notices) = Gateway::start(gadugi_gateway::Options::new(layout.gateway_log()))?;

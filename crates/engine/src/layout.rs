@@ -74,6 +74,11 @@ impl Layout {
         self.state_dir().join("caches")
     }
 
+    /// Patches on their way to whoever asked for them.
+    pub fn patches(&self) -> PathBuf {
+        self.state_dir().join("patches")
+    }
+
     /// What passed the gateway: one line for each request.
     pub fn gateway_log(&self) -> PathBuf {
         self.state_dir().join("gateway.log")

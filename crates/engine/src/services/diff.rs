@@ -13,8 +13,9 @@ pub(crate) async fn diff(inside: &Inside, run: RunId, task: TaskId) -> Result<Re
     let begun = begun.ok_or_else(|| failure("not-begun", "the task has not begun"))?;
     let patch = sealed::diff(&inside.world, &begun.context, &begun.attempt, begun.base).await;
     let patch = patch.map_err(|error| failure("export", error))?;
-    let path = inside.world.layout.state_dir().join(format!("patch-{}", uuid::Uuid::new_v4().simple()));
-    let written = gadugi_sys::files::write_atomic(&path, &patch);
+    let path = inside.world.layout.patches().join(uuid::Uuid::new_v4().simple().to_string());
+    let written = gadugi_sys::files::create_private_dir(&inside.world.layout.patches())
+        .and_then(|()| gadugi_sys::files::write_atomic(&path, &patch));
     written.map_err(|error| failure("store", format!("{}: {error}", path.display())))?;
     Ok(Reply::Patch { path })
 }
