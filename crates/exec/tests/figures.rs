@@ -199,8 +199,8 @@ async fn bytes_of_disks_stay_when_those_who_wrote_them_have_ended() {
     fs::OpenOptions::new().write(true).open(&fifo).unwrap().write_all(b"go\n").unwrap();
     let figures = until(&mut sampler, &step, |figures| figures.processes == 2);
     assert!(both(&figures), "{figures:?}");
-    // Beside that its own output and the file system's: some pages.
-    assert!(figures.disk_written_bytes < Some(18 << 20), "{figures:?}");
+    // Nothing twice. Beside it comes its own output, and what a busy disk has written once more of the same pages.
+    assert!(figures.disk_written_bytes < Some(32 << 20), "{figures:?}");
     assert!(!figures.container && figures.net_in_bytes.is_none());
     stop(step).await;
 }
