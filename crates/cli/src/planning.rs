@@ -90,10 +90,7 @@ pub(crate) fn slots(resolved: &Resolved) -> usize {
 
 /// Whether the agents of tasks that run on this machine are there. An image has its own.
 pub(crate) fn check_runnable(resolved: &Resolved, plan: &Plan) -> Result<(), Stop> {
-    let local = plan
-        .tasks
-        .iter()
-        .filter(|task| task.executor.unwrap_or(resolved.settings.executor) == ExecutorKind::Local);
+    let local = plan.tasks.iter().filter(|task| resolved.settings.executor_of(task) == ExecutorKind::Local);
     let agents: BTreeSet<&str> =
         local.map(|task| task.agent.as_deref().unwrap_or(&resolved.settings.agent)).collect();
     for agent in agents {

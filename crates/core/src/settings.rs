@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Millis;
+use crate::{Millis, PlannedTask};
 
 /// The name of an agent adapter: `claude`, `scripted`.
 pub type AgentName = String;
@@ -313,6 +313,13 @@ pub struct RunSettings {
     pub gateway: GatewaySettings,
     /// Each agent's own settings, by name.
     pub agents: BTreeMap<AgentName, AgentSettings>,
+}
+
+impl RunSettings {
+    /// Where a task's steps run: as its prompt says, else as the run does.
+    pub fn executor_of(&self, task: &PlannedTask) -> ExecutorKind {
+        task.executor.unwrap_or(self.executor)
+    }
 }
 
 impl Default for RunSettings {

@@ -373,7 +373,7 @@ impl RunState {
 
     /// Where a task's steps run.
     pub fn executor(&self, at: usize) -> ExecutorKind {
-        self.plan.tasks[at].executor.unwrap_or(self.settings.executor)
+        self.settings.executor_of(&self.plan.tasks[at])
     }
 
     /// What a task may take of the disk, bytes; none: as much as there is.

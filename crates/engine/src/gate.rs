@@ -92,8 +92,9 @@ pub(crate) async fn open(
     what: &Launch,
     sandbox: &Sandbox,
 ) -> Result<Option<Gate>, String> {
+    world.note_settings(&what.step.attempt.run, &run.settings);
     let given = world.environment(&what.step.attempt.run);
-    let behind = behind(world, run, &what.step, &what.kind, sandbox, &given)?;
+    let behind = behind(run, &what.step, &what.kind, sandbox, &given)?;
     let Some(behind) = behind else { return Ok(None) };
     let (dir, folder) = (world.layout.step_dir(&what.step), gate_dir(world, &what.step));
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
@@ -139,9 +140,7 @@ pub(crate) async fn reopen(
     let sandbox = world.sandbox(&step.attempt.run, run, &step.attempt.task).await?;
     world.note_settings(&step.attempt.run, &run.settings);
     let account = match world.brought(&step.attempt.run) {
-        Some(given) => {
-            behind(world, run, step, kind, &sandbox, &given).ok().flatten().and_then(|it| it.account)
-        }
+        Some(given) => behind(run, step, kind, &sandbox, &given).ok().flatten().and_then(|it| it.account),
         None => None,
     };
     let held = account.is_none();
@@ -192,7 +191,6 @@ async fn admit(
 /// None where a step has no need of a gate: whatever runs on this machine finds its own ways, but for agents whose
 /// credential can be held for them.
 fn behind(
-    world: &World,
     run: &RunContext,
     step: &StepId,
     kind: &StepKind,
@@ -201,7 +199,6 @@ fn behind(
 ) -> Result<Option<Behind>, String> {
     let is_claude =
         matches!(kind, StepKind::Agent { .. }) && agent(run, &step.attempt.task) == Some(AgentKind::Claude);
-    world.note_settings(&step.attempt.run, &run.settings);
     match sandbox {
         Sandbox::Local if !is_claude || !run.settings.gateway.local => Ok(None),
         Sandbox::Local => match account(given, &run.settings) {

@@ -76,8 +76,7 @@ impl Sandboxes {
 
 /// Where a task's steps run by the plan and the settings.
 pub(crate) fn executor_of(run: &RunContext, task: &TaskId) -> ExecutorKind {
-    let own = run.plan.task(task).and_then(|task| task.executor);
-    own.unwrap_or(run.settings.executor)
+    run.plan.task(task).map_or(run.settings.executor, |task| run.settings.executor_of(task))
 }
 
 impl World {

@@ -37,7 +37,7 @@ pub(crate) fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
             let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
             let path = world.workspace_path(&attempt, &run.settings);
             let branch = branch_name(&attempt, &run.settings);
-            let sealed = planned.executor.unwrap_or(run.settings.executor) == ExecutorKind::Docker;
+            let sealed = run.settings.executor_of(planned) == ExecutorKind::Docker;
             left.push(Leftover { attempt, path, branch, merged, sealed, state: task.word() });
         }
     }

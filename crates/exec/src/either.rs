@@ -1,9 +1,7 @@
 //! One of the executors.
 
-use std::io;
 use std::path::Path;
 
-use crate::executor::touch_lease;
 use crate::{Adoption, DockerExecutor, ExecError, LocalExecutor, StepFollower, StepOrder};
 
 /// Where steps run.
@@ -31,10 +29,5 @@ impl Executor {
             Self::Local(local) => local.adopt(dir, attempt).await,
             Self::Docker(docker) => docker.adopt(dir, attempt).await,
         }
-    }
-
-    /// Says that the step is still wanted. Works on a full disk.
-    pub fn renew_lease(&self, dir: &Path) -> io::Result<()> {
-        touch_lease(dir)
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Line {
     /// What the step got; 499 where it did not wait for it.
     pub(crate) status: u16,
     #[serde(flatten)]
-    pub(crate) tokens: LoggedTokens,
+    pub(crate) tokens: Tokens,
     /// US dollars.
     #[serde(default)]
     pub(crate) cost_usd: f64,
@@ -56,44 +56,6 @@ pub(crate) struct Line {
     /// Whether it was refused for the step's budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_budget: bool,
-}
-
-/// [`Tokens`] under the names that the rest of gadugi uses.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct LoggedTokens {
-    input_tokens: u64,
-    output_tokens: u64,
-    cache_read_tokens: u64,
-    cache_write_5m_tokens: u64,
-    cache_write_1h_tokens: u64,
-    web_searches: u64,
-}
-
-impl From<Tokens> for LoggedTokens {
-    fn from(tokens: Tokens) -> Self {
-        Self {
-            input_tokens: tokens.input,
-            output_tokens: tokens.output,
-            cache_read_tokens: tokens.cache_read,
-            cache_write_5m_tokens: tokens.cache_write_5m,
-            cache_write_1h_tokens: tokens.cache_write_1h,
-            web_searches: tokens.web_searches,
-        }
-    }
-}
-
-impl From<LoggedTokens> for Tokens {
-    fn from(logged: LoggedTokens) -> Self {
-        Self {
-            input: logged.input_tokens,
-            output: logged.output_tokens,
-            cache_read: logged.cache_read_tokens,
-            cache_write_5m: logged.cache_write_5m_tokens,
-            cache_write_1h: logged.cache_write_1h_tokens,
-            web_searches: logged.web_searches,
-        }
-    }
 }
 
 /// The log: appended to, and turned once it is large; one turned file is kept.
@@ -180,9 +142,8 @@ pub fn metered_in_log(log: &Path, step: &StepId) -> io::Result<Metered> {
             metered.over_budget |= line.over_budget;
             metered.requests +=
                 u64::from(matches!(line.kind.as_str(), "messages" | "count-tokens" | "models"));
-            let tokens = Tokens::from(line.tokens);
-            if let Some(model) = line.model.filter(|_| tokens != Tokens::default()) {
-                metered.add(&model, tokens, line.costs, line.price_guessed);
+            if let Some(model) = line.model.filter(|_| line.tokens != Tokens::default()) {
+                metered.add(&model, line.tokens, line.costs, line.price_guessed);
             }
         }
     }

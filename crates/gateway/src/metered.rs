@@ -6,19 +6,25 @@ use std::ops::{Add, AddAssign};
 use gadugi_core::Usage;
 use serde::{Deserialize, Serialize};
 
-/// Tokens, and what else is paid for, by kind. No kind is part of another.
+/// Tokens, and what else is paid for, by kind. No kind is part of another. Written under the names that the rest of gadugi
+/// uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tokens {
     /// Read, not by way of a cache.
+    #[serde(rename = "input_tokens")]
     pub input: u64,
     /// Written.
+    #[serde(rename = "output_tokens")]
     pub output: u64,
     /// Read from a cache.
+    #[serde(rename = "cache_read_tokens")]
     pub cache_read: u64,
     /// Put into a cache for five minutes, or for a time that was not said.
+    #[serde(rename = "cache_write_5m_tokens")]
     pub cache_write_5m: u64,
     /// Put into a cache for an hour.
+    #[serde(rename = "cache_write_1h_tokens")]
     pub cache_write_1h: u64,
     /// Searches of the web that the vendor ran (a number of requests, not tokens).
     pub web_searches: u64,

@@ -181,7 +181,7 @@ impl Drop for Exchange {
             model: self.model.take(),
             host: self.host.take(),
             status: self.status,
-            tokens: tokens.into(),
+            tokens,
             cost_usd: costs.pico() as f64 / 1e12,
             costs,
             price_guessed,

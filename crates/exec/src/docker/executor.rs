@@ -1,7 +1,6 @@
 //! The executor itself: what it holds, and what it can be asked.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::error::DockerError;
 use super::image::{Image, Images};
 use super::record::LAUNCH_LOCK;
 use crate::error::{ExecError, at};
-use crate::executor::{Adoption, touch_lease};
+use crate::executor::Adoption;
 use crate::watch::Watcher;
 use crate::{StepFollower, StepOrder, shim};
 
@@ -101,11 +100,6 @@ impl DockerExecutor {
                 done => return done,
             }
         }
-    }
-
-    /// Says that the step is still wanted. Works on a full disk.
-    pub fn renew_lease(&self, dir: &Path) -> io::Result<()> {
-        touch_lease(dir)
     }
 
     /// Keeps others from launching or adopting the step meanwhile.
