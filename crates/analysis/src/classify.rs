@@ -306,6 +306,7 @@ pub(crate) fn estimate(kind: Kind, complexity: Complexity) -> Estimate {
         FACTORS.into_iter().find(|row| row.0 == complexity).unwrap_or((complexity, 1.0, 1.0, 1.0));
     Estimate {
         seconds: seconds * time,
+        spread: Estimate::UNMEASURED_SPREAD,
         cpu: cpu * cpus,
         memory_mb: (memory as f64 * size) as u64,
         disk_mb: (disk as f64 * size) as u64,

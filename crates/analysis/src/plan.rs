@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gadugi_core::order::{Arc, circle};
 use gadugi_core::{
-    CommitId, Complexity, Confidence, Edge, EdgeReason, Kind, PathClaim, Plan, PlannedTask, PromptRef,
-    SkippedPrompt, TaskId,
+    ClaimSource, CommitId, Complexity, Confidence, Edge, EdgeReason, Kind, PathClaim, Plan, PlannedTask,
+    PromptRef, SkippedPrompt, TaskId,
 };
 
 use crate::classify::{self, ClassifyRule};
@@ -437,7 +437,8 @@ fn task(
 fn touched(path: &str, tree: &Tree<'_>) -> PathClaim {
     let is_folder = !path.ends_with('/') && !tree.has_file(path) && tree.has_folder(path);
     let path = if is_folder { format!("{path}/") } else { path.to_owned() };
-    PathClaim { evidence: format!("touches: {}", one_line(&path, 80)), path, confidence: Confidence(100) }
+    let evidence = format!("touches: {}", one_line(&path, 80));
+    PathClaim { path, confidence: Confidence(100), evidence, source: ClaimSource::Declared }
 }
 
 /// All edges: those that prompts declare, then those of files that several write.
@@ -452,6 +453,7 @@ fn edges(tasks: &[PlannedTask], declared: &[Declared], tree: &Tree<'_>) -> Vec<E
         to: tasks[to].id.clone(),
         reason,
         evidence,
+        confidence: Confidence(100),
     };
     let mut edges: Vec<Edge> = declared
         .iter()

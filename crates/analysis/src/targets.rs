@@ -8,7 +8,7 @@ mod words;
 
 use std::collections::{BTreeMap, HashSet};
 
-use gadugi_core::{Confidence, PathClaim};
+use gadugi_core::{ClaimSource, Confidence, PathClaim};
 
 use crate::inference::{InferenceError, MAX_PATHS, Surroundings};
 use crate::markdown::{Block, BlockKind};
@@ -117,14 +117,16 @@ impl Gathered<'_> {
             // What is both read and written is a target: the plainer word decides, and a tie means the change.
             if claim.writes >= WRITES_FROM && claim.writes >= claim.reads {
                 let confidence = Confidence(claim.writes);
-                targets.writes.push(PathClaim { path, confidence, evidence: claim.write_evidence });
+                let (evidence, source) = (claim.write_evidence, ClaimSource::Path);
+                targets.writes.push(PathClaim { path, confidence, evidence, source });
             } else {
                 let (confidence, evidence) = if claim.reads >= claim.writes {
                     (claim.reads, claim.read_evidence)
                 } else {
                     (claim.writes, claim.write_evidence)
                 };
-                targets.reads.push(PathClaim { path, confidence: Confidence(confidence), evidence });
+                let (confidence, source) = (Confidence(confidence), ClaimSource::Path);
+                targets.reads.push(PathClaim { path, confidence, evidence, source });
             }
         }
         targets

@@ -68,20 +68,89 @@ impl Complexity {
     }
 }
 
-/// How sure an inference is, in percent (0 to 100).
+/// How sure an inference is, in percent (0 to 100): of 100 of them, so many come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confidence(pub u8);
 
-/// A file or folder that a task is expected to write or read, and the words that say so.
+impl Default for Confidence {
+    /// What nobody doubted.
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+/// A file or folder that a task is expected to write or read, and what says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathClaim {
     /// Path from the repository's root, or a glob where `touches:` gave one.
     pub path: String,
     /// How sure.
     pub confidence: Confidence,
-    /// The words of the prompt that gave it.
+    /// What gave it: words of the prompt, a symbol in them, commits of the history.
     pub evidence: String,
+    /// By which rule. Plans of before there were several have the words' own.
+    #[serde(default)]
+    pub source: ClaimSource,
+}
+
+/// The rule by which a file is expected to be written or read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaimSource {
+    /// The prompt's `touches:`.
+    Declared,
+    /// The prompt names the path, or a pattern that it fits.
+    #[default]
+    Path,
+    /// The prompt names something that the file defines.
+    Symbol,
+    /// The prompt names the module or package that the file is.
+    Module,
+    /// Words of the prompt are words of the file's path or of what it defines.
+    Words,
+    /// It goes with a file that will be written: the tests of it, say.
+    Companion,
+    /// Commits that changed a file that will be written changed this one too.
+    CoChange,
+    /// Commits and tasks whose words are like the prompt's changed it.
+    History,
+    /// Most commits of the last time changed it.
+    Popular,
+    /// The user's own analyser says so.
+    External,
+}
+
+impl ClaimSource {
+    /// All of them, the plainest first.
+    pub const ALL: [Self; 10] = [
+        Self::Declared,
+        Self::Path,
+        Self::Symbol,
+        Self::Module,
+        Self::Words,
+        Self::Companion,
+        Self::CoChange,
+        Self::History,
+        Self::Popular,
+        Self::External,
+    ];
+
+    /// The word for it in tables and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Path => "path",
+            Self::Symbol => "symbol",
+            Self::Module => "module",
+            Self::Words => "words",
+            Self::Companion => "companion",
+            Self::CoChange => "co-change",
+            Self::History => "history",
+            Self::Popular => "popular",
+            Self::External => "external",
+        }
+    }
 }
 
 /// Why one task waits for another.
@@ -118,21 +187,38 @@ pub struct Edge {
     pub reason: EdgeReason,
     /// The words or files that gave it.
     pub evidence: String,
+    /// How sure it is that the two could not run side by side. Plans of before it was measured have full confidence.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// What a task is expected to take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Wall time in seconds.
+    /// Wall time in seconds: half of such tasks take less.
     pub seconds: f64,
+    /// How far off `seconds` may be, as a factor of at least 1: two of three such tasks take between `seconds / spread` and
+    /// `seconds * spread` (one standard deviation of the logarithm).
+    #[serde(default = "unmeasured_spread")]
+    pub spread: f64,
     /// Processors.
     pub cpu: f64,
     /// Memory in MiB.
     pub memory_mb: u64,
     /// Disk in MiB.
     pub disk_mb: u64,
-    /// Where the numbers come from: `table` or `history`.
+    /// Where the numbers come from: `table`, or `history` and which part of it.
     pub source: String,
+}
+
+/// The spread of an estimate that nobody measured: off by a factor of two either way.
+fn unmeasured_spread() -> f64 {
+    Estimate::UNMEASURED_SPREAD
+}
+
+impl Estimate {
+    /// The spread of an estimate that nobody measured.
+    pub const UNMEASURED_SPREAD: f64 = 2.0;
 }
 
 /// A prompt file, as it was when the plan was made.

@@ -164,6 +164,7 @@ fn a_skipped_link_of_an_order_does_not_let_those_behind_it_pass() {
             to: gadugi_core::TaskId::new(to),
             reason: gadugi_core::EdgeReason::SameFile,
             evidence: "x.rs".into(),
+            confidence: gadugi_core::Confidence::default(),
         });
     }
     let settings = gadugi_core::RunSettings { setup: vec![], max_parallel: Some(4), ..settings() };

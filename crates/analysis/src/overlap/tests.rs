@@ -1,4 +1,4 @@
-use gadugi_core::Confidence;
+use gadugi_core::{ClaimSource, Confidence};
 
 use super::*;
 
@@ -9,6 +9,7 @@ fn claims(paths: &[&str]) -> Vec<PathClaim> {
             path: (*path).to_owned(),
             confidence: Confidence(90),
             evidence: String::new(),
+            source: ClaimSource::Path,
         })
         .collect()
 }

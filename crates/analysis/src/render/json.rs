@@ -35,7 +35,7 @@ fn task(task: &PlannedTask) -> Value {
     let claims = |claims: &[PathClaim]| -> Vec<Value> {
         claims
             .iter()
-            .map(|claim| json!({"path": claim.path, "confidence": claim.confidence, "evidence": claim.evidence}))
+            .map(|claim| json!({"path": claim.path, "confidence": claim.confidence, "evidence": claim.evidence, "source": claim.source}))
             .collect()
     };
     let estimate = &task.estimate;

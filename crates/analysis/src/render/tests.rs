@@ -1,5 +1,5 @@
 use gadugi_core::{
-    CommitId, Complexity, Confidence, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlannedTask,
+    ClaimSource, CommitId, Complexity, Confidence, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlannedTask,
     PromptRef, SkippedPrompt, TaskId,
 };
 
@@ -10,6 +10,7 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
         path: (*path).to_owned(),
         confidence: Confidence(90),
         evidence: format!("Fix {path}."),
+        source: ClaimSource::Path,
     };
     PlannedTask {
         id: TaskId::new(id),
@@ -20,7 +21,7 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
         writes: writes.iter().map(claim).collect(),
         reads: Vec::new(),
         depends_on: Vec::new(),
-        estimate: Estimate { seconds, cpu: 1.0, memory_mb: 512, disk_mb: 128, source: "table".into() },
+        estimate: Estimate { seconds, cpu: 1.0, memory_mb: 512, disk_mb: 128, spread: 2.0, source: "table".into() },
         priority: 0,
         timeout: None,
         agent: None,
@@ -34,7 +35,7 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
 }
 
 fn edge(from: &str, to: &str, reason: EdgeReason, evidence: &str) -> Edge {
-    Edge { from: TaskId::new(from), to: TaskId::new(to), reason, evidence: evidence.into() }
+    Edge { from: TaskId::new(from), to: TaskId::new(to), reason, evidence: evidence.into(), confidence: Confidence(100) }
 }
 
 fn sample() -> Plan {

@@ -1,10 +1,10 @@
 //! One example at least of each kind of event.
 
 use gadugi_core::{
-    AgentEnd, AgentSettings, CommitId, Confidence, DoneWhen, EdgeReason, EndClass, Event, ExecutorKind, Hold,
-    Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan, RunSettings, Salvage,
-    SessionId, SessionMode, SkipReason, SkippedPrompt, StepEnd, StepExit, StepKind, StopCause, Timestamp,
-    Usage, Verdict,
+    AgentEnd, AgentSettings, ClaimSource, CommitId, Confidence, DoneWhen, EdgeReason, EndClass, Event,
+    ExecutorKind, Hold, Millis, Outcome, PathClaim, PauseCause, Phase, PhaseRecord, PhaseStatus, Plan,
+    RunSettings, Salvage, SessionId, SessionMode, SkipReason, SkippedPrompt, StepEnd, StepExit, StepKind,
+    StopCause, Timestamp, Usage, Verdict,
 };
 
 use super::{attempt, commit, done, edge, plan, process, run_id, step, task};
@@ -62,11 +62,13 @@ fn full_plan() -> Plan {
         path: "src/parser/**".into(),
         confidence: Confidence(90),
         evidence: "touches: src/parser/**".into(),
+        source: ClaimSource::Declared,
     }];
     parser.reads = vec![PathClaim {
         path: "src/lexer.rs".into(),
         confidence: Confidence(60),
         evidence: "`lexer`".into(),
+        source: ClaimSource::Path,
     }];
     parser.estimate.seconds = 0.1 + 0.2;
     parser.priority = -3;

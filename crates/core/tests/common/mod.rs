@@ -5,10 +5,11 @@ pub(crate) mod examples;
 pub(crate) mod stages;
 
 use gadugi_core::{
-    AgentEnd, AttemptId, Collected, Command, CommitId, Complexity, Composition, Decision, Edge, EdgeReason,
-    Effect, EndClass, Estimate, Event, Input, Kind, Millis, Plan, PlannedTask, Process, PromptRef, Reading,
-    Report, RunId, RunSettings, RunState, Salvage, SessionId, SessionMode, State, StepEnd, StepExit, StepId,
-    StepKind, Target, TaskId, TaskState, TaskStatus, Timestamp, Usage, decide, next_wake,
+    AgentEnd, AttemptId, Collected, Command, CommitId, Complexity, Composition, Confidence, Decision, Edge,
+    EdgeReason, Effect, EndClass, Estimate, Event, Input, Kind, Millis, Plan, PlannedTask, Process,
+    PromptRef, Reading, Report, RunId, RunSettings, RunState, Salvage, SessionId, SessionMode, State,
+    StepEnd, StepExit, StepId, StepKind, Target, TaskId, TaskState, TaskStatus, Timestamp, Usage, decide,
+    next_wake,
 };
 
 pub(crate) fn run_id() -> RunId {
@@ -45,7 +46,14 @@ pub(crate) fn planned(id: &str) -> PlannedTask {
         writes: vec![],
         reads: vec![],
         depends_on: vec![],
-        estimate: Estimate { seconds: 60.0, cpu: 1.0, memory_mb: 300, disk_mb: 10, source: "table".into() },
+        estimate: Estimate {
+            seconds: 60.0,
+            cpu: 1.0,
+            memory_mb: 300,
+            disk_mb: 10,
+            spread: 2.0,
+            source: "table".into(),
+        },
         priority: 0,
         timeout: None,
         agent: None,
@@ -71,7 +79,7 @@ pub(crate) fn plan(ids: &[&str], edges: &[(&str, &str)]) -> Plan {
 }
 
 pub(crate) fn edge(from: &str, to: &str, reason: EdgeReason) -> Edge {
-    Edge { from: task(from), to: task(to), reason, evidence: String::new() }
+    Edge { from: task(from), to: task(to), reason, evidence: String::new(), confidence: Confidence(100) }
 }
 
 pub(crate) fn settings() -> RunSettings {

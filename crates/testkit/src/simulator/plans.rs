@@ -1,8 +1,8 @@
 //! Random plans and settings.
 
 use gadugi_core::{
-    Complexity, Edge, EdgeReason, Estimate, HangSettings, Kind, Millis, Plan, PlannedTask, PromptRef,
-    RetrySettings, RunSettings,
+    Complexity, Confidence, Edge, EdgeReason, Estimate, HangSettings, Kind, Millis, Plan, PlannedTask,
+    PromptRef, RetrySettings, RunSettings,
 };
 
 use super::names;
@@ -48,6 +48,7 @@ fn edges(rng: &mut Rng, tasks: &[PlannedTask], order: &[usize]) -> Vec<Edge> {
                 to: tasks[*to].id.clone(),
                 reason,
                 evidence: "the simulator says so".into(),
+                confidence: Confidence::default(),
             });
         }
     }
@@ -65,7 +66,14 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
         writes: Vec::new(),
         reads: Vec::new(),
         depends_on: Vec::new(),
-        estimate: Estimate { seconds: 60.0, cpu: 1.0, memory_mb: 300, disk_mb: 10, source: "table".into() },
+        estimate: Estimate {
+            seconds: 60.0,
+            cpu: 1.0,
+            memory_mb: 300,
+            disk_mb: 10,
+            spread: 2.0,
+            source: "table".into(),
+        },
         priority: if rng.chance(200) { i64::try_from(rng.below(3)).unwrap_or(0) } else { 0 },
         timeout: rng.chance(150).then(|| Millis::seconds(rng.between(20..=200))),
         agent: rng.chance(100).then(|| "scripted".to_owned()),

@@ -72,7 +72,7 @@ fn planned(at: usize, priority: i64) -> PlannedTask {
         writes: vec![],
         reads: vec![],
         depends_on: vec![],
-        estimate: Estimate { seconds: 1.0, cpu: 1.0, memory_mb: 1, disk_mb: 1, source: String::new() },
+        estimate: Estimate { seconds: 1.0, cpu: 1.0, memory_mb: 1, disk_mb: 1, spread: 2.0, source: String::new() },
         priority,
         timeout: None,
         agent: None,
@@ -99,6 +99,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             to: task(to),
             reason,
             evidence: String::new(),
+            confidence: crate::Confidence::default(),
         });
         Plan {
             base: CommitId::new("base"),
