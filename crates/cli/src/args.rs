@@ -102,6 +102,11 @@ pub(crate) fn turns(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "expected a whole number from 1 to 10000".to_owned())
 }
 
+/// A share, checked as [`slots`] is.
+pub(crate) fn percent(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 to 100, in percent".to_owned())
+}
+
 /// An amount in US dollars, checked as [`slots`] is.
 pub(crate) fn dollars(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected an amount in US dollars above 0, such as 2.50".to_owned())

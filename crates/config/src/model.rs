@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, CacheNames, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice,
-    Folder, HomeChoice, HostPorts, KindChoice, Lease, Length, Parallel, Percent, Pids, Program, ShellCommand,
-    ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, Url, UvChoice, Word,
+    Folder, HomeChoice, HostPorts, KindChoice, Lease, Length, OverlapChoice, Parallel, Parts, Percent, Pids,
+    Program, ShellCommand, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns,
+    Url, UvChoice, Word,
 };
 
 /// The whole file.
@@ -36,6 +37,10 @@ pub struct ConfigFile {
     pub gateway: GatewaySection,
     /// Each agent's own settings, by name.
     pub agents: BTreeMap<String, AgentSection>,
+    /// How it is found out which tasks can run side by side.
+    pub analysis: AnalysisSection,
+    /// How long tasks are expected to take.
+    pub estimates: EstimatesSection,
     /// How work is brought together.
     pub merge: MergeSection,
     /// Who is told of what.
@@ -217,6 +222,32 @@ pub struct AgentSection {
     pub args: Option<Arguments>,
     /// Further variables.
     pub env: Option<EnvMap>,
+}
+
+/// `[analysis]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [analysis]")]
+#[schemars(deny_unknown_fields)]
+pub struct AnalysisSection {
+    /// What is done where two tasks are expected to write one file.
+    pub overlap: Option<OverlapChoice>,
+    /// From how sure an expectation on, in percent.
+    pub overlap_threshold: Option<Percent>,
+    /// A program, with its arguments, that says what prompts are about, in place of the built-in analysis.
+    pub command: Option<Arguments>,
+    /// Tasks that one prompt may be split into by `--decompose`.
+    pub max_parts: Option<Parts>,
+}
+
+/// `[estimates]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [estimates]")]
+#[schemars(deny_unknown_fields)]
+pub struct EstimatesSection {
+    /// A program, with its arguments, that says what tasks will take, in place of the built-in estimator.
+    pub command: Option<Arguments>,
+    /// Whether what tasks took is kept for your other repositories too, and theirs used here.
+    pub shared: Option<Switch>,
 }
 
 /// `[merge]`

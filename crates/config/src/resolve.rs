@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gadugi_core::{
     AGENTS, AdmissionSettings, AgentSettings, ExecutorKind, HangSettings, Kind, LimitSettings, Millis,
-    RetrySettings, RunSettings,
+    OverlapPolicy, RetrySettings, RunSettings,
 };
 use gadugi_sys::env;
 
@@ -15,10 +15,13 @@ use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, CacheNames, DEFAULT_ENV_DENY, EnvDeny, EnvMap, Folder,
-    HomeChoice, HostPorts, Lease, Length, Percent, Pids, ShellCommands, Size, StrategyChoice, Switch,
-    TaskTimeout, Texts, Tries, Turns, UvChoice,
+    HomeChoice, HostPorts, Lease, Length, OverlapChoice, Parts, Percent, Pids, ShellCommands, Size,
+    StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, UvChoice,
 };
 use layers::{Key, Layers};
+
+/// Tasks that one prompt may be split into where nobody says: more are hard for a person to look through.
+const MAX_PARTS: u32 = 12;
 
 /// How the file is called, in a repository and in the user's own folder.
 pub const FILE_NAME: &str = "gadugi.toml";
@@ -50,6 +53,10 @@ pub struct Flags {
     pub no_review: bool,
     /// `--no-fallback`
     pub no_fallback: bool,
+    /// `--overlap`
+    pub overlap: Option<String>,
+    /// `--overlap-threshold`, in percent.
+    pub overlap_threshold: Option<u32>,
     /// `--keep`
     pub keep: bool,
     /// `--config`: this file in place of the repository's.
@@ -67,6 +74,8 @@ pub struct Resolved {
     pub base: Option<String>,
     /// Whether tasks are taken one after another when the analysis fails.
     pub fallback_to_sequential: bool,
+    /// How plans are made.
+    pub analysis: AnalysisSettings,
     /// The files for other programs.
     pub monitoring: Monitoring,
     /// Where tasks run, where somebody said it; else it is seen what is there.
@@ -90,6 +99,23 @@ pub enum VerifyChoice {
     Off,
     /// Nobody said: [`crate::verify::guess`].
     Guess,
+}
+
+/// How plans are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnalysisSettings {
+    /// What is done where two tasks are expected to write one file.
+    pub overlap: OverlapPolicy,
+    /// From how sure an expectation on, in percent. None: from where the analysis itself was measured to be best.
+    pub overlap_threshold: Option<u32>,
+    /// The user's own analyser: a program and its arguments.
+    pub command: Option<Vec<String>>,
+    /// Tasks that one prompt may be split into.
+    pub max_parts: u32,
+    /// The user's own estimator: a program and its arguments.
+    pub estimates_command: Option<Vec<String>>,
+    /// Whether what tasks took is shared between the user's repositories.
+    pub shared: bool,
 }
 
 /// The files for other programs.
@@ -148,6 +174,7 @@ pub fn resolve_with(
     let none = CacheNames(Vec::new());
     settings.container.caches = layers.or(Key::file("container.caches"), none, |f| &f.container.caches)?.0;
     settings.agents = agents(&mut layers)?;
+    let analysis = analysis(&mut layers, flags)?;
     let strategy = StrategyChoice(defaults.merge);
     settings.merge = layers.or(Key::file("merge.strategy"), strategy, |f| &f.merge.strategy)?.0;
     let verify = verify(&mut layers, flags)?;
@@ -163,6 +190,7 @@ pub fn resolve_with(
         verify,
         base,
         fallback_to_sequential: fallback,
+        analysis,
         monitoring: Monitoring { dir: root.join(dir.0), interval: interval.0 },
         executor,
         notify,
@@ -296,6 +324,28 @@ fn gateway(layers: &mut Layers<'_>, settings: &mut RunSettings) -> Result<(), Co
     let most = layers.pick(Key::file("gateway.budget"), None, |f| &f.gateway.budget)?.map(|v| v.0);
     settings.budget_microusd = settings.budget_microusd.into_iter().chain(most).min();
     Ok(())
+}
+
+fn analysis(layers: &mut Layers<'_>, flags: &Flags) -> Result<AnalysisSettings, ConfigError> {
+    let key = Key::of("analysis.overlap", "--overlap", env::OVERLAP);
+    let overlap = OverlapChoice(OverlapPolicy::default());
+    let overlap = layers.pick_or(key, flags.overlap.as_deref(), overlap, |f| &f.analysis.overlap)?.0;
+    let key = Key::of("analysis.overlap_threshold", "--overlap-threshold", env::OVERLAP_THRESHOLD);
+    let threshold = flags.overlap_threshold.map(|percent| percent.to_string());
+    let threshold = layers.pick(key, threshold.as_deref(), |f| &f.analysis.overlap_threshold)?;
+    let key = |name: &str| Key::file(format!("analysis.{name}"));
+    let command = layers.pick_owned(key("command"), |f| f.analysis.command.clone());
+    let parts = layers.or(key("max_parts"), Parts(MAX_PARTS), |f| &f.analysis.max_parts)?;
+    let estimates = layers.pick_owned(Key::file("estimates.command"), |f| f.estimates.command.clone());
+    let shared = layers.or(Key::file("estimates.shared"), Switch(true), |f| &f.estimates.shared)?;
+    Ok(AnalysisSettings {
+        overlap,
+        overlap_threshold: threshold.map(|percent| percent.0),
+        command: command.map(|Arguments(command)| command).filter(|command| !command.is_empty()),
+        max_parts: parts.0,
+        estimates_command: estimates.map(|Arguments(command)| command).filter(|command| !command.is_empty()),
+        shared: shared.0,
+    })
 }
 
 /// The repository's settings of an agent win over the user's one by one, and so do single variables.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gadugi_core::{
     AdmissionSettings, CacheKind, ExecutorKind, HangSettings, HomePolicy, Kind, LimitSettings, MergeStrategy,
-    Millis, RetrySettings, RunSettings, UvPolicy,
+    Millis, OverlapPolicy, RetrySettings, RunSettings, UvPolicy,
 };
 use tempfile::TempDir;
 
@@ -132,6 +132,8 @@ fn every_flag_and_every_variable_arrives() {
         verify: Some("make t".into()),
         no_review: true,
         no_fallback: true,
+        overlap: Some("parallel".into()),
+        overlap_threshold: Some(70),
         keep: true,
         config_file: None,
     };
@@ -148,6 +150,8 @@ fn every_flag_and_every_variable_arrives() {
         ("VERIFY", "make t"),
         ("NO_REVIEW", "1"),
         ("NO_FALLBACK", "yes"),
+        ("OVERLAP", "parallel"),
+        ("OVERLAP_THRESHOLD", "70"),
         ("KEEP", "true"),
     ];
     let by_variables = variables
@@ -161,9 +165,11 @@ fn every_flag_and_every_variable_arrives() {
         assert_eq!((settings.budget_microusd, settings.task_budget_microusd), (Some(2_500_000), Some(1)));
         assert_eq!((resolved.base.as_deref(), settings.verify.as_deref()), (Some("v1.0^{}"), Some("make t")));
         assert!(!settings.review && settings.keep && !resolved.fallback_to_sequential);
+        let analysis = &resolved.analysis;
+        assert_eq!((analysis.overlap, analysis.overlap_threshold), (OverlapPolicy::Parallel, Some(70)));
         assert_eq!(setting(&resolved, "run.review").0.unwrap(), "false");
         let said = |setting: &&Setting| setting.source != Source::Default;
-        assert_eq!(resolved.sources.iter().filter(said).count(), 13);
+        assert_eq!(resolved.sources.iter().filter(said).count(), 15);
     }
 }
 
@@ -237,6 +243,14 @@ local = false
 command = "/opt/my claude/claude"
 args = ["--x", "-y"]
 env = { A = "secret-1" }
+[analysis]
+overlap = "ask"
+overlap_threshold = 60
+command = ["analyse", "--all"]
+max_parts = 5
+[estimates]
+command = "guess"
+shared = false
 [merge]
 strategy = "squash"
 verify = "make all"
@@ -293,11 +307,21 @@ fn every_key_of_a_file_arrives() {
         (settings.gateway.upstream.as_deref(), settings.gateway.local),
         (Some("https://api.example.com"), false)
     );
+    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let analysis = AnalysisSettings {
+        overlap: OverlapPolicy::Ask,
+        overlap_threshold: Some(60),
+        command: words(&["analyse", "--all"]),
+        max_parts: 5,
+        estimates_command: words(&["guess"]),
+        shared: false,
+    };
+    assert_eq!(resolved.analysis, analysis);
     assert_eq!(resolved.notify["command"].as_str(), Some("x"));
     assert_eq!(resolved.classify, [(Kind::Documentation, vec!["guide".to_owned()])]);
     let sections: Vec<String> = resolved.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(sections.len(), 1, "{sections:?}");
-    assert!(sections[0].ends_with("gadugi.toml:66: [notify] has no effect in this version"), "{sections:?}");
+    assert!(sections[0].ends_with("gadugi.toml:74: [notify] has no effect in this version"), "{sections:?}");
     let known = ["run.verify", "merge.verify", "agents.claude.env", "gateway.upstream", "limits.disk"];
     for key in known {
         assert!(matches!(setting(&resolved, key).1, Source::ProjectFile { line: 2.., .. }), "{key}");

@@ -36,8 +36,8 @@ pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId, fingerprint
 pub use input::{AdvanceFailure, Collected, Command, Composition, Input, Refusal, Reply, Report, Target};
 pub use outcome::{Outcome, SkipReason, Verdict};
 pub use plan::{
-    ClaimSource, Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlanError,
-    PlannedTask, PromptRef, SkippedPrompt, find_cycle,
+    ClaimSource, Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, OverlapPolicy, PathClaim,
+    Plan, PlanError, PlannedTask, PromptRef, SkippedPrompt, find_cycle,
 };
 pub use report::{RunReport, TaskReport};
 pub use retry::{Count, Remedy, Tally, remedy};

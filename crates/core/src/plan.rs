@@ -176,6 +176,19 @@ impl EdgeReason {
     }
 }
 
+/// What is done where two tasks are expected to write one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverlapPolicy {
+    /// One waits for the other.
+    #[default]
+    Serialize,
+    /// Nothing: the merge queue finds out.
+    Parallel,
+    /// The user is asked.
+    Ask,
+}
+
 /// `to` waits for `from`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {

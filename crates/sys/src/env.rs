@@ -47,6 +47,8 @@ register! {
     VERIFY = "GADUGI_VERIFY", "the command that tests the work, as --verify";
     NO_REVIEW = "GADUGI_NO_REVIEW", "leave out phases 9 and 10, as --no-review: 1 or 0";
     NO_FALLBACK = "GADUGI_NO_FALLBACK", "an analysis that fails ends the run, as --no-fallback: 1 or 0";
+    OVERLAP = "GADUGI_OVERLAP", "what is done where two tasks would write one file, as --overlap";
+    OVERLAP_THRESHOLD = "GADUGI_OVERLAP_THRESHOLD", "from how sure that is on, in percent, as --overlap-threshold";
     KEEP = "GADUGI_KEEP", "keep worktrees of merged tasks, as --keep: 1 or 0";
     API_KEY = "ANTHROPIC_API_KEY", "whether agents have a credential of the environment: doctor says so, and never shows it";
     AUTH_TOKEN = "ANTHROPIC_AUTH_TOKEN", "as ANTHROPIC_API_KEY";

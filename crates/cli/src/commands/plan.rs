@@ -43,6 +43,12 @@ pub(crate) struct PlanArgs {
     /// Fail where the analysis of a prompt fails, instead of planning one task after another
     #[arg(long)]
     no_fallback: bool,
+    /// Where two tasks would write one file: serialize, parallel or ask [default: serialize]
+    #[arg(long, value_name = "POLICY")]
+    overlap: Option<String>,
+    /// From how sure that is on, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = args::percent, allow_negative_numbers = true)]
+    overlap_threshold: Option<u32>,
     /// Have a large prompt split into tasks
     #[arg(long, hide = true)]
     decompose: bool,
@@ -65,6 +71,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         max_parallel: args.max_parallel,
         base: args.base.clone(),
         no_fallback: args.no_fallback,
+        overlap: args.overlap.clone(),
+        overlap_threshold: args.overlap_threshold,
         ..Flags::default()
     };
     let resolved = place.settings(flags, manner)?;

@@ -85,6 +85,12 @@ struct How {
     /// Fail where the analysis of a prompt fails, instead of taking one task after another
     #[arg(long)]
     no_fallback: bool,
+    /// Where two tasks would write one file: serialize, parallel or ask [default: serialize]
+    #[arg(long, value_name = "POLICY")]
+    overlap: Option<String>,
+    /// From how sure that is on, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = args::percent, allow_negative_numbers = true)]
+    overlap_threshold: Option<u32>,
     /// Keep worktrees of merged tasks
     #[arg(long)]
     keep: bool,
@@ -105,6 +111,8 @@ impl How {
             verify: self.verify.clone(),
             no_review: self.no_review,
             no_fallback: self.no_fallback,
+            overlap: self.overlap.clone(),
+            overlap_threshold: self.overlap_threshold,
             keep: self.keep,
             config_file: None,
         }

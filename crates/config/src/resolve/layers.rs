@@ -21,7 +21,12 @@ pub(super) struct Key {
 impl Key {
     /// A setting of `[run]` that has a flag and a variable.
     pub(super) fn run(name: &str, flag: &'static str, variable: &'static str) -> Self {
-        Self { name: format!("run.{name}").into(), flag, variable: Some(variable) }
+        Self::of(format!("run.{name}"), flag, variable)
+    }
+
+    /// A setting of another section that has both.
+    pub(super) fn of(name: impl Into<Cow<'static, str>>, flag: &'static str, variable: &'static str) -> Self {
+        Self { name: name.into(), flag, variable: Some(variable) }
     }
 
     /// A setting that only files have.

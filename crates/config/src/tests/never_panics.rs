@@ -54,9 +54,10 @@ proptest! {
     }
 
     #[test]
-    fn no_variable_makes_it_panic(which in 0..13_usize, value in "\\PC{0,20}") {
+    fn no_variable_makes_it_panic(which in 0..15_usize, value in "\\PC{0,20}") {
         let name = ["MAX_PARALLEL", "TIMEOUT", "EXECUTOR", "AGENT", "MODEL", "MAX_TURNS", "BUDGET", "TASK_BUDGET",
-            "BASE", "VERIFY", "NO_REVIEW", "NO_FALLBACK", "KEEP"][which];
+            "BASE", "VERIFY", "NO_REVIEW", "NO_FALLBACK", "KEEP", "OVERLAP",
+            "OVERLAP_THRESHOLD"][which];
         let name = format!("GADUGI_{name}");
         let variable = |asked: &str| (asked == name).then(|| value.clone());
         match resolve_with(Path::new("/nonexistent"), &Flags::default(), &variable) {

@@ -1,8 +1,8 @@
 //! Numbers, lengths, amounts and choices.
 
 use gadugi_core::{
-    AGENTS, CacheKind, ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, RESERVED_AGENTS, UvPolicy,
-    parse_duration, parse_duration_with_unit, write_duration,
+    AGENTS, CacheKind, ExecutorKind, HomePolicy, Kind, MergeStrategy, Millis, OverlapPolicy, RESERVED_AGENTS,
+    UvPolicy, parse_duration, parse_duration_with_unit, write_duration,
 };
 use serde_json::json;
 
@@ -63,6 +63,11 @@ whole_number! {
 }
 
 whole_number! {
+    /// Tasks that one prompt may be split into.
+    Parts, 2..=100
+}
+
+whole_number! {
     /// A share of the whole.
     Percent, 1..=100
 }
@@ -119,6 +124,12 @@ choice! {
     /// How branches are merged.
     StrategyChoice of MergeStrategy,
     "merge" => MergeStrategy::Merge, "squash" => MergeStrategy::Squash; later
+}
+choice! {
+    /// What is done where two tasks are expected to write one file.
+    OverlapChoice of OverlapPolicy,
+    "serialize" => OverlapPolicy::Serialize, "parallel" => OverlapPolicy::Parallel,
+    "ask" => OverlapPolicy::Ask; later
 }
 choice! {
     /// A kind of task.
@@ -454,11 +465,13 @@ in_files!(
     Turns,
     Pids,
     Tries,
+    Parts,
     Percent,
     ExecutorChoice,
     HomeChoice,
     UvChoice,
     StrategyChoice,
+    OverlapChoice,
     KindChoice,
     AgentChoice,
     CacheNames,

@@ -7,8 +7,9 @@ mod text;
 use std::fmt;
 
 pub use kinds::{
-    AgentChoice, CacheNames, Cpus, Dollars, ExecutorChoice, HomeChoice, KindChoice, Lease, Length, Parallel,
-    Percent, Pids, Size, StrategyChoice, Switch, TaskTimeout, Tries, Turns, UvChoice,
+    AgentChoice, CacheNames, Cpus, Dollars, ExecutorChoice, HomeChoice, KindChoice, Lease, Length,
+    OverlapChoice, Parallel, Parts, Percent, Pids, Size, StrategyChoice, Switch, TaskTimeout, Tries, Turns,
+    UvChoice,
 };
 pub use text::{
     Arguments, BranchTemplate, EnvDeny, EnvMap, Folder, HostPorts, Program, ShellCommand, ShellCommands,
