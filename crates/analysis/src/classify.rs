@@ -1,11 +1,8 @@
-//! What sort of work a prompt asks for, how much, and what it will take.
-//!
-//! Rules and figures stand in tables. The figures are starting values, after the original's own table: nobody has
-//! measured them. What attempts really take will replace them where there is a history.
+//! What sort of work a prompt asks for, and how much. The rules stand in tables.
 
 use std::collections::HashMap;
 
-use gadugi_core::{Complexity, Estimate, Kind};
+use gadugi_core::{Complexity, Kind};
 
 use crate::markdown::{Block, BlockKind};
 
@@ -177,24 +174,6 @@ const WORDS: &[usize] = &[150, 500, 1500];
 const TARGETS: &[usize] = &[2, 5, 12];
 const ITEMS: &[usize] = &[5, 15];
 
-/// Seconds that a task of medium complexity takes, MiB of memory and disk that it needs, processors.
-const ESTIMATES: [(Kind, f64, u64, u64, f64); 6] = [
-    (Kind::TestCoverage, 900.0, 1024, 512, 1.0),
-    (Kind::BugFix, 600.0, 768, 256, 1.0),
-    (Kind::Feature, 1200.0, 1024, 512, 1.0),
-    (Kind::Refactoring, 900.0, 1024, 512, 1.0),
-    (Kind::Documentation, 300.0, 512, 128, 0.5),
-    (Kind::Configuration, 300.0, 512, 128, 0.5),
-];
-
-/// What complexity makes of that: seconds, memory and disk, processors.
-const FACTORS: [(Complexity, f64, f64, f64); 4] = [
-    (Complexity::Low, 0.5, 0.5, 1.0),
-    (Complexity::Medium, 1.0, 1.0, 1.0),
-    (Complexity::High, 2.0, 1.5, 1.5),
-    (Complexity::Critical, 4.0, 2.0, 2.0),
-];
-
 /// The words of a text, in lower case, each with how often it stands there.
 fn count_words(text: &str, counts: &mut HashMap<String, u32>) -> usize {
     let mut words = 0;
@@ -297,23 +276,6 @@ pub(crate) fn complexity(words: &Words, targets: usize) -> Complexity {
     }
 }
 
-/// What such a task takes, by the table.
-pub(crate) fn estimate(kind: Kind, complexity: Complexity) -> Estimate {
-    // Both tables name every value of their enum (a test looks), so the defaults are never taken.
-    let (_, seconds, memory, disk, cpu) =
-        ESTIMATES.into_iter().find(|row| row.0 == kind).unwrap_or((kind, 900.0, 1024, 512, 1.0));
-    let (_, time, size, cpus) =
-        FACTORS.into_iter().find(|row| row.0 == complexity).unwrap_or((complexity, 1.0, 1.0, 1.0));
-    Estimate {
-        seconds: seconds * time,
-        spread: Estimate::UNMEASURED_SPREAD,
-        cpu: cpu * cpus,
-        memory_mb: (memory as f64 * size) as u64,
-        disk_mb: (disk as f64 * size) as u64,
-        source: "table".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,16 +339,9 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_and_complexity_has_its_row() {
+    fn every_kind_has_its_words() {
         for kind in Kind::ALL {
-            assert!(ESTIMATES.iter().any(|row| row.0 == kind) && KEYWORDS.iter().any(|row| row.0 == kind));
-            let mut last = 0.0;
-            for complexity in [Complexity::Low, Complexity::Medium, Complexity::High, Complexity::Critical] {
-                let estimate = estimate(kind, complexity);
-                assert!(estimate.seconds > last && estimate.memory_mb > 0 && estimate.disk_mb > 0);
-                assert_eq!(estimate.source, "table");
-                last = estimate.seconds;
-            }
+            assert!(KEYWORDS.iter().any(|row| row.0 == kind));
         }
     }
 }

@@ -12,6 +12,7 @@
 mod classify;
 mod dependencies;
 mod error;
+mod estimate;
 mod front_matter;
 mod ids;
 mod inference;

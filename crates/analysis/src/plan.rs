@@ -9,7 +9,7 @@ use gadugi_core::{
     PromptRef, SkippedPrompt, TaskId,
 };
 
-use crate::classify::{self, ClassifyRule};
+use crate::classify::ClassifyRule;
 use crate::dependencies::{Mention, Names, PLAIN};
 use crate::error::{AnalysisError, FrontMatterPlace, InputError};
 use crate::front_matter::{self, FrontMatter, Known};
@@ -19,7 +19,7 @@ use crate::order;
 use crate::prompts::{self, PromptFile};
 use crate::text::{closest, one_line};
 use crate::tree::Tree;
-use crate::{markdown, overlap};
+use crate::{estimate, markdown, overlap};
 
 /// Longest name of a task, in characters: a title is a line, and a paragraph behind `#` is none.
 const LONGEST_NAME: usize = 120;
@@ -420,7 +420,7 @@ fn task(
         reads: reads.collect(),
         writes,
         depends_on,
-        estimate: classify::estimate(kind, inference.complexity),
+        estimate: estimate::by_table(kind, inference.complexity),
         priority: matter.priority.unwrap_or(0),
         timeout: matter.timeout,
         agent: matter.agent.clone(),

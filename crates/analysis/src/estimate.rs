@@ -1,0 +1,5 @@
+//! What a task will take.
+
+mod table;
+
+pub(crate) use table::by_table;
