@@ -14,6 +14,7 @@ mod dependencies;
 mod error;
 mod estimate;
 mod front_matter;
+pub mod history;
 mod ids;
 mod inference;
 mod markdown;
