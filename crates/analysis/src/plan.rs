@@ -438,7 +438,7 @@ fn touched(path: &str, tree: &Tree<'_>) -> PathClaim {
     let is_folder = !path.ends_with('/') && !tree.has_file(path) && tree.has_folder(path);
     let path = if is_folder { format!("{path}/") } else { path.to_owned() };
     let evidence = format!("touches: {}", one_line(&path, 80));
-    PathClaim { path, confidence: Confidence(100), evidence, source: ClaimSource::Declared }
+    PathClaim { path, confidence: Confidence(100), evidence, source: ClaimSource::Declared, stated: None }
 }
 
 /// All edges: those that prompts declare, then those of files that several write.

@@ -118,7 +118,7 @@ impl Gathered<'_> {
             if claim.writes >= WRITES_FROM && claim.writes >= claim.reads {
                 let confidence = Confidence(claim.writes);
                 let (evidence, source) = (claim.write_evidence, ClaimSource::Path);
-                targets.writes.push(PathClaim { path, confidence, evidence, source });
+                targets.writes.push(PathClaim { path, confidence, evidence, source, stated: None });
             } else {
                 let (confidence, evidence) = if claim.reads >= claim.writes {
                     (claim.reads, claim.read_evidence)
@@ -126,7 +126,7 @@ impl Gathered<'_> {
                     (claim.writes, claim.write_evidence)
                 };
                 let (confidence, source) = (Confidence(confidence), ClaimSource::Path);
-                targets.reads.push(PathClaim { path, confidence, evidence, source });
+                targets.reads.push(PathClaim { path, confidence, evidence, source, stated: None });
             }
         }
         targets

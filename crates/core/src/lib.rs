@@ -12,10 +12,12 @@ pub mod decide;
 mod duration;
 mod effect;
 mod event;
+mod foresight;
 mod ids;
 mod input;
 pub mod order;
 mod outcome;
+mod past;
 mod plan;
 mod report;
 mod retry;
@@ -35,11 +37,12 @@ pub use event::{Event, Hold, PauseCause, PhaseRecord, PhaseStatus, Salvage};
 pub use ids::{AttemptId, CommitId, RunId, SessionId, StepId, TaskId, fingerprint};
 pub use input::{AdvanceFailure, Collected, Command, Composition, Input, Refusal, Reply, Report, Target};
 pub use outcome::{Outcome, SkipReason, Verdict};
+pub use past::{PastClaim, PastTask, PastWork};
 pub use plan::{
     ClaimSource, Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, OverlapPolicy, PathClaim,
     Plan, PlanError, PlannedTask, PromptRef, SkippedPrompt, find_cycle,
 };
-pub use report::{RunReport, TaskReport};
+pub use report::{Collisions, Foresight, RunReport, TaskReport, Writes};
 pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{
     AGENTS, AdmissionSettings, AgentName, AgentSettings, CONTAINER_DISK, CacheKind, ContainerSettings,

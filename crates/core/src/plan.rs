@@ -92,6 +92,9 @@ pub struct PathClaim {
     /// By which rule. Plans of before there were several have the words' own.
     #[serde(default)]
     pub source: ClaimSource,
+    /// How sure the rule itself was, where what came of its earlier claims made `confidence` another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated: Option<Confidence>,
 }
 
 /// The rule by which a file is expected to be written or read.

@@ -105,6 +105,10 @@ pub struct TaskState {
     pub usage: Usage,
     /// Measured time of its setup and agent steps; waits and the merge queue's checks are left out.
     pub time: Millis,
+    /// The most memory that one of those steps was seen to have, MiB; 0 where nobody saw it.
+    pub peak_mib: u64,
+    /// Processor time of those steps, in milliseconds; 0 where unknown.
+    pub cpu_ms: u64,
     /// Path and branch of its latest workspace.
     pub workspace: Option<(String, String)>,
     /// The tip of its branch, once collected.
@@ -507,6 +511,8 @@ impl Default for TaskState {
             phases: BTreeMap::new(),
             usage: Usage::default(),
             time: Millis(0),
+            peak_mib: 0,
+            cpu_ms: 0,
             workspace: None,
             commit: None,
             base: None,

@@ -11,6 +11,7 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
         confidence: Confidence(90),
         evidence: format!("Fix {path}."),
         source: ClaimSource::Path,
+        stated: None,
     };
     PlannedTask {
         id: TaskId::new(id),

@@ -302,6 +302,9 @@ impl TaskState {
                 attempt.end_step(step, end)?;
                 if !verifies {
                     self.time.0 += end.wall.0;
+                    let one = end.max_rss_kib / 1024;
+                    self.peak_mib = self.peak_mib.max(if end.peak_mib > 0 { end.peak_mib } else { one });
+                    self.cpu_ms = self.cpu_ms.saturating_add(end.cpu_ms);
                     self.last_exit = Some(end.exit.clone());
                 }
                 if let Some(agent) = &end.agent {

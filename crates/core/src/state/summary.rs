@@ -28,6 +28,7 @@ impl RunState {
             usage,
             tasks,
             kept,
+            foresight: self.is_finished().then(|| self.foresight()),
         }
     }
 

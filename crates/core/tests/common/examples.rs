@@ -63,12 +63,14 @@ fn full_plan() -> Plan {
         confidence: Confidence(90),
         evidence: "touches: src/parser/**".into(),
         source: ClaimSource::Declared,
+        stated: None,
     }];
     parser.reads = vec![PathClaim {
         path: "src/lexer.rs".into(),
         confidence: Confidence(60),
         evidence: "`lexer`".into(),
         source: ClaimSource::Path,
+        stated: None,
     }];
     parser.estimate.seconds = 0.1 + 0.2;
     parser.priority = -3;

@@ -18,6 +18,7 @@ pub(crate) fn plan(tasks: usize) -> Plan {
             confidence: Confidence(90),
             evidence: "`a`".into(),
             source: ClaimSource::Path,
+            stated: None,
         }],
         reads: vec![],
         depends_on: vec![],
