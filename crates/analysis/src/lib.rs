@@ -17,6 +17,7 @@ mod front_matter;
 pub mod history;
 mod ids;
 mod inference;
+pub mod map;
 mod markdown;
 mod order;
 mod overlap;
