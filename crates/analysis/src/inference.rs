@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::classify::{self, ClassifyRule, Words};
 use crate::dependencies::{self, Mention, Names};
+use crate::imports::NamedSymbol;
 use crate::markdown::{self, Block};
 use crate::targets;
 use crate::tree::Tree;
@@ -52,6 +53,8 @@ pub struct Inference {
     pub reads: Vec<PathClaim>,
     /// Tasks that it says it follows.
     pub follows: Vec<Mention>,
+    /// What it names of what files define.
+    pub symbols: Vec<NamedSymbol>,
 }
 
 /// Why the inference of a prompt failed. Its text is sound: what is wrong with that is an error of the input.
@@ -89,6 +92,7 @@ impl PromptAnalyser for RuleAnalyser {
             follows: dependencies::mentions(prompt, &blocks, &around.names),
             writes: targets.writes,
             reads: targets.reads,
+            symbols: Vec::new(),
         })
     }
 }

@@ -11,11 +11,13 @@
 
 mod classify;
 mod dependencies;
+mod edges;
 mod error;
 mod estimate;
 mod front_matter;
 pub mod history;
 mod ids;
+mod imports;
 mod inference;
 pub mod map;
 mod markdown;
@@ -28,12 +30,17 @@ pub mod request;
 mod targets;
 mod text;
 mod tree;
+mod why;
 
 pub use classify::ClassifyRule;
+pub use edges::{Collisions, Pair, release};
 pub use error::{AnalysisError, FrontMatterError, FrontMatterPlace, InputError, PromptError};
 pub use front_matter::MAX_FRONT_MATTER_BYTES;
+pub use imports::{NamedSymbol, SymbolIntent};
 pub use inference::{
     Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings,
 };
+pub use overlap::{Expected, Overlap, Shared, Side, Threshold};
 pub use plan::{Analysis, AnalysisOptions, AnalysisRequest, PromptText, analyse};
+pub use why::{Why, WhyError, WhyRequest, why};
 pub use prompts::{HEADER_ROOM, MAX_PROMPT_BYTES, PromptFile};

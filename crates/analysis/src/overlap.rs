@@ -26,6 +26,12 @@ pub use shared::{Overlap, Shared, Side};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold(f64);
 
+impl Default for Threshold {
+    fn default() -> Self {
+        Self::percent(35)
+    }
+}
+
 impl Threshold {
     /// From percent; 0 counts as 1, since a collision of no confidence is none, and more than 100 as 100.
     pub fn percent(percent: u8) -> Self {
@@ -73,9 +79,9 @@ fn together(products: &[f64]) -> f64 {
     products.iter().copied().fold(0.0, f64::max)
 }
 
-/// In whole percent.
-fn percent(probability: f64) -> Confidence {
-    Confidence((probability.clamp(0.0, 1.0) * 100.0).round() as u8)
+/// In whole percent, of which none is given: what is shown as 35 percent reaches 35 percent.
+pub(crate) fn percent(probability: f64) -> Confidence {
+    Confidence((probability.clamp(0.0, 1.0) * 100.0 + 1e-7).floor() as u8)
 }
 
 /// What all tasks of a plan expect to write, made ready for questions.
@@ -125,19 +131,6 @@ impl<'a> Field<'a> {
     pub(crate) fn between(&self, a: usize, b: usize, most: usize) -> Option<Overlap> {
         shared::between(&self.items, a, b, most)
     }
-}
-
-/// The edges of what prompts themselves name.
-pub(crate) fn edges(
-    writes: &[&[PathClaim]],
-    ranks: &[usize],
-    declared: &HashSet<(usize, usize)>,
-    tree: &Tree<'_>,
-) -> Vec<(usize, usize, String)> {
-    let tasks: Vec<Vec<Expected<'_>>> =
-        writes.iter().map(|claims| claims.iter().map(Expected::from).collect()).collect();
-    let found = Field::new(&tasks, tree, Threshold::percent(35)).edges(ranks, declared);
-    found.into_iter().map(|edge| (edge.from, edge.to, edge.evidence)).collect()
 }
 
 /// Groups of tasks that collisions connect, each sorted, by their first tasks.

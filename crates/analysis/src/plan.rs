@@ -5,21 +5,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gadugi_core::order::{Arc, circle};
 use gadugi_core::{
-    ClaimSource, CommitId, Complexity, Confidence, Edge, EdgeReason, Kind, PathClaim, Plan, PlannedTask,
+    ClaimSource, CommitId, Complexity, Confidence, Kind, OverlapPolicy, PathClaim, Plan, PlannedTask,
     PromptRef, SkippedPrompt, TaskId,
 };
 
 use crate::classify::ClassifyRule;
 use crate::dependencies::{Mention, Names, PLAIN};
+use crate::edges::{self, Collisions, Declared, Given, Joined};
 use crate::error::{AnalysisError, FrontMatterPlace, InputError};
 use crate::front_matter::{self, FrontMatter, Known};
 use crate::ids::{self, Wanted};
+use crate::imports::NamedSymbol;
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
-use crate::order;
+use crate::overlap::{Expected, Threshold};
 use crate::prompts::{self, PromptFile};
 use crate::text::{closest, one_line};
 use crate::tree::Tree;
-use crate::{estimate, markdown, overlap};
+use crate::{estimate, markdown};
 
 /// Longest name of a task, in characters: a title is a line, and a paragraph behind `#` is none.
 const LONGEST_NAME: usize = 120;
@@ -48,11 +50,22 @@ pub struct AnalysisOptions<'a> {
     pub rules: &'a [ClassifyRule],
     /// What looks at each prompt's words.
     pub analyser: &'a dyn PromptAnalyser,
+    /// What is done about tasks that are expected to write one file.
+    pub overlap: OverlapPolicy,
+    /// From which confidence on they are.
+    pub threshold: Threshold,
 }
 
 impl Default for AnalysisOptions<'_> {
     fn default() -> Self {
-        Self { fallback: true, agents: &[], rules: &[], analyser: &RuleAnalyser }
+        Self {
+            fallback: true,
+            agents: &[],
+            rules: &[],
+            analyser: &RuleAnalyser,
+            overlap: OverlapPolicy::default(),
+            threshold: Threshold::default(),
+        }
     }
 }
 
@@ -79,6 +92,8 @@ pub struct Analysis {
     pub plan: Plan,
     /// Each task's prompt.
     pub texts: BTreeMap<TaskId, PromptText>,
+    /// Tasks that are expected to write one file, whatever is done about it.
+    pub collisions: Collisions,
 }
 
 /// A prompt that will be a task.
@@ -112,8 +127,10 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     let prompts: HashSet<&str> = request.prompts.iter().map(|prompt| prompt.shown.as_str()).collect();
     let tree = Tree::new(request.files.iter().map(String::as_str));
     let around = Surroundings { tree, names, prompts, rules: request.options.rules };
-    let (inferences, sequential_because) = infer_all(request, &read.drafts, &around)?;
+    let (mut inferences, sequential_because) = infer_all(request, &read.drafts, &around)?;
     let declared = declared(&mut read, &inferences, &around)?;
+    let symbols: Vec<Vec<NamedSymbol>> =
+        inferences.iter_mut().map(|inference| std::mem::take(&mut inference.symbols)).collect();
     let tasks: Vec<PlannedTask> = read
         .drafts
         .iter()
@@ -123,12 +140,25 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
             task(draft, inference, names_of(at, &declared, &read.drafts), &around)
         })
         .collect();
-    let edges = edges(&tasks, &declared, &around.tree);
-    let Read { drafts, skipped, warnings } = read;
+    let expected: Vec<Vec<Expected<'_>>> =
+        tasks.iter().map(|task| task.writes.iter().map(Expected::from).collect()).collect();
+    let joined = edges::join(&Given {
+        tasks: &tasks,
+        declared: &declared,
+        expected: &expected,
+        symbols: &symbols,
+        importing: &|_, _| Vec::new(),
+        tree: &around.tree,
+        policy: request.options.overlap,
+        threshold: request.options.threshold,
+    });
+    let Joined { edges, collisions, warnings: dropped } = joined;
+    let Read { drafts, skipped, mut warnings } = read;
+    warnings.extend(dropped);
     let plan = Plan { base: request.base.clone(), tasks, edges, sequential_because, skipped, warnings };
     plan.check()?;
     let texts = drafts.into_iter().map(|draft| (TaskId::new(draft.id), draft.text)).collect();
-    Ok(Analysis { plan, texts })
+    Ok(Analysis { plan, texts, collisions })
 }
 
 /// Reads every prompt, skips those that are done, and gives the others their ids.
@@ -194,7 +224,7 @@ fn read_one(
 
 /// The word in the first line with words in it that says that the prompt is done. It stands for itself: a prompt about
 /// UNIMPLEMENTED things is not done.
-fn done_word(text: &str) -> Option<&'static str> {
+pub(crate) fn done_word(text: &str) -> Option<&'static str> {
     let first = text.lines().find(|line| !line.trim().is_empty())?;
     ["IMPLEMENTED", "COMPLETED"].into_iter().find(|word| {
         first.match_indices(word).any(|(at, _)| {
@@ -270,14 +300,8 @@ fn unknown() -> Inference {
         writes: Vec::new(),
         reads: Vec::new(),
         follows: Vec::new(),
+        symbols: Vec::new(),
     }
-}
-
-/// An edge that a prompt declares.
-struct Declared {
-    arc: Arc,
-    confidence: Confidence,
-    evidence: String,
 }
 
 /// The edges that prompts declare, in front matter or in words, without circles.
@@ -439,32 +463,6 @@ fn touched(path: &str, tree: &Tree<'_>) -> PathClaim {
     let path = if is_folder { format!("{path}/") } else { path.to_owned() };
     let evidence = format!("touches: {}", one_line(&path, 80));
     PathClaim { path, confidence: Confidence(100), evidence, source: ClaimSource::Declared, stated: None }
-}
-
-/// All edges: those that prompts declare, then those of files that several write.
-fn edges(tasks: &[PlannedTask], declared: &[Declared], tree: &Tree<'_>) -> Vec<Edge> {
-    let arcs: Vec<Arc> = declared.iter().map(|edge| edge.arc).collect();
-    let pairs: HashSet<(usize, usize)> = arcs.iter().map(|arc| (arc.from, arc.to)).collect();
-    let priorities: Vec<i64> = tasks.iter().map(|task| task.priority).collect();
-    let ranks = order::ranks(&priorities, &arcs);
-    let writes: Vec<&[PathClaim]> = tasks.iter().map(|task| task.writes.as_slice()).collect();
-    let edge = |from: usize, to: usize, reason, evidence| Edge {
-        from: tasks[from].id.clone(),
-        to: tasks[to].id.clone(),
-        reason,
-        evidence,
-        confidence: Confidence(100),
-    };
-    let mut edges: Vec<Edge> = declared
-        .iter()
-        .map(|one| edge(one.arc.from, one.arc.to, EdgeReason::Declared, one.evidence.clone()))
-        .collect();
-    edges.extend(
-        overlap::edges(&writes, &ranks, &pairs, tree)
-            .into_iter()
-            .map(|(from, to, evidence)| edge(from, to, EdgeReason::SameFile, evidence)),
-    );
-    edges
 }
 
 #[cfg(test)]

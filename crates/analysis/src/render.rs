@@ -3,10 +3,12 @@
 mod graph;
 mod json;
 mod table;
+mod why;
 
 pub use graph::{dot, mermaid};
 pub use json::plan_json;
 pub use table::table;
+pub use why::{why, why_json};
 
 use gadugi_core::Plan;
 

@@ -207,7 +207,7 @@ impl Highest {
                 if at <= 1 {
                     return None;
                 }
-                if at % 2 == 0 && enough(self.nodes[at + 1]) {
+                if at.is_multiple_of(2) && enough(self.nodes[at + 1]) {
                     at += 1;
                     break;
                 }

@@ -226,7 +226,7 @@ proptest! {
             prop_assert!(ranks[edge.from] < ranks[edge.to]);
             prop_assert!(seen.insert((edge.from, edge.to)));
             prop_assert!(threshold.reached(shared::confidence(&field.items, edge.from, edge.to)));
-            prop_assert!(edge.confidence.0 + 1 >= percent, "{:?}", edge);
+            prop_assert!(edge.confidence.0 >= percent, "{:?}", edge);
         }
         // Paths of edges reach from each to all that collide with it and come later.
         let count = tasks.len();
