@@ -35,6 +35,7 @@ mod why;
 pub use classify::ClassifyRule;
 pub use edges::{Collisions, Pair, release};
 pub use error::{AnalysisError, FrontMatterError, FrontMatterPlace, InputError, PromptError};
+pub use estimate::{Calibration, EstimateFor, Estimator, PastEstimator};
 pub use front_matter::MAX_FRONT_MATTER_BYTES;
 pub use imports::{NamedSymbol, SymbolIntent};
 pub use inference::{
