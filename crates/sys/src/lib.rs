@@ -1,4 +1,5 @@
-//! Gadugi's doors to the platform: the clock, the environment, files, locks, memory, processes.
+//! Gadugi's doors to the platform: the clock, the environment, files, locks, memory, processes, and
+//! programs of the user's that are asked something.
 //!
 //! Every other crate goes through here, and `clippy.toml` closes the ways around it, so that a test or a
 //! reader finds each kind of access to the machine in one place.
@@ -11,3 +12,4 @@ pub mod files;
 pub mod lock;
 pub mod memory;
 pub mod process;
+pub mod program;
