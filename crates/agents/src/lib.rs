@@ -29,4 +29,4 @@ pub use definitions::{
 pub use delegation::{AgentLaunch, Delegation, DelegationRefused, LaunchOptions};
 pub use event::{AgentEvent, one_line};
 pub use kind::{AgentKind, UnknownAgent};
-pub use stream::StreamReader;
+pub use stream::{StreamReader, last_words};

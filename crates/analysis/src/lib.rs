@@ -10,6 +10,7 @@
 //! a file (a prompt least of all), looks at the clock or the environment, or prints.
 
 mod classify;
+pub mod decompose;
 mod dependencies;
 mod edges;
 mod error;
@@ -43,5 +44,5 @@ pub use inference::{
 };
 pub use overlap::{Expected, Overlap, Shared, Side, Threshold};
 pub use plan::{Analysis, AnalysisOptions, AnalysisRequest, PromptText, analyse};
-pub use why::{Why, WhyError, WhyRequest, why};
 pub use prompts::{HEADER_ROOM, MAX_PROMPT_BYTES, PromptFile};
+pub use why::{Why, WhyError, WhyRequest, why};

@@ -436,6 +436,7 @@ fn task(
         .into_iter()
         .filter(|read| !writes.iter().any(|write: &PathClaim| write.path == read.path));
     PlannedTask {
+        purpose: gadugi_core::Purpose::Work,
         id: TaskId::new(&draft.id),
         name: draft.title.clone(),
         prompt: PromptRef { path: draft.path.clone(), bytes: draft.text.whole.len() as u64 },

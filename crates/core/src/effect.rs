@@ -62,6 +62,11 @@ pub enum Effect {
         /// Where its branch began.
         base: CommitId,
     },
+    /// Look at the last words of a question's agent.
+    TakeAnswer {
+        /// The step that said them.
+        step: StepId,
+    },
     /// Put what an attempt that did not succeed left uncommitted where it cannot be lost.
     SalvageWork {
         /// The attempt.
@@ -114,9 +119,10 @@ impl Effect {
             Self::PrepareWorkspace { attempt, .. }
             | Self::CollectWork { attempt, .. }
             | Self::SalvageWork { attempt } => &attempt.run,
-            Self::LaunchStep { step, .. } | Self::AdoptStep { step, .. } | Self::StopStep { step, .. } => {
-                &step.attempt.run
-            }
+            Self::LaunchStep { step, .. }
+            | Self::AdoptStep { step, .. }
+            | Self::StopStep { step, .. }
+            | Self::TakeAnswer { step } => &step.attempt.run,
         }
     }
 }
@@ -145,6 +151,7 @@ words! {
     AdoptStep = "adopt-step",
     StopStep = "stop-step",
     CollectWork = "collect-work",
+    TakeAnswer = "take-answer",
     SalvageWork = "salvage-work",
     MakeRoom = "make-room",
     Compose = "compose",

@@ -287,6 +287,17 @@ pub enum Event {
         /// Whether gadugi committed what the agent had left uncommitted.
         committed_rest: bool,
     },
+    /// An agent's answer was looked at. One that is not taken goes back to it, or ends its task.
+    AnswerAppraised {
+        /// Whose last words it is.
+        #[serde(flatten)]
+        step: StepId,
+        /// Whether it is the task's answer.
+        taken: bool,
+        /// What is wrong with it, each for itself.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        wrong: Vec<String>,
+    },
     /// Phases of a task were performed, claimed or left out.
     PhasesRecorded {
         /// Whose.
@@ -460,7 +471,8 @@ impl Event {
             | Self::PhaseReached { step, .. }
             | Self::StepSuspected { step, .. }
             | Self::StepCleared { step }
-            | Self::StepEnded { step, .. } => Some(step),
+            | Self::StepEnded { step, .. }
+            | Self::AnswerAppraised { step, .. } => Some(step),
             _ => None,
         }
     }
@@ -486,7 +498,8 @@ impl Event {
             | Self::PhaseReached { .. }
             | Self::StepSuspected { .. }
             | Self::StepCleared { .. }
-            | Self::StepEnded { .. } => self.step().map(|step| &step.attempt),
+            | Self::StepEnded { .. }
+            | Self::AnswerAppraised { .. } => self.step().map(|step| &step.attempt),
             _ => None,
         }
     }
@@ -515,6 +528,7 @@ impl Event {
             Self::StopRequested { .. } => "stop-requested",
             Self::StepEnded { .. } => "step-ended",
             Self::WorkCollected { .. } => "work-collected",
+            Self::AnswerAppraised { .. } => "answer-appraised",
             Self::PhasesRecorded { .. } => "phases-recorded",
             Self::MergeStarted { .. } => "merge-started",
             Self::MergeComposed { .. } => "merge-composed",

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, CommitId, Millis, Phase, Plan, Process, Reading, RunId, RunSettings, Salvage, StepEnd, StepId,
-    TaskId, Timestamp,
+    Appraisal, AttemptId, CommitId, Millis, Phase, Plan, Process, Reading, RunId, RunSettings, Salvage,
+    StepEnd, StepId, TaskId, Timestamp,
 };
 
 /// One input of [`crate::decide()`].
@@ -187,6 +187,13 @@ pub enum Report {
         attempt: AttemptId,
         /// What is on the branch, or why it could not be told.
         result: Result<Collected, String>,
+    },
+    /// [`crate::Effect::TakeAnswer`].
+    AnswerTaken {
+        /// Whose last words.
+        step: StepId,
+        /// What they are worth, or why they could not be read.
+        result: Result<Appraisal, String>,
     },
     /// [`crate::Effect::Compose`].
     Composed {

@@ -19,6 +19,7 @@ pub mod order;
 mod outcome;
 mod past;
 mod plan;
+mod purpose;
 mod report;
 mod retry;
 mod settings;
@@ -39,9 +40,10 @@ pub use input::{AdvanceFailure, Collected, Command, Composition, Input, Refusal,
 pub use outcome::{Outcome, SkipReason, Verdict};
 pub use past::{PastClaim, PastTask, PastWork};
 pub use plan::{
-    ClaimSource, Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, OverlapPolicy, PathClaim,
-    Plan, PlanError, PlannedTask, PromptRef, SkippedPrompt, find_cycle,
+    ClaimSource, Complexity, Confidence, DoneWhen, Edge, EdgeReason, Estimate, Kind, OverlapPolicy,
+    PathClaim, Plan, PlanError, PlannedTask, PromptRef, SkippedPrompt, find_cycle,
 };
+pub use purpose::{Appraisal, Purpose};
 pub use report::{Collisions, Foresight, RunReport, TaskReport, Writes};
 pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{

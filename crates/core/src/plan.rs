@@ -4,7 +4,7 @@ mod graph;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, CommitId, ExecutorKind, Millis, TaskId};
+use crate::{AgentName, CommitId, ExecutorKind, Millis, Purpose, TaskId};
 
 pub use graph::{PlanError, find_cycle};
 
@@ -270,6 +270,9 @@ pub struct PlannedTask {
     pub id: TaskId,
     /// The prompt's title, for people.
     pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_work")]
+    pub purpose: Purpose,
     /// The prompt.
     pub prompt: PromptRef,
     /// What sort of work.

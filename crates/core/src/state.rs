@@ -121,6 +121,8 @@ pub struct TaskState {
     pub steps: u32,
     /// What it wrote.
     pub changed: Vec<String>,
+    /// The step of its latest attempt whose last words are its answer, where it is a question and has one.
+    pub answer: Option<u32>,
     /// Whether the integration branch holds its work.
     pub merged: bool,
     /// What the user said to it on a retry.
@@ -185,6 +187,10 @@ pub struct Attempt {
     pub spoken: bool,
     /// The reason, where the agent said that nothing needs changing.
     pub no_change: Option<String>,
+    /// How often its answer went back to it.
+    pub repairs: u32,
+    /// What was wrong with its last answer, where that went back.
+    pub wrong: Vec<String>,
     /// The latest phase that the agent reported.
     pub phase: Option<Phase>,
     /// Set once somebody wants its end.
@@ -519,6 +525,7 @@ impl Default for TaskState {
             session: None,
             steps: 0,
             changed: Vec::new(),
+            answer: None,
             merged: false,
             note: None,
             began_at: None,

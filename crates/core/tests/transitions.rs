@@ -36,6 +36,7 @@ step-ended done          .  .  .  Re Re Co Co .  .  .  .  .  .  .  Md Md .  .  .
 step-ended failed        .  .  .  Re Re Re Re .  .  .  .  .  .  .  Md Md .  .  .  .  .  .  .
 step-ended lost          .  .  .  Re Re Re Re .  .  .  .  .  .  .  Md Md .  .  .  .  .  .  .
 work-collected           .  .  .  .  .  .  .  Qu .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+answer-appraised         .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 phases-recorded          Wa Pr Re Si Sr Ai Ar Co Su St Qu Qt Mc Md Vi Vr Ad Me Fs Fo Ff .  .
 merge-started            .  .  .  .  .  .  .  .  .  .  Mc Mc .  .  .  .  .  .  .  .  .  .  .
 merge-composed           .  .  .  .  .  .  .  .  .  .  .  .  Md .  .  .  .  .  .  .  .  .  .
@@ -119,6 +120,7 @@ fn facts(story: &Story) -> Vec<(&'static str, Event)> {
                 committed_rest: false,
             },
         ),
+        ("answer-appraised", Event::AnswerAppraised { step: now(), taken: true, wrong: vec![] }),
         ("phases-recorded", Event::PhasesRecorded { attempt: id(), phases: vec![] }),
         ("merge-started", Event::MergeStarted { attempt: id(), onto: commit("base") }),
         ("merge-composed", Event::MergeComposed { attempt: id(), commit: commit(COMPOSED) }),

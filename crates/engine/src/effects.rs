@@ -20,7 +20,7 @@ use crate::room::{with_room, work_with_room};
 use crate::sandbox::{Sandbox, agent, executor_of};
 use crate::tidying::{make_room, tidy, tip, workspaces_left};
 use crate::world::{AttemptContext, RunContext, World, branch_name};
-use crate::{caches, gate, sealed};
+use crate::{answers, caches, gate, sealed};
 
 /// Starts the effect. What it needs of the state is taken along, since the state goes on meanwhile.
 pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
@@ -59,6 +59,10 @@ pub(crate) fn start(world: &Arc<World>, run: &RunState, effect: Effect) {
                 world.report(Report::WorkCollected { attempt, result }).await;
             });
         }
+        Effect::TakeAnswer { step } => spawn(async move {
+            let result = answers::take(&world, &context, &step).await;
+            world.report(Report::AnswerTaken { step, result }).await;
+        }),
         Effect::SalvageWork { attempt } => {
             let base = run.task(&attempt.task).and_then(|task| task.base.clone());
             spawn(async move {

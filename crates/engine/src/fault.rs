@@ -83,6 +83,7 @@ pub(crate) fn before_report(report: &Report) {
         Report::StepStarted { step, .. } => (came_from(step), "started"),
         Report::StepEnded { step, .. } => (came_from(step), "after"),
         Report::WorkCollected { .. } => ("collect-work", "after"),
+        Report::AnswerTaken { .. } => ("take-answer", "after"),
         Report::Composed { .. } => ("compose", "after"),
         Report::Advanced { .. } => ("advance", "after"),
         Report::Tidied { .. } => ("tidy-run", "after"),

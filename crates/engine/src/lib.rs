@@ -7,6 +7,7 @@
 //! **Never in here:** rules about what may follow what (that is the core), words for people, command lines of
 //! agents, git.
 
+mod answers;
 mod caches;
 pub mod client;
 mod connection;

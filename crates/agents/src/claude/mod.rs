@@ -7,4 +7,4 @@ mod command;
 mod parser;
 
 pub(crate) use command::command_line;
-pub(crate) use parser::Parser;
+pub(crate) use parser::{Parser, result_of};

@@ -45,6 +45,13 @@ pub(crate) struct Parser {
     last_message: String,
 }
 
+/// Where the line is a result: its whole text, or none where it is one of a failure.
+pub(crate) fn result_of(line: &[u8]) -> Option<Option<String>> {
+    read::<Line>(line).filter(|parsed| parsed.kind == "result")?;
+    let result = read::<ResultLine>(line)?;
+    Some((!result.is_error).then(|| result.text()))
+}
+
 impl Parser {
     pub(crate) fn over(&self) -> bool {
         self.over

@@ -1,6 +1,6 @@
 use gadugi_core::{
-    ClaimSource, CommitId, Complexity, Confidence, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan, PlannedTask,
-    PromptRef, SkippedPrompt, TaskId,
+    ClaimSource, CommitId, Complexity, Confidence, Edge, EdgeReason, Estimate, Kind, PathClaim, Plan,
+    PlannedTask, PromptRef, SkippedPrompt, TaskId,
 };
 
 use super::*;
@@ -14,6 +14,7 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
         stated: None,
     };
     PlannedTask {
+        purpose: gadugi_core::Purpose::Work,
         id: TaskId::new(id),
         name: name.into(),
         prompt: PromptRef { path: format!("prompts/{id}.md"), bytes: 10 },
@@ -22,7 +23,14 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
         writes: writes.iter().map(claim).collect(),
         reads: Vec::new(),
         depends_on: Vec::new(),
-        estimate: Estimate { seconds, cpu: 1.0, memory_mb: 512, disk_mb: 128, spread: 2.0, source: "table".into() },
+        estimate: Estimate {
+            seconds,
+            cpu: 1.0,
+            memory_mb: 512,
+            disk_mb: 128,
+            spread: 2.0,
+            source: "table".into(),
+        },
         priority: 0,
         timeout: None,
         agent: None,
@@ -36,7 +44,13 @@ fn task(id: &str, name: &str, kind: Kind, writes: &[&str], seconds: f64) -> Plan
 }
 
 fn edge(from: &str, to: &str, reason: EdgeReason, evidence: &str) -> Edge {
-    Edge { from: TaskId::new(from), to: TaskId::new(to), reason, evidence: evidence.into(), confidence: Confidence(100) }
+    Edge {
+        from: TaskId::new(from),
+        to: TaskId::new(to),
+        reason,
+        evidence: evidence.into(),
+        confidence: Confidence(100),
+    }
 }
 
 fn sample() -> Plan {

@@ -111,6 +111,15 @@ fn of_attempt(event: &Event, at: Timestamp, board: &Board) -> Option<(Level, Str
             let rest = if *committed_rest { "; what was uncommitted is committed" } else { "" };
             (Normal, format!("{} changed{rest}", count(changed.len(), "file")))
         }
+        Event::AnswerAppraised { taken: true, wrong, .. } if wrong.is_empty() => {
+            (Verbose, "its answer is taken".to_owned())
+        }
+        Event::AnswerAppraised { taken: true, wrong, .. } => {
+            (Normal, format!("its answer is taken as it is: {}", wrong.join("; ")))
+        }
+        Event::AnswerAppraised { wrong, .. } => {
+            (Normal, format!("its answer will not do: {}", wrong.join("; ")))
+        }
         Event::MergeStarted { onto, .. } => (Verbose, format!("merging onto {}", short(onto.as_str()))),
         Event::MergeComposed { commit, .. } => (Verbose, format!("merges as {}", short(commit.as_str()))),
         Event::MergeAccepted { verified: true, .. } => (Normal, "the composed tree passes".to_owned()),

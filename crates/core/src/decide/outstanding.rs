@@ -1,6 +1,6 @@
 //! What a state still owes to the world. After a crash, doing it again is all the recovery there is.
 
-use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State};
+use crate::{Effect, MergeStage, RunState, RunStatus, Stage, State, StepId};
 
 /// The effects that were asked for and have not been reported on, as far as the state knows. Processes are looked
 /// for and followed, never started.
@@ -22,11 +22,14 @@ fn of_run(run: &RunState) -> Vec<Effect> {
         effects.extend(owed.map(|(number, _)| Effect::SalvageWork { attempt: run.attempt_id(at, *number) }));
     }
     for (at, attempt) in run.active() {
-        let id = run.attempt_id(at, attempt.number);
+        let (id, purpose) = (run.attempt_id(at, attempt.number), run.plan.tasks[at].purpose);
         let (run, task) = (id.run.clone(), id.task.clone());
         match &attempt.stage {
             Stage::Preparing => {
                 effects.push(Effect::PrepareWorkspace { attempt: id, base: attempt.base.clone() });
+            }
+            Stage::Collecting if !purpose.is_work() => {
+                effects.push(Effect::TakeAnswer { step: StepId { attempt: id, step: attempt.steps } });
             }
             Stage::Collecting => {
                 effects.push(Effect::CollectWork { attempt: id, base: attempt.base.clone() });

@@ -13,7 +13,10 @@ fn left_out(phase: Phase, because: &str) -> PhaseRecord {
 }
 
 /// The workspace is there.
-pub(super) fn prepared(run: &RunState, base: &str, branch: &str) -> Vec<PhaseRecord> {
+pub(super) fn prepared(run: &RunState, at: usize, base: &str, branch: &str) -> Vec<PhaseRecord> {
+    if !run.plan.tasks[at].purpose.is_work() {
+        return asking(base);
+    }
     let review = if run.settings.review { "gadugi does not review yet" } else { "--no-review" };
     vec![
         proved(Phase::InitialSetup, format!("workspace at {base}")),
@@ -26,6 +29,14 @@ pub(super) fn prepared(run: &RunState, base: &str, branch: &str) -> Vec<PhaseRec
         left_out(Phase::Review, review),
         left_out(Phase::ReviewResponse, review),
     ]
+}
+
+/// A question changes nothing: of the workflow it has the workspace alone.
+fn asking(base: &str) -> Vec<PhaseRecord> {
+    let others =
+        Phase::ALL.into_iter().filter(|phase| !matches!(phase, Phase::InitialSetup | Phase::SettingsUpdate));
+    let others = others.map(|phase| left_out(phase, "it asks, and changes nothing"));
+    std::iter::once(proved(Phase::InitialSetup, format!("workspace at {base}"))).chain(others).collect()
 }
 
 /// The agent's last step is over.

@@ -3,9 +3,9 @@
 use super::stopped::{Ended, believable, limit_account, verify_stopped, work_stopped};
 use super::{Decision, phases};
 use crate::{
-    AdvanceFailure, Attempt, AttemptId, Collected, CommitId, Composition, Event, Hold, MergeStage, Millis,
-    Outcome, Report, RunId, RunState, RunStatus, Salvage, Stage, State, StepEnd, StepExit, StepId, StepKind,
-    StopCause, StopForce, TaskId, Timestamp, Verdict,
+    AdvanceFailure, Appraisal, Attempt, AttemptId, Collected, CommitId, Composition, Event, Hold, MergeStage,
+    Millis, Outcome, Purpose, Report, RunId, RunState, RunStatus, Salvage, Stage, State, StepEnd, StepExit,
+    StepId, StepKind, StopCause, StopForce, TaskId, Timestamp, Verdict, purpose::REPAIRS,
 };
 
 pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: Report) {
@@ -23,6 +23,7 @@ pub(super) fn decide(out: &mut Decision, state: &State, now: Timestamp, report: 
         }
         Report::StepEnded { step, end } => step_ended(out, state, now, &step, &end),
         Report::WorkCollected { attempt, result } => work_collected(out, state, &attempt, result),
+        Report::AnswerTaken { step, result } => answer_taken(out, state, &step, result),
         Report::Composed { run, task, work, onto, result } => {
             composed(out, state, (&run, &task), (&work, &onto), result)
         }
@@ -82,7 +83,7 @@ fn workspace_prepared(
     let found = find_attempt(state, id).filter(|found| found.attempt.stage == Stage::Preparing)?;
     match result {
         Ok((path, branch)) => {
-            let phases = phases::prepared(found.run, found.attempt.base.as_str(), &branch);
+            let phases = phases::prepared(found.run, found.at, found.attempt.base.as_str(), &branch);
             out.fact(Event::WorkspacePrepared { attempt: id.clone(), path, branch });
             out.record(id, phases);
         }
@@ -194,7 +195,7 @@ fn step_ended(out: &mut Decision, state: &State, now: Timestamp, id: &StepId, en
     match kind {
         StepKind::Verify { .. } if good => verify_passed(out, &found),
         StepKind::Setup if good => {}
-        StepKind::Agent { .. } if good => agent_done(out, &found, end),
+        StepKind::Agent { .. } if good => agent_done(out, &found, id, end),
         StepKind::Verify { .. } => verify_stopped(out, &Ended { state, now, found, id, kind, end }),
         StepKind::Setup | StepKind::Agent { .. } => {
             work_stopped(out, &Ended { state, now, found, id, kind, end });
@@ -214,12 +215,19 @@ fn credible(end: &StepEnd, step: &crate::StepState, now: Timestamp) -> StepEnd {
     end
 }
 
-fn agent_done(out: &mut Decision, found: &Found<'_>, end: &StepEnd) {
-    if let Some(agent) = &end.agent {
+fn agent_done(out: &mut Decision, found: &Found<'_>, step: &StepId, end: &StepEnd) {
+    if let Some(agent) = &end.agent
+        && found.run.plan.tasks[found.at].purpose.is_work()
+    {
         let phases = phases::spoken(agent);
         out.record(&found.id, phases);
     }
-    out.then(crate::Effect::CollectWork { attempt: found.id.clone(), base: found.attempt.base.clone() });
+    out.then(match found.run.plan.tasks[found.at].purpose {
+        Purpose::Work => {
+            crate::Effect::CollectWork { attempt: found.id.clone(), base: found.attempt.base.clone() }
+        }
+        Purpose::Decompose(_) => crate::Effect::TakeAnswer { step: step.clone() },
+    });
 }
 
 /// What passed has passed: only a cancellation still keeps it out.
@@ -288,6 +296,40 @@ fn work_collected(
             let detail = "it finished without a change and did not say that none was needed";
             out.finish(run, at, Outcome::Failed, None, detail);
         }
+    }
+    Some(())
+}
+
+/// A good answer is the end of its task, and so is one that was wrong too often.
+fn answer_taken(
+    out: &mut Decision,
+    state: &State,
+    id: &StepId,
+    result: Result<Appraisal, String>,
+) -> Option<()> {
+    let found = find_attempt(state, &id.attempt)
+        .filter(|found| found.attempt.stage == Stage::Collecting && found.attempt.steps == id.step)?;
+    let (run, at) = (found.run, found.at);
+    if found.attempt.stopping == Some(StopCause::Cancel) {
+        out.cancel(run, at);
+        return Some(());
+    }
+    let Appraisal { gist, faults, doubts } = match result {
+        Ok(appraisal) => appraisal,
+        Err(reason) => {
+            out.finish(run, at, Outcome::Failed, None, format!("its answer could not be read: {reason}"));
+            return Some(());
+        }
+    };
+    let last = found.attempt.repairs >= REPAIRS;
+    let taken = faults.is_empty() && (last || doubts.is_empty());
+    let wrong: Vec<String> = faults.into_iter().chain(doubts).collect();
+    out.fact(Event::AnswerAppraised { step: id.clone(), taken, wrong: wrong.clone() });
+    if taken {
+        out.finish(run, at, Outcome::Succeeded, Some(Verdict::NoChange), gist);
+    } else if last {
+        let detail = format!("its answer will not do: {}", wrong.join("; "));
+        out.finish(run, at, Outcome::Failed, None, detail);
     }
     Some(())
 }

@@ -164,6 +164,9 @@ fn suspend(out: &mut Decision, ended: &Ended<'_>, because: &str, until: Option<T
 }
 
 fn record_failure(out: &mut Decision, ended: &Ended<'_>, detail: &str) {
+    if !ended.found.run.plan.tasks[ended.found.at].purpose.is_work() {
+        return;
+    }
     let phases = ended.end.agent.as_ref().map(phases::spoken).unwrap_or_default();
     out.record(&ended.found.id, phases.into_iter().chain(phases::failed(detail)).collect());
 }

@@ -52,7 +52,10 @@ impl State {
                             return Err(illegal(event, task.as_str(), "not in the plan"));
                         };
                         run.apply_to_task(at, place, event)?;
-                        if let Event::StepEnded { end: end @ StepEnd { agent: Some(_), .. }, .. } = event {
+                        // What a question takes says nothing of work of the same kind.
+                        if let Event::StepEnded { end: end @ StepEnd { agent: Some(_), .. }, .. } = event
+                            && run.plan.tasks[place].purpose.is_work()
+                        {
                             self.learnt.take(run.agent(place), run.plan.tasks[place].kind, end);
                         }
                         Ok(())
@@ -123,9 +126,12 @@ impl RunState {
             return Err(illegal(event, self.id.as_str(), self.status.word()));
         }
         let finished = self.is_finished();
+        let works = self.plan.tasks[place].purpose.is_work();
         let task = &mut self.tasks[place];
         let old = Mark::of(task);
         let applied = match event {
+            Event::AnswerAppraised { .. } if works => None,
+            Event::WorkCollected { .. } if !works => None,
             Event::TaskRevived { with, .. } => revive(task, with.as_deref()),
             _ if finished => None,
             Event::TaskHeld { .. } => task.hold(true),
@@ -206,6 +212,7 @@ impl TaskState {
         self.commit = None;
         self.merged = false;
         self.changed.clear();
+        self.answer = None;
         self.base = Some(base.clone());
         self.session = Some(session.clone());
         self.steps = 0;
@@ -225,6 +232,8 @@ impl TaskState {
             set_up: false,
             spoken: false,
             no_change: None,
+            repairs: 0,
+            wrong: Vec::new(),
             phase: None,
             stopping: None,
             stage: Stage::Preparing,
@@ -315,6 +324,12 @@ impl TaskState {
                 self.commit = Some(commit.clone());
                 self.changed.clone_from(changed);
                 attempt.stage = Stage::Queued { work: commit.clone(), until: None };
+            }
+            Event::AnswerAppraised { step, taken, wrong } if attempt.stage == Stage::Collecting => {
+                attempt.take_answer(step, *taken, wrong)?;
+                if *taken {
+                    self.answer = Some(step.step);
+                }
             }
             Event::AttemptSuspended { because, until, alone, .. } => {
                 if !matches!(attempt.stage, Stage::Ready) {
@@ -410,6 +425,19 @@ impl Attempt {
         // A shim that could not start the agent was there itself, and its start is on record.
         let unsaid = mode == SessionMode::Fresh && matches!(end.exit, StepExit::NotStarted(_));
         self.spoken &= !no_session && !unsaid;
+    }
+
+    /// One that is not taken goes back as soon as the run has room: nobody kept its slot for it.
+    fn take_answer(&mut self, id: &StepId, taken: bool, wrong: &[String]) -> Option<()> {
+        if id.step != self.steps {
+            return None;
+        }
+        if !taken {
+            self.repairs += 1;
+            self.wrong = wrong.to_vec();
+            self.stage = Stage::Suspended { because: "its answer goes back to it".into(), until: None };
+        }
+        Some(())
     }
 
     fn apply_to_merge(&mut self, event: &Event) -> Option<()> {

@@ -48,11 +48,12 @@ pub(crate) fn kind(event: &Event) -> usize {
         Event::RunEnding { .. } => 32,
         Event::RunFinished { .. } => 33,
         Event::RunLanded { .. } => 34,
+        Event::AnswerAppraised { .. } => 35,
     }
 }
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 35;
+pub(crate) const KINDS: usize = 36;
 
 fn full_plan() -> Plan {
     let mut plan = plan(&["lexer", "parser"], &[("lexer", "parser")]);
@@ -289,6 +290,12 @@ pub(crate) fn examples() -> Vec<Event> {
             kept: vec![("/w/lexer".into(), "uncommitted changes".into())],
         },
         Event::RunLanded { run: run(), into: "main".into(), commit: commit("c0ffee") },
+        Event::AnswerAppraised { step: step("large", 1, 2), taken: true, wrong: vec![] },
+        Event::AnswerAppraised {
+            step: step("large", 1, 1),
+            taken: false,
+            wrong: vec!["a waits for b, and b for a".into()],
+        },
     ];
     for hold in [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api] {
         events.push(Event::DispatchHeld { run: run(), hold, reason: "700 MiB of memory available".into() });

@@ -38,6 +38,7 @@ pub(crate) fn process() -> Process {
 
 pub(crate) fn planned(id: &str) -> PlannedTask {
     PlannedTask {
+        purpose: gadugi_core::Purpose::Work,
         id: task(id),
         name: format!("Task {id}"),
         prompt: PromptRef { path: format!("prompts/{id}.md"), bytes: 10 },

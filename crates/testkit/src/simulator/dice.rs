@@ -64,6 +64,8 @@ pub(super) enum What {
     Resumes,
     /// Whether somebody wants a failed task again.
     Retries,
+    /// What an answer is worth.
+    Answers,
 }
 
 /// The name of a decision.

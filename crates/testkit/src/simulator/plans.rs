@@ -2,7 +2,7 @@
 
 use gadugi_core::{
     Complexity, Confidence, Edge, EdgeReason, Estimate, HangSettings, Kind, Millis, Plan, PlannedTask,
-    PromptRef, RetrySettings, RunSettings,
+    PromptRef, Purpose, RetrySettings, RunSettings,
 };
 
 use super::names;
@@ -83,6 +83,7 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
         done_when: Vec::new(),
         executor: None,
         network: Vec::new(),
+        purpose: if rng.chance(60) { Purpose::Decompose(12) } else { Purpose::Work },
     }
 }
 

@@ -413,9 +413,10 @@ pub(super) fn about_effect(effect: &Effect) -> Key {
         Effect::PrepareWorkspace { attempt, .. }
         | Effect::CollectWork { attempt, .. }
         | Effect::SalvageWork { attempt } => about_attempt(attempt),
-        Effect::LaunchStep { step, .. } | Effect::AdoptStep { step, .. } | Effect::StopStep { step, .. } => {
-            <[u32; 4]>::from(names::step_at(step))
-        }
+        Effect::LaunchStep { step, .. }
+        | Effect::AdoptStep { step, .. }
+        | Effect::StopStep { step, .. }
+        | Effect::TakeAnswer { step } => <[u32; 4]>::from(names::step_at(step)),
     };
     Key::named(effect.word(), &about)
 }
@@ -426,6 +427,7 @@ fn about_report(report: &Report) -> Key {
         Report::Tidied { run, .. } => ("tidied", [names::number(run), 0, 0, 0]),
         Report::WorkspacePrepared { attempt, .. } => ("prepared", about_attempt(attempt)),
         Report::WorkCollected { attempt, .. } => ("collected", about_attempt(attempt)),
+        Report::AnswerTaken { step, .. } => ("answered", names::step_at(step).into()),
         Report::StepStarted { step, .. } => ("started", names::step_at(step).into()),
         Report::PhaseReached { step, .. } => ("phase", names::step_at(step).into()),
         Report::StepQuiet { step, .. } => ("quiet", names::step_at(step).into()),

@@ -33,6 +33,9 @@ pub(super) fn event(event: &Event) -> String {
         | Event::MergeComposed { commit, .. }
         | Event::IntegrationMoved { commit, .. }
         | Event::TaskMerged { commit, .. } => commit.to_string(),
+        Event::AnswerAppraised { taken, wrong, .. } => {
+            format!("{}{}", if *taken { "taken" } else { "not taken: " }, wrong.join("; "))
+        }
         Event::MergeStarted { onto, .. } => format!("onto {onto}"),
         Event::MergePutBack { because, until, .. } => format!("{because}{}", wait(*until)),
         Event::AttemptSuspended { because, until, alone, .. } => {
@@ -54,6 +57,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::SalvageWork { attempt } => format!("salvages {attempt}"),
         Effect::MakeRoom { run } => format!("makes room in {run}"),
         Effect::CollectWork { attempt, .. } => format!("collects {attempt}"),
+        Effect::TakeAnswer { step } => format!("looks at the answer of {step}"),
         Effect::Compose { task, work, onto, .. } => format!("composes {task}: {work} onto {onto}"),
         Effect::Advance { task, from, to, .. } => format!("advances for {task}: {from} to {to}"),
         Effect::TidyRun { run } => format!("tidies {run}"),
@@ -75,6 +79,7 @@ pub(super) fn report(report: &Report) -> String {
         Report::WorkSalvaged { attempt, salvage } => format!("what {attempt} left: {salvage:?}"),
         Report::StepEnded { step, end } => format!("{step} ended: {:?}, stopped: {}", end.exit, end.stopped),
         Report::WorkCollected { attempt, result } => format!("the work of {attempt}: {result:?}"),
+        Report::AnswerTaken { step, result } => format!("the answer of {step}: {result:?}"),
         Report::Composed { task, work, onto, result, .. } => {
             format!("{task}: {work} onto {onto} composed: {result:?}")
         }

@@ -252,6 +252,9 @@ impl Watch {
             {
                 self.excuse(&attempt.run, &attempt.task, Some(attempt.attempt));
             }
+            Report::AnswerTaken { step, result: Err(_) } => {
+                self.excuse(&step.attempt.run, &step.attempt.task, Some(step.attempt.attempt));
+            }
             Report::Composed {
                 run, task, result: Composition::Conflict(_) | Composition::Failed(_), ..
             }

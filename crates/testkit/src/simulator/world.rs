@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use gadugi_core::{
-    AgentEnd, AttemptId, Collected, CommitId, Composition, Effect, EndClass, Millis, Phase, Process, Report,
-    RunId, Salvage, SessionId, SessionMode, StepEnd, StepExit, StepId, StepKind, StopForce, TaskId,
-    Timestamp,
+    AgentEnd, Appraisal, AttemptId, Collected, CommitId, Composition, Effect, EndClass, Millis, Phase,
+    Process, Report, RunId, Salvage, SessionId, SessionMode, StepEnd, StepExit, StepId, StepKind, StopForce,
+    TaskId, Timestamp,
 };
 
 use super::dice::{Dice, Key, Quick, What};
@@ -108,6 +108,7 @@ impl World {
             Effect::AdoptStep { step, .. } => return Ok(self.adopt(dice, about, step)),
             Effect::StopStep { step, force } => return Ok(self.stop(dice, about, step, *force)),
             Effect::CollectWork { attempt, .. } => self.collect(dice, attempt),
+            Effect::TakeAnswer { step } => self.appraise(dice, step),
             Effect::Compose { run, task, work, onto } => self.compose(dice, about, (run, task), work, onto),
             Effect::Advance { run, task, from, to } => self.advance(dice, about, (run, task), from, to),
             Effect::SalvageWork { attempt } => self.salvage(dice, about, attempt),
@@ -336,6 +337,22 @@ impl World {
             }
         };
         Report::WorkCollected { attempt: attempt.clone(), result }
+    }
+
+    /// What an answer is worth is the same however often it is looked at.
+    fn appraise(&mut self, dice: &mut Dice, step: &StepId) -> Report {
+        let about = Key::of(What::Answers, &<[u32; 4]>::from(names::step_at(step)));
+        let unreadable = dice.chance(about, self.trouble / 20);
+        let faults = dice.chance(about.and(1), self.trouble);
+        let doubts = dice.chance(about.and(2), self.trouble);
+        let words = |any: bool, word: &str| if any { vec![word.to_owned()] } else { Vec::new() };
+        let appraisal = Appraisal {
+            gist: "3 tasks".into(),
+            faults: words(faults, "it is no JSON"),
+            doubts: words(doubts, "two write one file"),
+        };
+        let result = if unreadable { Err("gone".to_owned()) } else { Ok(appraisal) };
+        Report::AnswerTaken { step: step.clone(), result }
     }
 
     fn compose(

@@ -64,6 +64,7 @@ fn task(at: usize) -> TaskId {
 
 fn planned(at: usize, priority: i64) -> PlannedTask {
     PlannedTask {
+        purpose: crate::Purpose::Work,
         id: task(at),
         name: String::new(),
         prompt: PromptRef { path: String::new(), bytes: 0 },
@@ -72,7 +73,14 @@ fn planned(at: usize, priority: i64) -> PlannedTask {
         writes: vec![],
         reads: vec![],
         depends_on: vec![],
-        estimate: Estimate { seconds: 1.0, cpu: 1.0, memory_mb: 1, disk_mb: 1, spread: 2.0, source: String::new() },
+        estimate: Estimate {
+            seconds: 1.0,
+            cpu: 1.0,
+            memory_mb: 1,
+            disk_mb: 1,
+            spread: 2.0,
+            source: String::new(),
+        },
         priority,
         timeout: None,
         agent: None,

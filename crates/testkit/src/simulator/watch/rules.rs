@@ -245,7 +245,7 @@ impl Run {
         })?;
         let holds = match (outcome, verdict) {
             (Outcome::Succeeded, Some(Verdict::NoChange)) => {
-                world.claims_no_change((self.number, id, task.attempts))
+                task.answered || world.claims_no_change((self.number, id, task.attempts))
             }
             (Outcome::Succeeded, Some(verdict)) => task.merged.as_ref().is_some_and(|commit| {
                 world.git.is_verified(commit) == (verdict == Verdict::Verified)

@@ -30,6 +30,8 @@ pub(in super::super) struct Task {
     pub(super) held: bool,
     /// Git or the file system failed under its latest attempt, or there was nothing to merge.
     pub(super) excused: bool,
+    /// Its latest attempt has an answer that was taken.
+    pub(super) answered: bool,
     pub(super) spent: u64,
     /// Attempts whose uncommitted work nobody has looked at.
     pub(super) owed: BTreeSet<u32>,
@@ -51,6 +53,8 @@ pub(super) struct Active {
     pub(super) spoken: bool,
     /// Its agent came to a good end by itself and said so.
     done: bool,
+    /// How often its answer went back to it.
+    went_back: u32,
     pub(super) faults: Faults,
     /// Time of its setup and agent steps, in milliseconds.
     pub(super) spent: u64,
@@ -144,6 +148,7 @@ impl Task {
         match event {
             Event::AttemptStarted { attempt, .. } => {
                 (self.attempts, self.work, self.excused) = (attempt.attempt, None, false);
+                self.answered = false;
                 self.active = Some(Active::new());
                 return Ok(());
             }
@@ -175,6 +180,16 @@ impl Task {
             Event::WorkCollected { commit, .. } => {
                 ensure(active.done, || format!("{commit} is taken in, but nobody said that it is done"))?;
                 self.work = Some(commit.clone());
+            }
+            Event::AnswerAppraised { step, taken, wrong } => {
+                ensure(active.done && active.place == Place::Collecting, || {
+                    format!("the answer of {step} is taken, but nobody said that it is done")
+                })?;
+                ensure(active.went_back < 2, || format!("{step} was asked too often"))?;
+                ensure(*taken || !wrong.is_empty(), || format!("{step} is not told what is wrong"))?;
+                self.answered = *taken;
+                // Asked twice and answered badly twice: it may fail.
+                self.excused |= !taken && active.went_back == 1;
             }
             Event::TaskMerged { commit, .. } => {
                 ensure(self.merged.is_none(), || format!("merged twice: {commit}"))?;
@@ -215,6 +230,7 @@ impl Active {
             set_up: false,
             spoken: false,
             done: false,
+            went_back: 0,
             faults: Faults::default(),
             spent: 0,
             alone: false,
@@ -253,6 +269,10 @@ impl Active {
                 (self.place, self.until) = (Place::Queue, None);
             }
             Event::MergePutBack { until, .. } => (self.place, self.until) = (Place::Queue, *until),
+            Event::AnswerAppraised { taken: false, .. } => {
+                (self.place, self.until, self.done) = (Place::Suspended, None, false);
+                self.went_back += 1;
+            }
             Event::MergeStarted { .. } => self.place = Place::Merge,
             _ => {}
         }
