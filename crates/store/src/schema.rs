@@ -14,7 +14,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x6761_6475;
 pub const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What makes version `n + 1` of version `n`.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // Version 1. Numbers of events are never given twice, also after a run was deleted: readers keep them as
     // cursors. `body` is the event as compact JSON; `run` is there once more to be looked up by.
     "CREATE TABLE events (
@@ -67,6 +67,21 @@ const MIGRATIONS: [&str; 2] = [
          disk_used    INTEGER,
          PRIMARY KEY (run, span, at, step)
      ) STRICT, WITHOUT ROWID;",
+    // Version 3. What tasks came to, for later plans. `work` is a `PastWork` as JSON, `predicted` a list of
+    // `[path, percent, source, came true]`, `writes` a list of paths or null.
+    "CREATE TABLE past_tasks (
+         id          INTEGER PRIMARY KEY,
+         run         TEXT NOT NULL,
+         task        TEXT NOT NULL,
+         finished_at INTEGER NOT NULL,
+         work        TEXT NOT NULL,
+         title       TEXT NOT NULL,
+         text        TEXT NOT NULL,
+         predicted   TEXT NOT NULL,
+         writes      TEXT,
+         UNIQUE (run, task)
+     ) STRICT;
+     CREATE INDEX past_tasks_by_end ON past_tasks (finished_at);",
 ];
 
 /// What kind of file was opened, seen without changing it.

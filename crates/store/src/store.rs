@@ -6,11 +6,12 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gadugi_core::{Event, RunId, Timestamp};
+use gadugi_core::{Event, PastTask, RunId, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, params};
 
 use crate::figures::{self, Memo};
+use crate::past;
 use crate::runs::{RunChange, RunSummary, change};
 use crate::schema::{self, Found};
 use crate::{KNOWN_VERSION, StoreError};
@@ -136,6 +137,16 @@ impl Store {
     /// Stores events as one: after a success all of them survive a power cut, after an error none of them is
     /// there. Answers with their numbers, in order.
     pub fn append(&mut self, at: Timestamp, events: &[Event]) -> Result<Vec<u64>, StoreError> {
+        self.append_with(at, events, &[])
+    }
+
+    /// The same, together with what tasks came to that these events end.
+    pub fn append_with(
+        &mut self,
+        at: Timestamp,
+        events: &[Event],
+        past: &[PastTask],
+    ) -> Result<Vec<u64>, StoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -154,6 +165,7 @@ impl Store {
                 project(transaction, seq, at, event)?;
                 numbers.push(seq.unsigned_abs());
             }
+            past::keep(transaction, past)?;
             Ok(numbers)
         })
     }
@@ -221,8 +233,8 @@ impl Store {
         Ok(last.unwrap_or(0).unsigned_abs())
     }
 
-    /// Forgets a run: its events, its figures and its line in the list. The room goes back to the disk. `false` where there was
-    /// no such run. Whether it may be forgotten is for the caller to know.
+    /// Forgets a run: its events, its figures and its line in the list. The room goes back to the disk. What was learnt of its
+    /// tasks stays ([`Self::past_tasks`]). `false` where there was no such run. Whether it may be forgotten is for the caller to know.
     pub fn delete_run(&mut self, run: &RunId) -> Result<bool, StoreError> {
         self.figures.forget(run);
         let known = self.transact(|transaction| {

@@ -4,4 +4,5 @@ mod damage;
 mod figures;
 mod log;
 mod monitoring;
+mod past;
 mod sample;

@@ -7,6 +7,7 @@ use gadugi_core::{Millis, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::past::past;
 use super::sample::*;
 use crate::{Bytes, FiguresOf, KNOWN_VERSION, Look, Store, StoreError};
 
@@ -270,20 +271,42 @@ fn fill(folder: &Path) {
 /// A database of the latest version as this program writes it. A change of the events that breaks this test breaks the
 /// databases of users. Until that version is out, `WRITE_FIXTURE=1 cargo test -p gadugi-store` makes it anew.
 #[test]
-fn a_database_of_version_2_opens() {
+fn a_database_of_version_3_opens() {
     let (run, at) = (run("0001"), Timestamp(1_700_000_000_000));
     let look = Look { cpu_percent: 12.5, cpu_ms: 3, memory_kib: 1 << 20, pids: 4, bytes: Bytes::default() };
     if gadugi_sys::env::get("WRITE_FIXTURE").is_some() {
-        let _ = fs::remove_file(fixture("v2.db"));
-        let mut store = Store::open(&fixture("v2.db")).unwrap();
-        store.append(at, &every_event(&run)).unwrap();
+        let _ = fs::remove_file(fixture("v3.db"));
+        let mut store = Store::open(&fixture("v3.db")).unwrap();
+        store.append_with(at, &every_event(&run), &[past(&run, 1), past(&run, 7)]).unwrap();
         store.add_figures(at, &[(step(&run, 1), look)]).unwrap();
     }
-    assert_eq!(events_of("v2.db"), every_event(&run));
-    let (_folder, store) = copy_of("v2.db");
+    assert_eq!(events_of("v3.db"), every_event(&run));
+    let (_folder, store) = copy_of("v3.db");
     let figures = store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
     assert_eq!(figures.len(), 1);
     assert_eq!((figures[0].points[0].pids, figures[0].points[0].at), (4, at));
+    assert_eq!(store.past_tasks(9).unwrap(), [past(&run, 7), past(&run, 1)]);
+}
+
+/// Version 2 knew figures and kept nothing for later plans; brought up to date it has a place for that.
+#[test]
+fn a_database_of_version_2_opens() {
+    let events = events_of("v2.db");
+    let now: Vec<_> = every_event(&run("0001"));
+    assert_eq!(events.len(), 28);
+    assert!(events.iter().all(|event| now.contains(event)));
+    let (_folder, mut store) = copy_of("v2.db");
+    let run = run("0001");
+    let figures = store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
+    assert_eq!((figures.len(), figures[0].points[0].pids), (1, 4));
+    assert_eq!(store.past_tasks(9).unwrap(), []);
+    store.append_with(Timestamp(1), &[finished(&run)], &[past(&run, 1)]).unwrap();
+    assert_eq!(store.past_tasks(9).unwrap(), [past(&run, 1)]);
+    // Only read, it stays as it is.
+    let (folder, _) = copy_of("v3.db");
+    fs::copy(fixture("v2.db"), folder.path().join("old.db")).unwrap();
+    let old = Store::open_to_read(&folder.path().join("old.db")).unwrap();
+    assert_eq!(old.past_tasks(9).unwrap(), []);
 }
 
 /// Version 1 knew no figures; brought up to date it has a place for them.
