@@ -1,6 +1,7 @@
 //! Measurements of the built binary, each with the bar that it is held to. They are no tests: a busy machine makes
 //! them fall short. Each prints what it measured and, last, one line of JSON.
 
+mod analysis;
 mod container;
 mod faults;
 mod gateway;
@@ -20,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::{names, shell};
 
 /// What can be measured.
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub(crate) enum Bench {
     /// The same 16 tasks through a bare xargs and through gadugi: ratio of wall times
     Overhead,
@@ -38,6 +39,8 @@ pub(crate) enum Bench {
     Container,
     /// 200 streams at once through the gateway and direct: the latency that it adds to each event
     Gateway,
+    /// Histories of real repositories, commit by commit: which files are foretold, and which pairs collide
+    Analysis(analysis::Analysis),
 }
 
 /// What was measured, and what it is held to.
@@ -62,6 +65,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Faults => faults::measure(&binary()?)?,
         Bench::Container => container::measure()?,
         Bench::Gateway => gateway::measure()?,
+        Bench::Analysis(wish) => analysis::measure(&wish)?,
     };
     shell::say(&measured.line());
     ensure!(measured.holds, "bench {} falls short", measured.bench);

@@ -1,0 +1,175 @@
+//! Ways of foretelling what a prompt writes, all asked in the same way: with the prompt, and with the world as it was at the
+//! commit's parent.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, anyhow};
+use gadugi_analysis::history::History;
+
+use super::evaluate::Method;
+use super::original::{self, Ends};
+use super::pairs::{Likely, Together};
+use super::past::{Case, Past};
+use super::popular::{self, WINDOWS};
+use super::prompt::Prompt;
+
+/// The world at the parent of a case.
+pub(crate) struct ParentView<'a> {
+    /// Every file with the id of its content.
+    pub(crate) tree: &'a [(String, String)],
+    /// What came before.
+    pub(crate) history: &'a History,
+}
+
+/// Files, each with how likely it is written, or a figure in its place.
+pub(crate) type Said = Vec<(String, f64)>;
+
+/// A way of foretelling.
+pub(crate) trait Guess: Sync {
+    /// What it says, by names of its own: some ways come in several settings.
+    fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>>;
+}
+
+/// The original's patterns: `original` by files, `original strings` as they stand in the text.
+pub(crate) struct Original;
+
+/// The files that change most, for each window; and those that the prompt's words narrow down.
+pub(crate) struct Popularity;
+
+/// Names of what is said.
+pub(crate) const ORIGINAL: &str = "original";
+pub(crate) const GADUGI: &str = "gadugi";
+const STRINGS: &str = "original strings";
+
+impl Guess for Original {
+    fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>> {
+        let names = original::names(&prompt.text());
+        let mut said = BTreeMap::new();
+        if !names.is_empty() {
+            let ends = Ends::new(at.tree.iter().map(|(path, _)| path.as_str()));
+            let files = names.iter().map(|name| (ends.resolve(name), 1.0)).collect();
+            said.insert(ORIGINAL.to_owned(), files);
+            said.insert(STRINGS.to_owned(), names.into_iter().map(|name| (name, 1.0)).collect());
+        }
+        Ok(said)
+    }
+}
+
+impl Guess for Popularity {
+    fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>> {
+        let tree: HashSet<&str> = at.tree.iter().map(|(path, _)| path.as_str()).collect();
+        let mut said = BTreeMap::new();
+        for window in WINDOWS {
+            let ranking = popular::ranking(at.history, &tree, window);
+            said.insert(format!("popular {window}"), popular::places(&ranking));
+            said.insert(format!("named {window}"), popular::places(popular::named(&ranking, prompt)));
+        }
+        Ok(said)
+    }
+}
+
+/// What all say of all cases, by names; and the truth in the same numbers.
+pub(crate) struct Said4All {
+    /// The path of each number.
+    pub(crate) files: Vec<String>,
+    /// Each case's files, sorted.
+    pub(crate) truth: Vec<Vec<u32>>,
+    /// By names, of every case.
+    said: BTreeMap<String, Vec<Likely>>,
+}
+
+/// Asks all guesses about all cases, on as many threads as there are cores.
+pub(crate) fn ask(past: &Past, guesses: &[&dyn Guess]) -> Result<Said4All> {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let asked: Result<Vec<Vec<_>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| some(past, guesses, &next))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect()
+    });
+    let mut asked: Vec<_> = asked?.into_iter().flatten().collect();
+    asked.sort_unstable_by_key(|(at, _)| *at);
+    let mut numbers = Numbers::default();
+    let truth = past.cases.iter().map(|case| numbers.all(&case.truth)).collect();
+    let mut said: BTreeMap<String, Vec<Likely>> = BTreeMap::new();
+    for (at, by_name) in asked {
+        for (name, files) in by_name {
+            let all = said.entry(name).or_insert_with(|| vec![Likely::new(); past.cases.len()]);
+            all[at] = numbers.likely(files);
+        }
+    }
+    Ok(Said4All { files: numbers.files, truth, said })
+}
+
+fn some(
+    past: &Past,
+    guesses: &[&dyn Guess],
+    next: &AtomicUsize,
+) -> Result<Vec<(usize, BTreeMap<String, Said>)>> {
+    let mut said = Vec::new();
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(case) = past.cases.get(at) else { return Ok(said) };
+        said.push((at, one(past, case, guesses)?));
+    }
+}
+
+fn one(past: &Past, case: &Case, guesses: &[&dyn Guess]) -> Result<BTreeMap<String, Said>> {
+    let (tree, history) = (past.tree(case)?, past.history(case));
+    let view = ParentView { tree: &tree, history: &history };
+    let mut all = BTreeMap::new();
+    for guess in guesses {
+        all.extend(guess.predict(&case.prompt, &view)?);
+    }
+    Ok(all)
+}
+
+impl Said4All {
+    /// The method of that name; one that never said anything says nothing.
+    pub(crate) fn method(&self, name: &str, together: Together, fixed: Option<f64>) -> Method {
+        let of = |name: &str| {
+            self.said.get(name).cloned().unwrap_or_else(|| vec![Likely::new(); self.truth.len()])
+        };
+        let strings = (name == ORIGINAL).then(|| of(STRINGS));
+        Method { name: name.to_owned(), likely: of(name), strings, together, fixed }
+    }
+
+    /// All settings whose names begin so.
+    pub(crate) fn settings(&self, begin: &str, together: Together) -> Vec<Method> {
+        let names = self.said.keys().filter(|name| name.starts_with(begin));
+        names.map(|name| self.method(name, together, None)).collect()
+    }
+}
+
+/// Names as numbers.
+#[derive(Default)]
+struct Numbers {
+    files: Vec<String>,
+    ids: HashMap<String, u32>,
+}
+
+impl Numbers {
+    fn of(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.ids.get(name) {
+            return *known;
+        }
+        let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(name.to_owned());
+        self.ids.insert(name.to_owned(), id);
+        id
+    }
+
+    fn all(&mut self, names: &[String]) -> Vec<u32> {
+        let mut all: Vec<u32> = names.iter().map(|name| self.of(name)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Sorted, each once, with the greater of its figures.
+    fn likely(&mut self, said: Said) -> Likely {
+        let mut likely: Likely = said.into_iter().map(|(name, figure)| (self.of(&name), figure)).collect();
+        likely.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.total_cmp(&one.1)));
+        likely.dedup_by_key(|(file, _)| *file);
+        likely
+    }
+}

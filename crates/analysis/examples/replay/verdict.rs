@@ -1,0 +1,73 @@
+//! What the figures are held to.
+//!
+//! Of pairs, gadugi's F1 is to be at least twice the original's, at no lower precision, and at least 1.25 times that of
+//! popularity. Two of these need a rule of their own:
+//!
+//! - *No lower precision*: the original finds a file's name in few messages, in most repositories in none, so that its precision
+//!   is that of a handful of pairs, or of none at all. Where it foretells nothing there is nothing to be lower than. Else its
+//!   precision is taken as surely as it is known: at the lower end of its interval. Both figures are always told.
+//! - *Popularity*: says the same of all commits, so for pairs the best that it can say is that all collide. Against the
+//!   stronger of that and of the best cut-off of its sets gadugi is held. Popularity within what the prompt's words
+//!   name is no longer the files that change most, but a prediction by words: it is told beside, as a measure of what the rest of
+//!   gadugi's prediction is worth.
+
+use super::evaluate::{Figures, PairFigures};
+
+/// Times the original's F1.
+pub(crate) const ORIGINAL_BAR: f64 = 2.0;
+/// Times popularity's F1.
+pub(crate) const POPULARITY_BAR: f64 = 1.25;
+
+/// Names of ways.
+pub(crate) const POPULARITY: &str = "popularity";
+pub(crate) const NAMED: &str = "popularity, named";
+pub(crate) const EVERY: &str = "every pair";
+
+/// How the bars are met.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    /// Gadugi's F1 over the original's: infinite where that has none. With its interval.
+    pub(crate) original: (f64, Option<(f64, f64)>),
+    /// Gadugi's precision is no lower.
+    pub(crate) precise: bool,
+    /// Gadugi's F1 over popularity's, and which reading of that.
+    pub(crate) popularity: (f64, Option<(f64, f64)>),
+    pub(crate) against: &'static str,
+    /// The same over popularity within what the words name.
+    pub(crate) named: (f64, Option<(f64, f64)>),
+}
+
+impl Verdict {
+    pub(crate) fn of(figures: &[Figures]) -> Self {
+        let none = (f64::NAN, None);
+        let pairs = |name: &str| figures.iter().find(|one| one.name == name).map(|one| &one.pairs);
+        let Some(gadugi) = pairs("gadugi") else {
+            return Self { original: none, precise: false, popularity: none, against: EVERY, named: none };
+        };
+        let over = |name: &str| pairs(name).map_or(none, |other| gadugi.ratio(other));
+        let f1 = |name: &str| pairs(name).map_or(0.0, |pairs| pairs.counts.f1());
+        let against = if f1(POPULARITY) > f1(EVERY) { POPULARITY } else { EVERY };
+        Self {
+            original: over("original"),
+            precise: pairs("original").is_none_or(|original| no_less_precise(gadugi, original)),
+            popularity: over(against),
+            against,
+            named: over(NAMED),
+        }
+    }
+
+    /// How many times the bar is reached, by whichever falls shortest.
+    pub(crate) fn worst(&self) -> f64 {
+        (self.original.0 / ORIGINAL_BAR).min(self.popularity.0 / POPULARITY_BAR)
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.precise && self.original.0 >= ORIGINAL_BAR && self.popularity.0 >= POPULARITY_BAR
+    }
+}
+
+fn no_less_precise(gadugi: &PairFigures, original: &PairFigures) -> bool {
+    let Some(theirs) = original.counts.precision() else { return true };
+    let surely = original.precision_interval.map_or(theirs, |(low, _)| low);
+    gadugi.counts.precision().is_some_and(|ours| ours >= theirs.min(surely))
+}
