@@ -15,6 +15,7 @@ mod dependencies;
 mod edges;
 mod error;
 mod estimate;
+pub mod external;
 mod front_matter;
 pub mod history;
 mod ids;
