@@ -25,6 +25,7 @@ mod project;
 mod record;
 #[cfg(test)]
 mod testing;
+mod texts;
 mod vocabulary;
 mod words;
 

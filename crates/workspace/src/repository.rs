@@ -238,7 +238,7 @@ pub(crate) fn is_object_id(text: &str) -> bool {
 }
 
 /// `100644 blob <id>\t<path>`: mode, object, path.
-fn entry(field: &[u8]) -> Option<(&str, &str, &[u8])> {
+pub(crate) fn entry(field: &[u8]) -> Option<(&str, &str, &[u8])> {
     let (head, name) = field.split_at(field.iter().position(|byte| *byte == b'\t')?);
     let mut words = std::str::from_utf8(head).ok()?.split(' ');
     Some((words.next()?, words.nth(1)?, &name[1..]))

@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
-use super::facts::{Facts, ImportKind, RawImport, Skipped, Symbol, SymbolKind, Text};
+use super::facts::{Facts, ImportKind, Names, RawImport, Skipped, Symbol, SymbolKind, Text};
 use super::languages::{Language, Reads};
 use super::vocabulary::LONGEST_NAME;
 
@@ -133,7 +133,7 @@ impl<'t> Extraction<'t> {
         &mut self,
         node: Node<'_>,
         module: impl Into<Text<'t>>,
-        names: Vec<(Text<'t>, Option<Text<'t>>)>,
+        names: Names<'t>,
         kind: ImportKind,
     ) {
         let module = module.into();

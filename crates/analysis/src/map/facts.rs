@@ -78,6 +78,9 @@ impl Skipped {
 /// Text of the file itself, or made from it.
 pub(crate) type Text<'t> = Cow<'t, str>;
 
+/// Names that are imported, and what they are called where they are used, if that is something else.
+pub(crate) type Names<'t> = Vec<(Text<'t>, Option<Text<'t>>)>;
+
 /// One thing that a file defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Symbol<'t> {
@@ -97,7 +100,7 @@ pub(crate) struct RawImport<'t> {
     /// The module: what the language's resolver understands.
     pub(crate) module: Text<'t>,
     /// What is taken from it, and what it is called here. `*` is everything. None: the module itself.
-    pub(crate) names: Vec<(Text<'t>, Option<Text<'t>>)>,
+    pub(crate) names: Names<'t>,
     pub(crate) kind: ImportKind,
     /// From 1.
     pub(crate) line: u32,

@@ -12,8 +12,11 @@
 //! (`record.rs`, `cache.rs`), turning names into files and back (`graph.rs`), choosing among several files that a test could be
 //! meant for (`companions.rs`).
 
+mod c;
 mod go;
+mod java;
 mod python;
+mod rust;
 
 use tree_sitter::Node;
 
@@ -28,7 +31,7 @@ use super::record::ImportAt;
 pub(crate) type LanguageId = u8;
 
 /// All of them. The order is that of asking whose a file is.
-pub(crate) static ALL: [&dyn Language; 2] = [&python::Python, &go::Go];
+pub(crate) static ALL: [&dyn Language; 5] = [&python::Python, &rust::Rust, &go::Go, &java::Java, &c::C];
 
 /// What an adapter does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

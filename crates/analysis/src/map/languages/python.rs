@@ -10,7 +10,7 @@ use tree_sitter::Node;
 
 use super::{Language, Layout, Reads, Subject};
 use crate::map::extract::{Extraction, Walk};
-use crate::map::facts::{Facts, ImportKind, SymbolKind, Text};
+use crate::map::facts::{Facts, ImportKind, Names, SymbolKind, Text};
 use crate::map::files::{Files, folder_of, name_of, split_name};
 use crate::map::project::Project;
 
@@ -137,7 +137,7 @@ fn import<'t>(node: Node<'_>, into: &mut Extraction<'t>) -> Walk<'t> {
 /// `from .a import b, c as d`
 fn import_from<'t>(node: Node<'_>, into: &mut Extraction<'t>) -> Walk<'t> {
     let mut cursor = node.walk();
-    let mut names: Vec<(Text<'t>, Option<Text<'t>>)> = Vec::new();
+    let mut names: Names<'t> = Vec::new();
     for name in node.children_by_field_name("name", &mut cursor) {
         names.push(match name.kind() {
             "aliased_import" => (into.field(name, "name").into(), Some(into.field(name, "alias").into())),
