@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::classify::{self, ClassifyRule, Words};
 use crate::dependencies::{self, Mention, Names};
 use crate::imports::NamedSymbol;
+use crate::map::RepositoryMap;
 use crate::markdown::{self, Block};
 use crate::targets;
 use crate::tree::Tree;
@@ -32,6 +33,8 @@ pub struct ReadPrompt<'a> {
 pub struct Surroundings<'a> {
     /// The files of the base tree.
     pub tree: Tree<'a>,
+    /// What those files define.
+    pub map: &'a RepositoryMap,
     /// What the tasks of the plan are called.
     pub(crate) names: Names,
     /// Paths that are prompts of this plan: nobody's target.
@@ -47,7 +50,7 @@ pub struct Inference {
     pub kind: Kind,
     /// How much.
     pub complexity: Complexity,
-    /// Files it will write.
+    /// Files it may write, also those of which that is unlikely.
     pub writes: Vec<PathClaim>,
     /// Files it will read.
     pub reads: Vec<PathClaim>,
@@ -92,7 +95,7 @@ impl PromptAnalyser for RuleAnalyser {
             follows: dependencies::mentions(prompt, &blocks, &around.names),
             writes: targets.writes,
             reads: targets.reads,
-            symbols: Vec::new(),
+            symbols: targets.symbols,
         })
     }
 }

@@ -1,29 +1,34 @@
-//! Which files a prompt is about: paths, patterns and code spans in its words, resolved against the real tree.
+//! Which files a prompt is about: paths, patterns and names of a program in its words, resolved against the real tree and
+//! what its files define.
 //!
-//! The words before a path say what is wanted of it: "create", "fix" and their like mean that it is written, "see",
+//! The words before a path or a name say what is wanted of it: "create", "fix" and their like mean that it is written, "see",
 //! "like" and "use" that it is read. A prompt that only names a file probably means to change it, but not surely; code
 //! in a fence is mostly an example.
 
+mod names;
 mod words;
 
 use std::collections::{BTreeMap, HashSet};
 
 use gadugi_core::{ClaimSource, Confidence, PathClaim};
 
+use crate::imports::{NamedSymbol, SymbolIntent};
 use crate::inference::{InferenceError, MAX_PATHS, Surroundings};
 use crate::markdown::{Block, BlockKind};
 use crate::text::evidence;
 use crate::tree::{Found, Tree, glob, is_pattern};
-use words::{Intent, Reader};
+use words::{Intent, Reader, Word};
 
 /// Below this an expectation to write says too little to hold anybody up, and is taken as a reading.
 const WRITES_FROM: u8 = 40;
 
-/// What a prompt is about, each list sorted by path.
+/// What a prompt is about, the paths sorted.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
     pub(crate) writes: Vec<PathClaim>,
     pub(crate) reads: Vec<PathClaim>,
+    /// What it names of what files define or will define, in the order of the names.
+    pub(crate) symbols: Vec<NamedSymbol>,
 }
 
 /// Finds the targets.
@@ -32,32 +37,36 @@ pub(crate) fn find(
     blocks: &[Block],
     around: &Surroundings<'_>,
 ) -> Result<Targets, InferenceError> {
-    let mut gathered = Gathered { around, claims: BTreeMap::new(), unknown: HashSet::new() };
+    let mut gathered =
+        Gathered { around, claims: BTreeMap::new(), symbols: BTreeMap::new(), unknown: HashSet::new() };
     let mut reader = Reader::default();
     for block in blocks {
         let heading =
             block.section.and_then(|section| blocks.get(section)).map(|heading| &body[heading.range.clone()]);
         reader.begin(block, &body[block.range.clone()], heading.unwrap_or(""));
-        while let Some(word) = reader.next_path(&body[block.range.clone()]) {
+        while let Some(word) = reader.next_target(&body[block.range.clone()]) {
             let fenced = block.kind == BlockKind::Fence;
             let (start, end) = (block.range.start + word.start, block.range.start + word.end);
-            gathered.take(word.text, word.code, fenced, word.intent, || evidence(body, start, end))?;
+            gathered.take(&word, fenced, || evidence(body, start, end))?;
         }
     }
     Ok(gathered.finish())
 }
 
 /// What is known of one path so far.
+#[derive(Default)]
 struct Claim {
     writes: u8,
     reads: u8,
-    write_evidence: String,
-    read_evidence: String,
+    write_evidence: (String, ClaimSource),
+    read_evidence: (String, ClaimSource),
 }
 
 struct Gathered<'a> {
     around: &'a Surroundings<'a>,
     claims: BTreeMap<String, Claim>,
+    /// What is wanted of each name, and how sure it is that it is meant.
+    symbols: BTreeMap<(String, Option<String>), (SymbolIntent, u8)>,
     /// Words that stand for nothing: a long listing repeats them.
     unknown: HashSet<String>,
 }
@@ -65,22 +74,64 @@ struct Gathered<'a> {
 impl Gathered<'_> {
     fn take(
         &mut self,
-        word: &str,
-        code: bool,
+        word: &Word<'_>,
         fenced: bool,
-        intent: Intent,
-        evidence: impl FnOnce() -> String,
+        evidence: impl Fn() -> String,
     ) -> Result<(), InferenceError> {
-        if self.unknown.contains(word) {
+        if self.unknown.contains(word.text) {
             return Ok(());
         }
-        let Some((path, sure)) = resolve(word, code, intent, &self.around.tree) else {
+        if let Some((path, sure)) = resolve(word.text, word.code, word.intent, &self.around.tree) {
+            return self.claim(path, ClaimSource::Path, (word.intent, sure, fenced), &evidence);
+        }
+        let Some(named) = names::resolve(word.text, word.code, self.around.map) else {
             // A later "create it" could still make it a target, so only what can never be one is remembered.
-            if intent == Intent::Create {
-                self.unknown.insert(word.to_owned());
+            if word.intent == Intent::Create {
+                if !fenced && word.code {
+                    self.will_define(word.text);
+                }
+                self.unknown.insert(word.text.to_owned());
             }
             return Ok(());
         };
+        // What is there already is changed: "add a limit to `Client`".
+        let intent = if word.intent == Intent::Create { Intent::Write } else { word.intent };
+        for file in &named.files {
+            let path = self.around.map.path(*file).to_owned();
+            if named.source == ClaimSource::Symbol && !fenced {
+                self.symbol(named.name.clone(), Some(path.clone()), symbol_intent(intent), named.sure);
+            }
+            self.claim(path, named.source, (intent, named.sure, fenced), &evidence)?;
+        }
+        Ok(())
+    }
+
+    /// A name that the prompt wants and that nobody defines yet. A plain word is no name: "create `it`".
+    fn will_define(&mut self, word: &str) {
+        /// How sure it is that the word will be a name of the program.
+        const SURE: u8 = 80;
+        if words::is_program_name(word) {
+            let name = word.rsplit(':').next().unwrap_or(word).to_owned();
+            self.symbol(name, None, SymbolIntent::Create, SURE);
+        }
+    }
+
+    /// Notes a name; where it is named twice, what changes it counts.
+    fn symbol(&mut self, name: String, file: Option<String>, intent: SymbolIntent, sure: u8) {
+        if self.symbols.len() >= MAX_PATHS {
+            return;
+        }
+        let known = self.symbols.entry((name, file)).or_insert((intent, sure));
+        *known = (known.0.min(intent), known.1.max(sure));
+    }
+
+    fn claim(
+        &mut self,
+        path: String,
+        source: ClaimSource,
+        (intent, sure, fenced): (Intent, u8, bool),
+        evidence: &impl Fn() -> String,
+    ) -> Result<(), InferenceError> {
         if self.around.prompts.contains(path.as_str()) {
             return Ok(());
         }
@@ -93,19 +144,14 @@ impl Gathered<'_> {
         if !self.claims.contains_key(&path) && self.claims.len() >= MAX_PATHS {
             return Err(InferenceError::TooManyPaths);
         }
-        let claim = self.claims.entry(path).or_insert(Claim {
-            writes: 0,
-            reads: 0,
-            write_evidence: String::new(),
-            read_evidence: String::new(),
-        });
+        let claim = self.claims.entry(path).or_default();
         if writes > claim.writes || reads > claim.reads {
             let evidence = evidence();
             if writes > claim.writes {
-                (claim.writes, claim.write_evidence) = (writes, evidence.clone());
+                (claim.writes, claim.write_evidence) = (writes, (evidence.clone(), source));
             }
             if reads > claim.reads {
-                (claim.reads, claim.read_evidence) = (reads, evidence);
+                (claim.reads, claim.read_evidence) = (reads, (evidence, source));
             }
         }
         Ok(())
@@ -116,20 +162,32 @@ impl Gathered<'_> {
         for (path, claim) in self.claims {
             // What is both read and written is a target: the plainer word decides, and a tie means the change.
             if claim.writes >= WRITES_FROM && claim.writes >= claim.reads {
-                let confidence = Confidence(claim.writes);
-                let (evidence, source) = (claim.write_evidence, ClaimSource::Path);
-                targets.writes.push(PathClaim { path, confidence, evidence, source, stated: None });
+                targets.writes.push(path_claim(path, claim.writes, claim.write_evidence));
+            } else if claim.reads >= claim.writes {
+                targets.reads.push(path_claim(path, claim.reads, claim.read_evidence));
             } else {
-                let (confidence, evidence) = if claim.reads >= claim.writes {
-                    (claim.reads, claim.read_evidence)
-                } else {
-                    (claim.writes, claim.write_evidence)
-                };
-                let (confidence, source) = (Confidence(confidence), ClaimSource::Path);
-                targets.reads.push(PathClaim { path, confidence, evidence, source, stated: None });
+                targets.reads.push(path_claim(path, claim.writes, claim.write_evidence));
             }
         }
+        let symbols = self.symbols.into_iter().map(|((name, file), (intent, sure))| NamedSymbol {
+            name,
+            file,
+            intent,
+            confidence: Confidence(sure),
+        });
+        targets.symbols.extend(symbols);
         targets
+    }
+}
+
+fn path_claim(path: String, confidence: u8, (evidence, source): (String, ClaimSource)) -> PathClaim {
+    PathClaim { path, confidence: Confidence(confidence), evidence, source, stated: None }
+}
+
+fn symbol_intent(intent: Intent) -> SymbolIntent {
+    match intent {
+        Intent::Create | Intent::Write => SymbolIntent::Change,
+        Intent::Read | Intent::Keep | Intent::Named => SymbolIntent::Use,
     }
 }
 

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
+use gadugi_analysis::map::RepositoryMap;
 use gadugi_analysis::request::{MAX_REQUEST_BYTES, Requested};
 use gadugi_analysis::{
-    AnalysisOptions, AnalysisRequest, ClassifyRule, PromptFile, analyse, prompts, request,
+    AnalysisOptions, AnalysisRequest, Calibration, ClassifyRule, Collisions, PastEstimator, PromptFile,
+    Threshold, analyse, prompts, request,
 };
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
-use gadugi_core::{CommitId, ExecutorKind, Plan, TaskId, UvPolicy};
+use gadugi_core::{CommitId, ExecutorKind, PastTask, Plan, TaskId, UvPolicy};
+use gadugi_engine::knowledge;
 
 use crate::error::{Problem, Stop};
 use crate::output::Manner;
@@ -21,10 +24,12 @@ use crate::programs;
 pub(crate) struct Planned {
     /// The plan.
     pub(crate) plan: Plan,
+    /// Tasks of it that are expected to write one file.
+    pub(crate) collisions: Collisions,
     /// The prompts, word for word.
     pub(crate) prompts: BTreeMap<TaskId, String>,
-    /// Names of all files at the base.
-    files: Vec<String>,
+    /// The files at the base.
+    map: RepositoryMap,
 }
 
 /// Which prompts are meant.
@@ -53,18 +58,29 @@ pub(crate) fn plan(
     manner: Manner,
 ) -> Result<Planned, Stop> {
     let base = base(place, resolved)?;
-    let files = place.repository.tree_files(&base)?;
+    let knowledge = knowledge::gather(&place.repository, &place.layout, &base)?;
+    if let Some(why) = &knowledge.forgotten {
+        manner.warn(&format!("nothing is learnt from earlier runs: {why}"));
+    }
     let agents = AGENTS.map(str::to_owned);
     let rules: Vec<ClassifyRule> =
         resolved.classify.iter().map(|(kind, any)| ClassifyRule { kind: *kind, any: any.clone() }).collect();
+    let (calibration, estimator) = learnt(&knowledge.past);
+    let settings = &resolved.settings;
     let options = AnalysisOptions {
         fallback: resolved.fallback_to_sequential,
         agents: &agents,
         rules: &rules,
+        estimator: Some(&estimator),
+        calibration: Some(&calibration),
+        agent: &settings.agent,
+        model: settings.model.as_deref(),
+        overlap: resolved.analysis.overlap,
+        threshold: threshold(resolved),
         ..AnalysisOptions::default()
     };
-    let analysis = analyse(&AnalysisRequest { base: &base, files: &files, prompts, options })?;
-    let plan = analysis.plan;
+    let analysis = analyse(&AnalysisRequest { base: &base, map: &knowledge.map, prompts, options })?;
+    let (plan, collisions) = (analysis.plan, analysis.collisions);
     plan.warnings.iter().for_each(|warning| manner.warn(warning));
     if let Some(because) = &plan.sequential_because {
         manner.warn(&format!("the tasks are taken one after another: {because}"));
@@ -73,7 +89,17 @@ pub(crate) fn plan(
         manner.warn(&format!("{} is skipped: {}", skipped.path, skipped.because));
     }
     let prompts = analysis.texts.into_iter().map(|(task, text)| (task, text.whole)).collect();
-    Ok(Planned { plan, prompts, files })
+    Ok(Planned { plan, collisions, prompts, map: knowledge.map })
+}
+
+/// What earlier tasks of the repository taught: how sure inferences are, and how long tasks take.
+fn learnt(past: &[PastTask]) -> (Calibration, PastEstimator) {
+    (Calibration::of(past), PastEstimator::of(past.iter().map(|task| &task.work), []))
+}
+
+fn threshold(resolved: &Resolved) -> Threshold {
+    let percent = resolved.analysis.overlap_threshold.and_then(|percent| u8::try_from(percent).ok());
+    percent.map_or_else(Threshold::default, Threshold::percent)
 }
 
 fn base(place: &Place, resolved: &Resolved) -> Result<CommitId, Stop> {
@@ -113,7 +139,7 @@ pub(crate) fn uv(place: &Place, decided: UvPolicy, planned: &Planned) -> UvPolic
 impl Planned {
     /// Whether the base has that file.
     fn has(&self, name: &str) -> bool {
-        self.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok()
+        self.map.file(name).is_some()
     }
 
     /// What the base has in that file, where it is text.

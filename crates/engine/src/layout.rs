@@ -74,6 +74,11 @@ impl Layout {
         self.state_dir().join("caches")
     }
 
+    /// What plans have understood of files and commits.
+    pub fn analysis(&self) -> PathBuf {
+        self.state_dir().join("analysis")
+    }
+
     /// Patches on their way to whoever asked for them.
     pub fn patches(&self) -> PathBuf {
         self.state_dir().join("patches")

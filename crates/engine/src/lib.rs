@@ -21,6 +21,7 @@ mod fault;
 mod figures;
 mod follow;
 mod gate;
+pub mod knowledge;
 mod launch;
 pub mod layout;
 mod look;

@@ -303,7 +303,7 @@ fn whatever_an_agent_writes_the_front_matter_stays_sound() {
     let base = gadugi_core::CommitId::new("base");
     let request = crate::AnalysisRequest {
         base: &base,
-        files: &[],
+        map: &crate::map::RepositoryMap::of_texts(&[]).unwrap(),
         prompts: &prompts,
         options: crate::AnalysisOptions::default(),
     };

@@ -21,9 +21,10 @@ impl Prompts {
 
     fn analyse(&self, tree: &[&str], options: AnalysisOptions<'_>) -> Result<Analysis, AnalysisError> {
         assert!(self.folder.path().is_dir());
-        let files: Vec<String> = tree.iter().map(|path| (*path).to_owned()).collect();
+        let files: Vec<(&str, &str)> = tree.iter().map(|path| (*path, "")).collect();
+        let map = RepositoryMap::of_texts(&files).unwrap();
         let base = CommitId::new("a".repeat(40));
-        analyse(&AnalysisRequest { base: &base, files: &files, prompts: &self.files, options })
+        analyse(&AnalysisRequest { base: &base, map: &map, prompts: &self.files, options })
     }
 
     fn plan(&self, tree: &[&str]) -> Plan {

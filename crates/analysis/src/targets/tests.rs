@@ -2,30 +2,36 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::dependencies::Names;
+use crate::map::RepositoryMap;
 use crate::markdown::blocks;
 
-const TREE: [&str; 11] = [
-    "README.md",
-    "Makefile",
-    "src/lexer.rs",
-    "src/parser/mod.rs",
-    "src/parser/expr.rs",
-    "src/types/mod.rs",
-    "tests/lexer.rs",
-    "docs/guide.md",
-    "web/app/[id].tsx",
-    ".gitignore",
-    "prompts/other.md",
+const TREE: [(&str, &str); 11] = [
+    ("README.md", ""),
+    ("Makefile", ""),
+    ("src/lexer.rs", "pub struct Token;\npub fn next_token() {}\n"),
+    ("src/parser/mod.rs", "pub fn parse_all() {}\n"),
+    ("src/parser/expr.rs", "pub struct ExprParser;\nimpl ExprParser { pub fn run_it(&self) {} }\n"),
+    ("src/types/mod.rs", ""),
+    ("tests/lexer.rs", ""),
+    ("docs/guide.md", ""),
+    ("web/app/[id].tsx", ""),
+    (".gitignore", ""),
+    ("prompts/other.md", ""),
 ];
 
-fn targets(body: &str) -> Targets {
-    let around = Surroundings {
-        tree: Tree::new(TREE),
+fn around(map: &RepositoryMap) -> Surroundings<'_> {
+    Surroundings {
+        tree: Tree::new(map.files().map(|file| map.path(file))),
+        map,
         names: Names::default(),
         prompts: HashSet::from(["prompts/other.md"]),
         rules: &[],
-    };
-    find(body, &blocks(body), &around).unwrap()
+    }
+}
+
+fn targets(body: &str) -> Targets {
+    let map = RepositoryMap::of_texts(&TREE).unwrap();
+    find(body, &blocks(body), &around(&map)).unwrap()
 }
 
 fn paths(claims: &[PathClaim]) -> Vec<&str> {
@@ -111,7 +117,39 @@ fn the_plainer_word_decides_and_code_counts_less() {
 #[test]
 fn a_listing_is_no_list_of_targets() {
     let body: String = (0..=MAX_PATHS).map(|number| format!("create src/f{number}.rs\n")).collect();
-    let around =
-        Surroundings { tree: Tree::new(TREE), names: Names::default(), prompts: HashSet::new(), rules: &[] };
-    assert_eq!(find(&body, &blocks(&body), &around).unwrap_err(), InferenceError::TooManyPaths);
+    let map = RepositoryMap::of_texts(&TREE).unwrap();
+    assert_eq!(find(&body, &blocks(&body), &around(&map)).unwrap_err(), InferenceError::TooManyPaths);
+}
+
+#[test]
+fn names_of_the_program_are_targets_too() {
+    for (body, writes, reads) in [
+        ("Rename `next_token` to `advance`.", vec!["src/lexer.rs"], vec![]),
+        ("Fix next_token: it panics.", vec!["src/lexer.rs"], vec![]),
+        ("Add a limit to ExprParser.", vec!["src/parser/expr.rs"], vec![]),
+        (
+            "Make `ExprParser::run_it` faster; see `parse_all`.",
+            vec!["src/parser/expr.rs"],
+            vec!["src/parser/mod.rs"],
+        ),
+        ("Write a token counter that uses `next_token`.", vec![], vec!["src/lexer.rs"]),
+        ("The token is parsed.", vec![], vec![]),
+        ("Call `std::mem::take` and `foo_bar`.", vec![], vec![]),
+    ] {
+        let found = targets(body);
+        assert_eq!((paths(&found.writes), paths(&found.reads)), (writes, reads), "{body}");
+    }
+    let found = targets("Rename `next_token`. Create `TokenSet` and `it`. Use `parse_all`.");
+    let symbols: Vec<String> = (found.symbols.iter())
+        .map(|symbol| format!("{} {:?} {:?}", symbol.name, symbol.file, symbol.intent))
+        .collect();
+    assert_eq!(
+        symbols,
+        [
+            "TokenSet None Create",
+            "next_token Some(\"src/lexer.rs\") Change",
+            "parse_all Some(\"src/parser/mod.rs\") Use"
+        ]
+    );
+    assert_eq!(found.writes[0].source, ClaimSource::Symbol);
 }

@@ -1,4 +1,5 @@
-//! Reads the words of blocks in one pass: which look like paths, and what the sentence wants of them.
+//! Reads the words of blocks in one pass: which look like paths or names of a program, and what the sentence wants of
+//! them.
 
 use crate::markdown::{Block, BlockKind};
 
@@ -79,8 +80,8 @@ impl Intent {
     }
 }
 
-/// A word that may be a path. Offsets are within the block.
-pub(crate) struct PathWord<'a> {
+/// A word that may be a path or a name of a program. Offsets are within the block.
+pub(crate) struct Word<'a> {
     pub(crate) text: &'a str,
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -127,21 +128,16 @@ impl Reader {
         }
     }
 
-    /// The next word that may be a path.
-    pub(crate) fn next_path<'a>(&mut self, text: &'a str) -> Option<PathWord<'a>> {
+    /// The next word that may be a path or a name.
+    pub(crate) fn next_target<'a>(&mut self, text: &'a str) -> Option<Word<'a>> {
         loop {
             let (start, end, code) = self.next_word(text)?;
             let raw = &text[start..end];
             let word = if code { raw.trim_end_matches([',', ';']) } else { bare(raw) };
             let start = start + (word.as_ptr() as usize - raw.as_ptr() as usize);
-            let path = (!word.is_empty() && may_be_path(word, code)).then(|| PathWord {
-                text: word,
-                start,
-                end: start + word.len(),
-                code,
-                intent: self.intent(),
-            });
-            if path.is_some() {
+            let target = (!word.is_empty() && (may_be_path(word, code) || is_program_name(word)))
+                .then(|| Word { text: word, start, end: start + word.len(), code, intent: self.intent() });
+            if target.is_some() {
                 self.once = None;
             } else if !code {
                 self.listen(word);
@@ -150,8 +146,8 @@ impl Reader {
             if !code && raw.ends_with(['.', '!', '?', ';']) {
                 (self.sentence, self.once, self.negated) = (None, None, None);
             }
-            if path.is_some() {
-                return path;
+            if target.is_some() {
+                return target;
             }
         }
     }
@@ -238,7 +234,7 @@ impl Reader {
 fn introduction(text: &str) -> Option<Intent> {
     let line = text.trim_end().rsplit('\n').next().unwrap_or(text);
     let mut reader = Reader::default();
-    while reader.next_path(line).is_some() {}
+    while reader.next_target(line).is_some() {}
     // The colon is no end of a sentence, so what it wants still stands.
     reader.sentence
 }
@@ -275,6 +271,23 @@ fn may_be_path(word: &str, code: bool) -> bool {
             && word.ends_with(|c: char| c.is_ascii_alphabetic())
             && is_file_word(word)
         || word == "justfile"
+}
+
+/// Whether a word of prose is written as only names in programs are: `snake_case`, `camelCase`, `CamelCase`, `a::b`.
+/// `SHOUTED` words and names of one part are words of any language.
+pub(crate) fn is_program_name(word: &str) -> bool {
+    /// Longer is no name that anybody would write down.
+    const LONGEST: usize = 128;
+    let sound = word.len() <= LONGEST
+        && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '$'))
+        && word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if !sound {
+        return false;
+    }
+    let inner = word.trim_matches('_');
+    let snake = inner.contains('_') || (inner.len() < word.len() && inner.len() > 2);
+    let humps = inner.chars().zip(inner.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
+    snake || humps || word.contains("::")
 }
 
 fn is_file_word(word: &str) -> bool {

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gadugi_analysis::map::RepositoryMap;
 use gadugi_analysis::{Analysis, AnalysisError, AnalysisOptions, AnalysisRequest, analyse, prompts};
 use gadugi_core::{CommitId, Edge};
 use tempfile::TempDir;
 
 pub(crate) struct Repository {
     folder: TempDir,
-    pub(crate) files: Vec<String>,
+    files: Vec<(String, String)>,
 }
 
 impl Repository {
@@ -30,7 +31,7 @@ impl Repository {
         let file = self.root().join(path);
         fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder");
         fs::write(file, bytes).expect("a file");
-        self.files.push(path.to_owned());
+        self.files.push((path.to_owned(), String::from_utf8_lossy(bytes).into_owned()));
     }
 
     pub(crate) fn plan(&self, arguments: &[&str]) -> Result<Analysis, AnalysisError> {
@@ -46,7 +47,10 @@ impl Repository {
         let prompts = prompts::resolve(self.root(), self.root(), &arguments)
             .map_err(|errors| AnalysisError::Input(errors.into_iter().map(Into::into).collect()))?;
         let base = CommitId::new("0".repeat(40));
-        analyse(&AnalysisRequest { base: &base, files: &self.files, prompts: &prompts, options })
+        let files: Vec<(&str, &str)> =
+            self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let map = RepositoryMap::of_texts(&files).expect("a map");
+        analyse(&AnalysisRequest { base: &base, map: &map, prompts: &prompts, options })
     }
 }
 

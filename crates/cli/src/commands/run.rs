@@ -1,12 +1,14 @@
 //! `gadugi run`.
 
 mod interactive;
+mod overlaps;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use gadugi_analysis::render;
 use gadugi_config::{Flags, Resolved};
+use gadugi_core::OverlapPolicy;
 use gadugi_engine::protocol::{Reply, Request, Submission};
 use gadugi_sys::env;
 
@@ -132,7 +134,10 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
     if let Some(asking) = &asking {
         prompts = asking.choose(prompts)?;
     }
-    let planned = planning::plan(&place, &resolved, &prompts, manner)?;
+    let mut planned = planning::plan(&place, &resolved, &prompts, manner)?;
+    if resolved.analysis.overlap == OverlapPolicy::Ask {
+        overlaps::settle(&mut planned, asking.as_ref(), manner)?;
+    }
     if planned.plan.tasks.is_empty() {
         args.view.manner().tell("nothing is left to do");
         return Ok(Exit::Success);

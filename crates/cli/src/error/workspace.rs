@@ -1,5 +1,6 @@
 //! What is wrong with git or the repository.
 
+use gadugi_engine::knowledge::KnowledgeError;
 use gadugi_workspace::Error;
 
 use super::{Problem, Stop};
@@ -55,6 +56,18 @@ impl From<Error> for Problem {
             | Error::NotSalvaged { .. }
             | Error::NestedRepositories { .. } => Self::failure("worktree", &error, None),
             Error::Failed { .. } => environment("git", None),
+        }
+    }
+}
+
+impl From<KnowledgeError> for Stop {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Git(error) => error.into(),
+            KnowledgeError::Blobs(_) => {
+                let hint = Some("git fsck shows what is damaged");
+                Problem::environment("base-unreadable", &error, hint).into()
+            }
         }
     }
 }

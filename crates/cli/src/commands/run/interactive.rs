@@ -55,9 +55,14 @@ impl Asking {
         if block_on(async { Ok(self.signals.pending().await) })? {
             return Err(interrupted());
         }
+        self.yes("Run this plan?")
+    }
+
+    /// Whether the user says yes, which is what an empty answer means.
+    pub(crate) fn yes(&self, question: &str) -> Result<bool, Stop> {
         let _asking = Unechoed::asking();
         let theme = ColorfulTheme::default();
-        let answer = Confirm::with_theme(&theme).with_prompt("Run this plan?").default(true);
+        let answer = Confirm::with_theme(&theme).with_prompt(question).default(true);
         Ok(answer.interact_opt().map_err(asked)?.unwrap_or(false))
     }
 }
