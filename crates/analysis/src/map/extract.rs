@@ -55,6 +55,8 @@ pub(crate) struct Extraction<'t> {
     pub(crate) text: &'t str,
     /// What was found.
     pub(crate) facts: Facts<'t>,
+    /// Names that are exported by a line of their own.
+    pub(crate) exported: Vec<Text<'t>>,
     /// What is being looked into, the innermost last, each with its depth.
     scopes: Vec<(usize, Text<'t>)>,
     /// Ranges of the text that are to be parsed by themselves, and how deep they are.
@@ -71,6 +73,7 @@ impl<'t> Extraction<'t> {
         Self {
             text,
             facts: Facts::default(),
+            exported: Vec::new(),
             scopes: Vec::new(),
             again: Vec::new(),
             lines_before: 0,
@@ -136,9 +139,19 @@ impl<'t> Extraction<'t> {
         names: Names<'t>,
         kind: ImportKind,
     ) {
+        self.import_at(self.line(node), module, names, kind);
+    }
+
+    /// Takes an import that no node is.
+    pub(crate) fn import_at(
+        &mut self,
+        line: u32,
+        module: impl Into<Text<'t>>,
+        names: Names<'t>,
+        kind: ImportKind,
+    ) {
         let module = module.into();
         if module.len() <= LONGEST_NAME && self.facts.imports.len() < MOST_NAMES {
-            let line = self.line(node);
             self.facts.imports.push(RawImport { module, names, kind, line });
         }
     }

@@ -15,6 +15,7 @@
 mod c;
 mod go;
 mod java;
+mod javascript;
 mod python;
 mod rust;
 
@@ -31,7 +32,8 @@ use super::record::ImportAt;
 pub(crate) type LanguageId = u8;
 
 /// All of them. The order is that of asking whose a file is.
-pub(crate) static ALL: [&dyn Language; 5] = [&python::Python, &rust::Rust, &go::Go, &java::Java, &c::C];
+pub(crate) static ALL: [&dyn Language; 6] =
+    [&python::Python, &rust::Rust, &javascript::JavaScript, &go::Go, &java::Java, &c::C];
 
 /// What an adapter does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
