@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use gadugi_agents::WorkflowManager;
+use gadugi_agents::Whose;
 use gadugi_core::SessionMode;
 use gadugi_testkit::claude;
 use gadugi_testkit::model_api::{Fault, Meets};
@@ -101,7 +101,7 @@ fn record_runs() {
     let prompt = "```model\n{\"tool\": \"Bash\", \"input\": {\"command\": \"kill -9 $PPID\"}}\n```\n";
     keep("killed", &stage, &stage.play(&stage.launch(prompt, |_| {})).output);
     let stage = Stage::new();
-    let launch = stage.launch_as(WORK, WorkflowManager::Repository, |_| {});
+    let launch = stage.launch_as(WORK, Whose::Repository, |_| {});
     keep("unknown-agent", &stage, &stage.play(&launch).output);
     // The form in the original project's texts, which no delegation makes.
     let mut command = Command::new(stage.program());

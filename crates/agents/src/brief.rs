@@ -1,8 +1,13 @@
 //! What an agent is told: a header that gadugi writes, and under it the prompt word for word.
 
+mod question;
+
 use std::fmt::Write as _;
 
 use gadugi_core::{CommitId, Performer, Phase, RunId, TaskId};
+
+use crate::Role;
+pub use question::Question;
 
 /// What a task running beside this one will write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,18 @@ pub struct TaskBrief {
     /// Whether the conversation is taken up again after its process ended: the agent is told that its last command
     /// may have run.
     pub resumed: bool,
+    /// What is asked of it, where the task is a question and no work.
+    pub question: Option<Question>,
+}
+
+impl TaskBrief {
+    /// As whom an agent is told this.
+    pub(crate) fn role(&self) -> Role {
+        match self.question {
+            None => Role::WorkflowManager,
+            Some(_) => Role::TaskAnalyzer,
+        }
+    }
 }
 
 /// The line after which every byte is the prompt's own.
@@ -56,12 +73,17 @@ const SIBLINGS: usize = 24;
 /// The whole text for stdin.
 pub(crate) fn stdin_text(brief: &TaskBrief) -> String {
     let mut text = String::with_capacity(brief.prompt.len() + 4096);
-    task_section(&mut text, brief);
-    phases_section(&mut text, brief);
-    siblings_section(&mut text, &brief.siblings);
-    report_section(&mut text);
-    if brief.resumed {
-        text.push_str(RESUMED);
+    match &brief.question {
+        None => {
+            task_section(&mut text, brief);
+            phases_section(&mut text, brief);
+            siblings_section(&mut text, &brief.siblings);
+            report_section(&mut text);
+            if brief.resumed {
+                text.push_str(RESUMED);
+            }
+        }
+        Some(question) => question::sections(&mut text, brief, question),
     }
     if let Some(note) = &brief.note {
         let _ = write!(text, "\n## A word from the user about this try\n\n{}\n", note.trim_end());
@@ -184,6 +206,7 @@ pub(crate) mod tests {
             prompt: "# Errors with line numbers\n\nDo it.\n".into(),
             note: None,
             resumed: false,
+            question: None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The agent definitions that gadugi carries: Markdown files with front matter, as Claude Code reads them from
 //! `.claude/agents/`.
 
+use gadugi_core::Purpose;
+
 /// One agent definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -35,30 +37,72 @@ pub const ORCHESTRATOR_COMMAND: Definition = Definition {
 /// Where Claude Code looks for the command: the folder is the part of its name before the colon.
 pub const ORCHESTRATOR_COMMAND_PATH: &str = ".claude/commands/agent/orchestrator-agent.md";
 
-/// Whose definition of the workflow-manager an agent runs as.
+/// As whom gadugi starts agents: these two, and nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Does the work of a task.
+    WorkflowManager,
+    /// Answers a question about a prompt.
+    TaskAnalyzer,
+}
+
+/// Whose definition of its role an agent runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorkflowManager {
-    /// The repository's own, `.claude/agents/workflow-manager.md` at the base commit.
+pub enum Whose {
+    /// The repository's own, at the base commit.
     Repository,
     /// The one that gadugi carries.
     BuiltIn,
 }
 
-impl WorkflowManager {
-    /// Where the repository keeps its own.
-    pub const PATH: &str = ".claude/agents/workflow-manager.md";
+/// Tools of Claude Code that look and change nothing: all that whoever answers a question may use, whatever its definition
+/// says.
+pub(crate) const LOOKING: [&str; 3] = ["Read", "Grep", "Glob"];
 
-    /// The choice for a repository whose file at [`Self::PATH`] reads so. A file that Claude Code would not take for
-    /// an agent called `workflow-manager` (no front matter, another name, no description) does not count.
-    pub fn from_file(text: Option<&str>) -> Self {
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::WorkflowManager, Self::TaskAnalyzer];
+
+    /// The role for what a task is for.
+    pub fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Work => Self::WorkflowManager,
+            Purpose::Decompose(_) => Self::TaskAnalyzer,
+        }
+    }
+
+    /// The definition that gadugi carries.
+    pub fn definition(self) -> &'static Definition {
+        match self {
+            Self::WorkflowManager => &WORKFLOW_MANAGER,
+            Self::TaskAnalyzer => &TASK_ANALYZER,
+        }
+    }
+
+    /// Where the repository keeps its own.
+    pub fn path(self) -> String {
+        format!(".claude/agents/{}.md", self.definition().name)
+    }
+
+    /// The choice for a repository whose file at [`Self::path`] reads so. A file that Claude Code would not take for
+    /// an agent of that name (no front matter, another name, no description) does not count.
+    pub fn whose(self, text: Option<&str>) -> Whose {
         match text.and_then(front_matter) {
             Some((matter, _))
-                if value(matter, "name") == Some("workflow-manager")
+                if value(matter, "name") == Some(self.definition().name)
                     && value(matter, "description").is_some_and(|text| !text.is_empty()) =>
             {
-                Self::Repository
+                Whose::Repository
             }
-            _ => Self::BuiltIn,
+            _ => Whose::BuiltIn,
+        }
+    }
+
+    /// The tools that the carried definition is started with.
+    pub(crate) fn tools(self) -> Vec<&'static str> {
+        match self {
+            Self::WorkflowManager => self.definition().tools().collect(),
+            Self::TaskAnalyzer => LOOKING.to_vec(),
         }
     }
 }
@@ -120,23 +164,31 @@ mod tests {
 
     #[test]
     fn the_repository_s_file_counts_where_claude_code_would_take_it() {
-        let own = "---\nname: workflow-manager\ndescription: does it\n---\nBody\n";
-        assert_eq!(WorkflowManager::from_file(Some(own)), WorkflowManager::Repository);
-        assert_eq!(WorkflowManager::from_file(Some(&own.replace('\n', "\r\n"))), WorkflowManager::Repository);
-        assert_eq!(
-            WorkflowManager::from_file(Some(WORKFLOW_MANAGER.text)),
-            WorkflowManager::Repository,
-            "what `init` installs"
-        );
-        for other in [
-            None,
-            Some(""),
-            Some("# Workflow manager\n\nwords\n"),
-            Some("---\nname: other\ndescription: x\n---\n"),
-            Some("---\nname: workflow-manager\n---\nno description\n"),
-            Some("---\nname: workflow-manager\ndescription: never closed\n"),
-        ] {
-            assert_eq!(WorkflowManager::from_file(other), WorkflowManager::BuiltIn, "{other:?}");
+        for role in Role::ALL {
+            let name = role.definition().name;
+            let own = format!("---\nname: {name}\ndescription: does it\n---\nBody\n");
+            assert_eq!(role.whose(Some(&own)), Whose::Repository);
+            assert_eq!(role.whose(Some(&own.replace('\n', "\r\n"))), Whose::Repository);
+            assert_eq!(role.whose(Some(role.definition().text)), Whose::Repository, "what `init` installs");
+            for other in [
+                None,
+                Some(""),
+                Some("# Workflow manager\n\nwords\n"),
+                Some("---\nname: other\ndescription: x\n---\n"),
+                Some(&*format!("---\nname: {name}\n---\nno description\n")),
+                Some(&*format!("---\nname: {name}\ndescription: never closed\n")),
+            ] {
+                assert_eq!(role.whose(other), Whose::BuiltIn, "{other:?}");
+            }
         }
+    }
+
+    #[test]
+    fn each_purpose_has_its_role_and_who_is_asked_only_looks() {
+        assert_eq!(Role::of(Purpose::Work), Role::WorkflowManager);
+        assert_eq!(Role::of(Purpose::Decompose(3)), Role::TaskAnalyzer);
+        assert_eq!(Role::TaskAnalyzer.tools(), LOOKING);
+        assert!(Role::WorkflowManager.tools().contains(&"Write"));
+        assert_eq!(Role::TaskAnalyzer.path(), ".claude/agents/task-analyzer.md");
     }
 }

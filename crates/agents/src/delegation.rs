@@ -1,8 +1,9 @@
 //! The one door through which an agent is started.
 //!
 //! An [`AgentLaunch`] has private fields and one maker, [`Delegation::launch`]; a [`Delegation`] has private fields
-//! and one maker, which takes a task's brief. So whatever starts an agent started it as WorkflowManager, with the
-//! generated header in front of the prompt, or it does not compile:
+//! and one maker, which takes a task's brief. So whatever starts an agent started it as one of two, by what its brief is:
+//! for work as WorkflowManager, for a question as TaskAnalyzer ([`Role`]), with the generated header in front of the prompt,
+//! or it does not compile:
 //!
 //! ```compile_fail
 //! let launch = gadugi_agents::AgentLaunch {
@@ -20,13 +21,14 @@ use gadugi_core::{AgentSettings, SessionId, SessionMode};
 
 use crate::brief::{TaskBrief, stdin_text};
 use crate::kind::is_agent_program;
-use crate::{AgentKind, WorkflowManager, claude, scripted};
+use crate::{AgentKind, Role, Whose, claude, scripted};
 
-/// A task, told to the WorkflowManager.
+/// A task, told to whoever does tasks of its purpose.
 #[derive(Clone, Debug)]
 pub struct Delegation {
     stdin: String,
-    definition: WorkflowManager,
+    role: Role,
+    whose: Whose,
 }
 
 /// How the agent is started.
@@ -129,8 +131,8 @@ pub(crate) struct CommandLine {
 
 impl Delegation {
     /// The delegation of a task. There is no other way to one.
-    pub fn new(brief: &TaskBrief, definition: WorkflowManager) -> Self {
-        Self { stdin: stdin_text(brief), definition }
+    pub fn new(brief: &TaskBrief, whose: Whose) -> Self {
+        Self { stdin: stdin_text(brief), role: brief.role(), whose }
     }
 
     /// The text for stdin: the generated header, and the prompt word for word.
@@ -147,8 +149,8 @@ impl Delegation {
         check_names(options)?;
         check_env(options)?;
         let line = match options.kind {
-            AgentKind::Claude => claude::command_line(options, self.definition)?,
-            AgentKind::Scripted => scripted::command_line(options)?,
+            AgentKind::Claude => claude::command_line(options, self.role, self.whose)?,
+            AgentKind::Scripted => scripted::command_line(options, self.role)?,
         };
         let (program, args) =
             if options.uv { behind_uv(line.program, line.args) } else { (line.program, line.args) };

@@ -20,11 +20,11 @@ pub mod scripted;
 mod shell;
 mod stream;
 
-pub use brief::{Sibling, TaskBrief};
+pub use brief::{Question, Sibling, TaskBrief};
 pub use check::{CheckLaunch, check_launch};
 pub use definitions::{
-    DEFINITIONS, Definition, ORCHESTRATOR_AGENT, ORCHESTRATOR_COMMAND, ORCHESTRATOR_COMMAND_PATH,
-    TASK_ANALYZER, WORKFLOW_MANAGER, WorkflowManager,
+    DEFINITIONS, Definition, ORCHESTRATOR_AGENT, ORCHESTRATOR_COMMAND, ORCHESTRATOR_COMMAND_PATH, Role,
+    TASK_ANALYZER, WORKFLOW_MANAGER, Whose,
 };
 pub use delegation::{AgentLaunch, Delegation, DelegationRefused, LaunchOptions};
 pub use event::{AgentEvent, one_line};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use gadugi_agents::{
-    AgentKind, AgentLaunch, Delegation, DelegationRefused, LaunchOptions, Sibling, TaskBrief,
-    WORKFLOW_MANAGER, WorkflowManager,
+    AgentKind, AgentLaunch, Delegation, DelegationRefused, LaunchOptions, Question, Sibling, TASK_ANALYZER,
+    TaskBrief, WORKFLOW_MANAGER, Whose,
 };
 use gadugi_core::{AgentSettings, CommitId, RunId, SessionId, SessionMode, TaskId};
 
@@ -25,6 +25,7 @@ fn brief(prompt: &str) -> TaskBrief {
         prompt: prompt.into(),
         note: None,
         resumed: false,
+        question: None,
     }
 }
 
@@ -57,7 +58,7 @@ fn session() -> &'static SessionId {
 
 fn launch_with<'a>(
     prompt: &str,
-    definition: WorkflowManager,
+    definition: Whose,
     change: impl FnOnce(&mut LaunchOptions<'a>),
 ) -> Result<AgentLaunch, DelegationRefused> {
     let mut options = options(plain(), session());
@@ -66,7 +67,7 @@ fn launch_with<'a>(
 }
 
 fn configured(settings: &AgentSettings) -> Result<AgentLaunch, DelegationRefused> {
-    Delegation::new(&brief("x"), WorkflowManager::Repository).launch(&options(settings, session()))
+    Delegation::new(&brief("x"), Whose::Repository).launch(&options(settings, session()))
 }
 
 /// Every launch that comes out goes through here.
@@ -82,9 +83,54 @@ fn assert_delegated(launch: &AgentLaunch, prompt: &str) {
     assert!(!args.iter().any(|arg| !prompt.is_empty() && arg == prompt), "the prompt is in no argument");
 }
 
+/// Whoever is asked is started as the TaskAnalyzer and as nobody else, with tools that only look.
+#[test]
+fn a_question_is_delegated_to_the_task_analyzer_who_only_looks() {
+    let brief = TaskBrief { question: Some(question()), ..brief("split it") };
+    let allowing = AgentSettings {
+        args: ["--tools", "Bash", "--allowedTools", "Write"].map(str::to_owned).into(),
+        ..AgentSettings::default()
+    };
+    for (kind, whose, settings) in [
+        (AgentKind::Claude, Whose::BuiltIn, plain()),
+        (AgentKind::Claude, Whose::Repository, &allowing),
+        (AgentKind::Scripted, Whose::BuiltIn, plain()),
+    ] {
+        let options = LaunchOptions { kind, ..options(settings, session()) };
+        let launch = Delegation::new(&brief, whose).launch(&options).unwrap();
+        let args = launch.args();
+        let at = args.iter().position(|arg| arg == "--agent").unwrap();
+        assert_eq!(args[at + 1], TASK_ANALYZER.name);
+        assert!(!args.iter().any(|arg| arg == WORKFLOW_MANAGER.name || arg.contains("WorkflowManager")));
+        let (header, rest) =
+            launch.stdin().split_once("\n----- The prompt, word for word -----\n\n").unwrap();
+        assert!(
+            header.starts_with("# A question of gadugi run ") && header.contains("You are the TaskAnalyzer")
+        );
+        assert_eq!(rest, "split it");
+        if kind == AgentKind::Claude {
+            let value = |name: &str| args[args.iter().position(|arg| arg == name).unwrap() + 1].as_str();
+            assert_eq!(value("--tools"), "Read,Grep,Glob");
+            assert_eq!(value("--disallowedTools"), "Bash,Edit,MultiEdit,NotebookEdit,Skill,Task,Write");
+            assert!(args.iter().any(|arg| arg == "--strict-mcp-config"));
+        }
+    }
+    let built_in = Delegation::new(&brief, Whose::BuiltIn).launch(&options(plain(), session())).unwrap();
+    let at = built_in.args().iter().position(|arg| arg == "--agents").unwrap();
+    let agents: serde_json::Value = serde_json::from_str(&built_in.args()[at + 1]).unwrap();
+    assert_eq!(agents["task-analyzer"]["tools"], serde_json::json!(["Read", "Grep", "Glob"]));
+    assert_eq!(agents.as_object().unwrap().len(), 1);
+    let refused = AgentSettings { args: vec!["--agent=workflow-manager".into()], ..AgentSettings::default() };
+    assert!(Delegation::new(&brief, Whose::BuiltIn).launch(&options(&refused, session())).is_err());
+}
+
+fn question() -> Question {
+    Question { schema: "{}".into(), most: 12, files: vec![], wrong: vec![] }
+}
+
 #[test]
 fn the_line_is_the_contract_s() {
-    let launch = launch_with("do it", WorkflowManager::Repository, |_| {}).unwrap();
+    let launch = launch_with("do it", Whose::Repository, |_| {}).unwrap();
     assert_delegated(&launch, "do it");
     insta::assert_snapshot!(launch.argv().join(" "), @"claude -p --agent workflow-manager --dangerously-skip-permissions --verbose --max-turns 50 --output-format stream-json --session-id 5e55105e-0000-4000-8000-000000000001");
     let env: Vec<_> = launch.env().iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -106,7 +152,7 @@ fn everything_that_can_be_asked_for_stands_in_the_line() {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
     };
-    let launch = launch_with("do it", WorkflowManager::Repository, |options| {
+    let launch = launch_with("do it", Whose::Repository, |options| {
         options.settings = &settings;
         options.mode = SessionMode::Resume;
         options.model = Some("opus[1m]");
@@ -130,15 +176,14 @@ fn everything_that_can_be_asked_for_stands_in_the_line() {
 
 #[test]
 fn a_budget_that_is_spent_is_one_that_claude_code_takes() {
-    let launch =
-        launch_with("x", WorkflowManager::Repository, |options| options.budget_microusd = Some(0)).unwrap();
+    let launch = launch_with("x", Whose::Repository, |options| options.budget_microusd = Some(0)).unwrap();
     let at = launch.args().iter().position(|arg| arg == "--max-budget-usd").unwrap();
     assert_eq!(launch.args()[at + 1], "0.000001");
 }
 
 #[test]
 fn the_built_in_definition_goes_along_where_the_repository_has_none() {
-    let launch = launch_with("do it", WorkflowManager::BuiltIn, |_| {}).unwrap();
+    let launch = launch_with("do it", Whose::BuiltIn, |_| {}).unwrap();
     assert_delegated(&launch, "do it");
     let at = launch.args().iter().position(|arg| arg == "--agents").unwrap();
     let agents: serde_json::Value = serde_json::from_str(&launch.args()[at + 1]).unwrap();
@@ -161,8 +206,7 @@ fn no_prompt_becomes_anything_but_text() {
         "",
     ] {
         for kind in AgentKind::ALL {
-            let launch =
-                launch_with(prompt, WorkflowManager::BuiltIn, |options| options.kind = kind).unwrap();
+            let launch = launch_with(prompt, Whose::BuiltIn, |options| options.kind = kind).unwrap();
             assert_delegated(&launch, prompt);
             assert!(
                 !launch.stdin().starts_with(['/', '-', '@', '!', '#'])
@@ -215,7 +259,7 @@ fn no_argument_gets_round_the_delegation() {
         );
     }
     let settings = AgentSettings { args: vec!["--say".into()], ..AgentSettings::default() };
-    let result = launch_with("x", WorkflowManager::BuiltIn, |options| {
+    let result = launch_with("x", Whose::BuiltIn, |options| {
         options.kind = AgentKind::Scripted;
         options.settings = &settings;
     });
@@ -268,7 +312,7 @@ fn no_command_gets_round_the_delegation() {
         assert!(matches!(result, Err(DelegationRefused::Command { .. })), "{command}: {result:?}");
     }
     let claude = AgentSettings { command: Some("claude".into()), ..AgentSettings::default() };
-    let result = launch_with("x", WorkflowManager::BuiltIn, |options| {
+    let result = launch_with("x", Whose::BuiltIn, |options| {
         options.kind = AgentKind::Scripted;
         options.settings = &claude;
     });
@@ -278,20 +322,19 @@ fn no_command_gets_round_the_delegation() {
 #[test]
 fn no_model_or_session_gets_round_the_delegation() {
     for model in ["--agent=other", "-p", "", "opus --agent other", "a\nb"] {
-        let result = launch_with("x", WorkflowManager::BuiltIn, |options| options.model = Some(model));
+        let result = launch_with("x", Whose::BuiltIn, |options| options.model = Some(model));
         assert_eq!(result, Err(DelegationRefused::Model(model.into())));
     }
     for session in ["", "--agent", "x", "5e55105e-0000-4000-8000-00000000000g"] {
         let id = SessionId::new(session);
-        let result = launch_with("x", WorkflowManager::BuiltIn, |options| options.session = &id);
+        let result = launch_with("x", Whose::BuiltIn, |options| options.session = &id);
         assert_eq!(result, Err(DelegationRefused::Session(session.into())));
     }
 }
 
 #[test]
 fn the_scripted_agent_is_gadugi_s_own_program() {
-    let launch =
-        launch_with("x", WorkflowManager::BuiltIn, |options| options.kind = AgentKind::Scripted).unwrap();
+    let launch = launch_with("x", Whose::BuiltIn, |options| options.kind = AgentKind::Scripted).unwrap();
     assert_delegated(&launch, "x");
     insta::assert_snapshot!(launch.argv().join(" "), @"/usr/bin/gadugi scripted-agent --agent workflow-manager --session-id 5e55105e-0000-4000-8000-000000000001");
 }

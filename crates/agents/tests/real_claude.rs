@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
-use gadugi_agents::{AgentEvent, WorkflowManager};
+use gadugi_agents::{AgentEvent, Role, Whose};
 use gadugi_core::{AgentSettings, EndClass, Phase, SessionMode, Usage};
 use gadugi_testkit::claude;
 use gadugi_testkit::model_api::{Fault, Meets, USAGE_PER_TURN};
@@ -72,11 +72,11 @@ fn a_delegated_run_writes_commits_reports_and_is_taken_up_again() {
 }
 
 fn own_definition(stage: &Stage) {
-    let path = stage.repo().join(WorkflowManager::PATH);
+    let path = stage.repo().join(Role::WorkflowManager.path());
     let own = "---\nname: workflow-manager\ndescription: Ours\n---\nYou are our own manager.\n";
     fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
     fs::write(&path, own).expect("the file is written");
-    assert_eq!(WorkflowManager::from_file(Some(own)), WorkflowManager::Repository);
+    assert_eq!(Role::WorkflowManager.whose(Some(own)), Whose::Repository);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_repository_s_own_workflow_manager_is_the_one_that_speaks() {
     let stage = Stage::new();
     own_definition(&stage);
     let prompt = "```model\n{\"text\": \"GADUGI-NO-CHANGE: it is there already\"}\n```\n";
-    let played = stage.play(&stage.launch_as(prompt, WorkflowManager::Repository, |_| {}));
+    let played = stage.play(&stage.launch_as(prompt, Whose::Repository, |_| {}));
     assert_eq!(played.end.class, EndClass::Done);
     assert_eq!(played.end.no_change.as_deref(), Some("it is there already"));
     assert!(stage.api.scripted_requests()[0].system().contains("You are our own manager."));
@@ -93,7 +93,7 @@ fn the_repository_s_own_workflow_manager_is_the_one_that_speaks() {
 #[test]
 fn without_any_definition_there_is_no_run() {
     let stage = Stage::new();
-    let played = stage.play(&stage.launch_as(WORK, WorkflowManager::Repository, |_| {}));
+    let played = stage.play(&stage.launch_as(WORK, Whose::Repository, |_| {}));
     assert_eq!(played.end.class, EndClass::Refused);
     assert!(played.end.detail.contains("workflow-manager"), "{}", played.end.detail);
     assert!(stage.api.scripted_requests().is_empty(), "nobody was asked");
@@ -117,7 +117,7 @@ fn no_variable_of_the_user_s_environment_gets_round_the_delegation() {
     own_definition(&stage);
     let prompt = "```model\n{\"text\": \"first\"}\n{\"text\": \"second\"}\n```\n";
     for (mode, said) in [(SessionMode::Fresh, "first"), (SessionMode::Resume, "second")] {
-        let launch = stage.launch_as(prompt, WorkflowManager::Repository, |options| options.mode = mode);
+        let launch = stage.launch_as(prompt, Whose::Repository, |options| options.mode = mode);
         let played = stage.play_with(&launch, &outer);
         assert_eq!((played.end.class, played.end.detail.as_str()), (EndClass::Done, said));
     }

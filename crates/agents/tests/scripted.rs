@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gadugi_agents::{
-    AgentEvent, AgentKind, Delegation, LaunchOptions, StreamReader, TaskBrief, WorkflowManager,
-};
+use gadugi_agents::{AgentEvent, AgentKind, Delegation, LaunchOptions, StreamReader, TaskBrief, Whose};
 use gadugi_core::{
     AgentEnd, AgentSettings, CommitId, EndClass, RunId, SessionId, SessionMode, StepExit, TaskId, Timestamp,
 };
@@ -53,8 +51,9 @@ impl Stage {
             prompt: prompt.into(),
             note: None,
             resumed: self.mode == SessionMode::Resume,
+            question: None,
         };
-        let launch = Delegation::new(&brief, WorkflowManager::BuiltIn)
+        let launch = Delegation::new(&brief, Whose::BuiltIn)
             .launch(&LaunchOptions {
                 kind: AgentKind::Scripted,
                 settings: &AgentSettings::default(),

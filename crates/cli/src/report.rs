@@ -281,6 +281,7 @@ mod tests {
             base: None,
             commit: Some(CommitId::new("0123456789abcdef")),
             changed: vec![format!("src/{id}/a.rs")],
+            question: None,
             session: None,
             attempt_dir: None,
             phases: Vec::new(),

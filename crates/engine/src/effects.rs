@@ -159,6 +159,7 @@ fn attempt_context(run: &RunState, attempt: &AttemptId) -> Option<AttemptContext
         branch,
         base: task.base.clone()?,
         note: task.note.clone(),
+        wrong: task.active().map(|active| active.wrong.clone()).unwrap_or_default(),
         held: held.map(|(from, _)| run.plan.tasks[*from].id.clone()).collect(),
         siblings: others.map(|(planned, _)| planned.id.clone()).collect(),
     })

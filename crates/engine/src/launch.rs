@@ -1,15 +1,18 @@
 //! The one place from which steps are started.
 //!
-//! An agent's step is ordered from an [`gadugi_agents::AgentLaunch`], which only a delegation to the WorkflowManager can
-//! make; a check's from a [`gadugi_agents::CheckLaunch`], which refuses agents; an export from the workspace crate's own
+//! An agent's step is ordered from an [`gadugi_agents::AgentLaunch`], which only a delegation can make: of work to the
+//! WorkflowManager, of a question to the TaskAnalyzer; a check's from a [`gadugi_agents::CheckLaunch`], which refuses agents; an export from the workspace crate's own
 //! script. Nothing else in gadugi calls an executor's `launch`, and a rule of `cargo xtask tidy` watches that.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Sibling, TaskBrief, check_launch};
-use gadugi_core::{HomePolicy, PlannedTask, SessionId, SessionMode, StepId, StepKind, UvPolicy};
+use gadugi_agents::{AgentKind, Delegation, LaunchOptions, Question, Role, Sibling, TaskBrief, check_launch};
+use gadugi_analysis::decompose;
+use gadugi_core::{
+    HomePolicy, PlannedTask, Purpose as TaskPurpose, SessionId, SessionMode, StepId, StepKind, UvPolicy,
+};
 use gadugi_exec::{DockerError, ExecError, Executor, Limits, StepFollower, StepOrder};
 use gadugi_workspace::{ExportRequest, ImportLimits};
 
@@ -229,8 +232,9 @@ fn delegate(
         prompt,
         note: attempt.note.clone(),
         resumed: mode == SessionMode::Resume,
+        question: question(task, attempt),
     };
-    let manager = world.workflow_manager(&attempt.base).map_err(|error| error.to_string())?;
+    let whose = world.whose(&attempt.base, Role::of(task.purpose)).map_err(|error| error.to_string())?;
     let name = task.agent.as_deref().unwrap_or(&run.settings.agent);
     let kind = AgentKind::from_name(name).map_err(|error| error.to_string())?;
     let settings = run.settings.agents.get(name).cloned().unwrap_or_default();
@@ -238,7 +242,7 @@ fn delegate(
         Sandbox::Local => (rustix::process::geteuid().is_root(), world.program.as_path()),
         Sandbox::Containers(all) => (all.user.is_root_inside, Path::new(inside::PROGRAM)),
     };
-    Delegation::new(&brief, manager)
+    Delegation::new(&brief, whose)
         .launch(&LaunchOptions {
             kind,
             settings: &settings,
@@ -253,6 +257,18 @@ fn delegate(
             own_program,
         })
         .map_err(|refused| refused.to_string())
+}
+
+/// What the task's agent is asked, where it is a question.
+fn question(task: &PlannedTask, attempt: &AttemptContext) -> Option<Question> {
+    let TaskPurpose::Decompose(most) = task.purpose else { return None };
+    let claims = task.writes.iter().chain(&task.reads);
+    Some(Question {
+        schema: decompose::SCHEMA.to_owned(),
+        most,
+        files: claims.map(|claim| (claim.path.clone(), claim.evidence.clone())).collect(),
+        wrong: attempt.wrong.clone(),
+    })
 }
 
 /// All setup commands as one script that ends with the first that fails.

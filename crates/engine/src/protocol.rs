@@ -365,12 +365,26 @@ pub struct TaskView {
     pub commit: Option<CommitId>,
     /// What it wrote.
     pub changed: Vec<String>,
+    /// Where it is a question: what was asked, and the step of the latest attempt whose last words are its answer.
+    #[serde(default)]
+    pub question: Option<QuestionView>,
     /// The agent's conversation, for taking it up by hand.
     pub session: Option<String>,
     /// The folder of the latest attempt, with one folder for each step.
     pub attempt_dir: Option<PathBuf>,
     /// What is known of its phases.
     pub phases: Vec<gadugi_core::PhaseRecord>,
+}
+
+/// A question, and where its answer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionView {
+    /// Tasks that the prompt may become.
+    pub most: u32,
+    /// The agent that is asked.
+    pub agent: String,
+    /// The folder of the step whose last words are the answer; none until one was taken.
+    pub answer: Option<PathBuf>,
 }
 
 /// One run in a list.

@@ -284,8 +284,9 @@ impl Containers {
         };
         let mount =
             |source: PathBuf, target: &str, read_only| Mount { source, target: target.into(), read_only };
+        // Who is asked changes nothing, and what is in its workspace is nobody's work.
         let mut mounts = vec![
-            mount(workspace.to_owned(), inside::WORKSPACE, false),
+            mount(workspace.to_owned(), inside::WORKSPACE, asks(run, &attempt.task)),
             mount(self.folder(own.join("home"))?, inside::HOME, false),
             mount(self.folder(own.join("tmp"))?, "/tmp", false),
             mount(layout.store(&attempt.run), inside::STORE, true),
@@ -318,6 +319,11 @@ impl Containers {
         }
         Ok(path)
     }
+}
+
+/// Whether a task is a question.
+pub(crate) fn asks(run: &RunContext, task: &TaskId) -> bool {
+    run.plan.task(task).is_some_and(|task| !task.purpose.is_work())
 }
 
 /// The agent of a task.

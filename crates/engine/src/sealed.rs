@@ -348,14 +348,17 @@ fn may_want_room(error: &ImportError) -> bool {
     matches!(refusal, ImportRefusal::Export(ExportFailure::NoRoom) | ImportRefusal::Truncated)
 }
 
-/// Puts away the workspace of an attempt whose work is merged, and what else the attempt had on the disk.
+/// Puts away the workspace of an attempt whose work is merged, and what else the attempt had on the disk. `untouched`: nobody
+/// could write there.
 pub(crate) async fn put_away(
     world: &Arc<World>,
     attempt: AttemptId,
     (workspace, branch): (PathBuf, String),
     merged_into: CommitId,
+    untouched: bool,
 ) -> Result<Removal, String> {
-    let removal = git(world, move |git| git.remove_sealed(&workspace, &branch, &merged_into, false)).await?;
+    let removal = git(world, move |git| git.remove_sealed(&workspace, &branch, &merged_into, untouched));
+    let removal = removal.await?;
     if removal == Removal::Removed {
         let dir = world.layout.attempt_dir(&attempt);
         let entries = std::fs::read_dir(&dir).into_iter().flatten().map_while(Result::ok);

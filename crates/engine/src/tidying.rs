@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gadugi_core::{AttemptId, CommitId, ExecutorKind, RunId, RunState};
-use gadugi_workspace::{Removal, Repository};
+use gadugi_workspace::{BranchRemoval, Removal, Repository};
 use tokio::sync::Semaphore;
 
 use crate::effects::git;
@@ -25,6 +25,8 @@ pub(crate) struct Leftover {
     merged: bool,
     /// Whether it was a container's: then no git looks into it.
     sealed: bool,
+    /// Whether it was a question's: then there is no work in it, and its branch is nobody's.
+    asked: bool,
     state: String,
 }
 
@@ -32,13 +34,15 @@ pub(crate) struct Leftover {
 pub(crate) fn workspaces_left(world: &World, run: &RunState) -> Vec<Leftover> {
     let mut left = Vec::new();
     for (planned, task) in run.plan.tasks.iter().zip(&run.tasks) {
-        let merged = task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
+        let asked = !planned.purpose.is_work();
+        // What a question left is wanted by nobody, however it ended.
+        let merged = asked || task.outcome().is_some_and(gadugi_core::Outcome::satisfies_dependents);
         for number in 1..=task.attempts {
             let attempt = AttemptId { run: run.id.clone(), task: planned.id.clone(), attempt: number };
             let path = world.workspace_path(&attempt, &run.settings);
             let branch = branch_name(&attempt, &run.settings);
             let sealed = run.settings.executor_of(planned) == ExecutorKind::Docker;
-            left.push(Leftover { attempt, path, branch, merged, sealed, state: task.word() });
+            left.push(Leftover { attempt, path, branch, merged, sealed, asked, state: task.word() });
         }
     }
     left
@@ -75,7 +79,12 @@ pub(crate) async fn tidy(
 ) -> Vec<(String, String)> {
     // Whoever still makes room is at the same workspaces: one that is half removed would be told as kept.
     drop(world.making_room.lock().await);
-    let mut kept = put_away(world, run, left, merged_into).await;
+    // A run that only asked leaves nothing that could be landed.
+    let asked = run.plan.tasks.iter().all(|task| !task.purpose.is_work());
+    let mut kept = put_away(world, run, left, merged_into.clone()).await;
+    if asked {
+        remove_branch(world, id.branch(), merged_into).await;
+    }
     let composed = world.composed_path(id, &run.settings, ExecutorKind::Local);
     if composed.exists() {
         let shown = composed.to_string_lossy().into_owned();
@@ -115,11 +124,16 @@ async fn put_away(
             let (world, tip, turnstile) = (Arc::clone(world), merged_into.clone(), Arc::clone(&turnstile));
             let removal = tokio::spawn(async move {
                 let _turn = turnstile.acquire().await;
-                if leftover.sealed {
-                    let there = (leftover.path, leftover.branch);
-                    return sealed::put_away(&world, leftover.attempt, there, tip).await;
+                let Leftover { attempt, path, branch, sealed, asked, .. } = leftover;
+                let (of, into) = (branch.clone(), tip.clone());
+                let removal = match sealed {
+                    true => sealed::put_away(&world, attempt, (path, branch), tip, asked).await,
+                    false => git(&world, move |git| git.remove_worktree(&path, &branch, &tip)).await,
+                };
+                if asked && removal == Ok(Removal::Removed) {
+                    remove_branch(&world, of, into).await;
                 }
-                git(&world, move |git| git.remove_worktree(&leftover.path, &leftover.branch, &tip)).await
+                removal
             });
             removals.push((path, removal));
         }
@@ -132,6 +146,16 @@ async fn put_away(
         }
     }
     kept
+}
+
+/// Removes a branch that holds nothing.
+async fn remove_branch(world: &Arc<World>, branch: String, into: CommitId) {
+    let shown = branch.clone();
+    match git(world, move |git| git.delete_branch_if_merged(&branch, &into)).await {
+        Ok(BranchRemoval::Deleted) => {}
+        Ok(BranchRemoval::Kept { reason }) => tracing::info!(branch = shown, reason, "a branch is kept"),
+        Err(error) => tracing::warn!(branch = shown, error, "a branch is kept"),
+    }
 }
 
 /// Removes a run's own folder of worktrees, where nothing is left in it but the list that kept it out of `git status`.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    Event, ExecutorKind, PauseCause, PhaseRecord, RunReport, RunState, RunStatus, Salvage, Stage, StepId,
-    TaskReport, TaskState, TaskStatus, Timestamp, Usage,
+    Event, ExecutorKind, PauseCause, PhaseRecord, Purpose, RunReport, RunState, RunStatus, Salvage, Stage,
+    StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::layout::Layout;
-use crate::protocol::{RunView, TaskView};
+use crate::protocol::{QuestionView, RunView, TaskView};
 use crate::sandbox::container_name;
 use crate::world::Seen;
 
@@ -151,10 +151,18 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
         base: task.base.clone(),
         commit: task.commit.clone(),
         changed: task.changed.clone(),
+        question: question(run, at, layout),
         session: task.session.as_ref().map(ToString::to_string),
         attempt_dir: attempt.map(|attempt| layout.attempt_dir(&attempt)),
         phases: phases(task),
     }
+}
+
+fn question(run: &RunState, at: usize, layout: &Layout) -> Option<QuestionView> {
+    let Purpose::Decompose(most) = run.plan.tasks[at].purpose else { return None };
+    let task = &run.tasks[at];
+    let step = |step| layout.step_dir(&StepId { attempt: run.attempt_id(at, task.attempts), step });
+    Some(QuestionView { most, agent: run.agent(at).clone(), answer: task.answer.map(step) })
 }
 
 fn ended(task: &TaskState) -> (Option<String>, String, Option<Timestamp>) {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gadugi_agents::WorkflowManager;
+use gadugi_agents::{Role, Whose};
 use gadugi_core::{
     AttemptId, CommitId, ExecutorKind, Phase, Plan, Process, Report, RunId, RunSettings, StepId, Taken,
     TaskId, Usage,
@@ -57,6 +57,8 @@ pub(crate) struct AttemptContext {
     pub(crate) base: CommitId,
     /// Words of the user on a retry.
     pub(crate) note: Option<String>,
+    /// What was wrong with the answer that it gave before, where it is asked something.
+    pub(crate) wrong: Vec<String>,
     /// Tasks that it follows and whose work its base holds.
     pub(crate) held: Vec<TaskId>,
     /// Tasks of the run that may write at the same time.
@@ -129,8 +131,8 @@ pub(crate) struct World {
     running: Mutex<HashMap<StepId, Running>>,
     /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
     environments: Mutex<HashMap<RunId, Variables>>,
-    /// What the repository says about its workflow manager at a base.
-    managers: Mutex<HashMap<CommitId, WorkflowManager>>,
+    /// Whose definitions agents run as, by base and role.
+    definitions: Mutex<HashMap<(CommitId, Role), Whose>>,
     /// Held by whoever puts workspaces away while their run goes on: one at a time is enough.
     pub(crate) making_room: tokio::sync::Mutex<()>,
     /// Which block of ports each attempt has.
@@ -180,7 +182,7 @@ impl World {
             heard,
             running: Mutex::default(),
             environments: Mutex::default(),
-            managers: Mutex::default(),
+            definitions: Mutex::default(),
             making_room: tokio::sync::Mutex::default(),
             ports: Mutex::default(),
         }
@@ -226,20 +228,18 @@ impl World {
         lock(&self.environments).get(run).cloned()
     }
 
-    /// The workflow manager of agents that begin at `base`. Read from the commit: an agent may have rewritten the file in
-    /// its workspace by the time it is taken up again. Asks git the first time, and so may block.
-    pub(crate) fn workflow_manager(
-        &self,
-        base: &CommitId,
-    ) -> Result<WorkflowManager, gadugi_workspace::Error> {
-        if let Some(known) = lock(&self.managers).get(base) {
+    /// Whose definition of their role agents that begin at `base` run as. Read from the commit: an agent may have rewritten
+    /// the file in its workspace by the time it is taken up again. Asks git the first time, and so may block.
+    pub(crate) fn whose(&self, base: &CommitId, role: Role) -> Result<Whose, gadugi_workspace::Error> {
+        let key = (base.clone(), role);
+        if let Some(known) = lock(&self.definitions).get(&key) {
             return Ok(*known);
         }
-        let text = self.repository.read_blob(base, WorkflowManager::PATH)?;
+        let text = self.repository.read_blob(base, &role.path())?;
         let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let manager = WorkflowManager::from_file(text.as_deref());
-        lock(&self.managers).insert(base.clone(), manager);
-        Ok(manager)
+        let whose = role.whose(text.as_deref());
+        lock(&self.definitions).insert(key, whose);
+        Ok(whose)
     }
 
     pub(crate) fn began(&self, seen: RunningStep, stopper: Stopper) {

@@ -42,7 +42,7 @@ const PASS: &[(&str, Takes)] = &[
     ("--tools", Takes::Many),
 ];
 
-const WHO: &str = "gadugi starts every agent as workflow-manager";
+const WHO: &str = "gadugi says as whom every agent is started";
 const TOLD: &str = "gadugi alone says what the agent is told";
 const SESSION: &str = "gadugi chooses the session";
 const FORMAT: &str = "gadugi reads the output";

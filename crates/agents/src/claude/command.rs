@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use gadugi_core::SessionMode;
 
 use crate::claude::args;
+use crate::definitions::LOOKING;
 use crate::delegation::{CommandLine, DelegationRefused, LaunchOptions};
-use crate::{AgentKind, WORKFLOW_MANAGER, WorkflowManager};
+use crate::{AgentKind, Role, Whose};
 
 /// What a Claude Code must not inherit.
 ///
@@ -71,13 +72,21 @@ const GATED: [(&str, &str); 3] = [
 
 pub(crate) fn command_line(
     options: &LaunchOptions<'_>,
-    definition: WorkflowManager,
+    role: Role,
+    whose: Whose,
 ) -> Result<CommandLine, DelegationRefused> {
     args::check(&options.settings.args)?;
     check_env(options)?;
-    let mut line: Vec<String> = ["-p", "--agent", WORKFLOW_MANAGER.name].map(str::to_owned).into();
-    if definition == WorkflowManager::BuiltIn {
-        line.extend(["--agents".to_owned(), definition_json()]);
+    let mut line: Vec<String> = ["-p", "--agent", role.definition().name].map(str::to_owned).into();
+    if whose == Whose::BuiltIn {
+        line.extend(["--agents".to_owned(), definition_json(role)]);
+    }
+    if role == Role::TaskAnalyzer {
+        // The repository's own definition may say otherwise, and so may servers of tools that somebody configured.
+        line.extend(
+            ["--tools", &LOOKING.join(","), "--disallowedTools", &CHANGING.join(",")].map(str::to_owned),
+        );
+        line.push("--strict-mcp-config".to_owned());
     }
     line.extend(["--dangerously-skip-permissions", "--verbose", "--max-turns"].map(str::to_owned));
     line.push(options.max_turns.to_string());
@@ -113,14 +122,18 @@ fn environment(options: &LaunchOptions<'_>) -> BTreeMap<String, String> {
     env
 }
 
+/// Tools that whoever only looks is denied by name too, so that no list of the user's (`[agents.claude] args`) allows them.
+const CHANGING: [&str; 7] = ["Bash", "Edit", "MultiEdit", "NotebookEdit", "Skill", "Task", "Write"];
+
 /// What `--agents` takes: `{"workflow-manager": {"description", "prompt", "tools"}}`.
-fn definition_json() -> String {
+fn definition_json(role: Role) -> String {
+    let definition = role.definition();
     let agent = serde_json::json!({
-        "description": WORKFLOW_MANAGER.description(),
-        "prompt": WORKFLOW_MANAGER.body(),
-        "tools": WORKFLOW_MANAGER.tools().collect::<Vec<_>>(),
+        "description": definition.description(),
+        "prompt": definition.body(),
+        "tools": role.tools(),
     });
-    serde_json::json!({ WORKFLOW_MANAGER.name: agent }).to_string()
+    serde_json::json!({ definition.name: agent }).to_string()
 }
 
 /// Millionths as a decimal number without losing one.

@@ -24,7 +24,7 @@
 //!
 //! | action | what it does |
 //! |---|---|
-//! | `say TEXT` | a message |
+//! | `say TEXT` | a message; with `<<WORD` in place of the text: the lines up to `WORD` |
 //! | `phase N` | claims phase N (`GADUGI-PHASE: N`) |
 //! | `no-change REASON` | claims that nothing needs changing (`GADUGI-NO-CHANGE: REASON`) |
 //! | `sleep 2s` | waits (`ms`, `s`, `m`; a bare number is seconds) |
@@ -49,7 +49,8 @@
 //! `attempt N` (only in that try). A resumed agent goes through its script from the start; `write`, `delete` and
 //! `commit` do no harm when repeated.
 //!
-//! A prompt without a script gets a small honest change: `scripted/<task>.md`, with the prompt's title, uncommitted.
+//! A prompt without a script gets a small honest change: `scripted/<task>.md`, with the prompt's title, uncommitted. Where it
+//! is to be split, it stays one task.
 //! Behind the last action stands a successful result.
 
 mod actions;
@@ -60,7 +61,7 @@ use std::io::{self, Read, Write};
 
 use crate::brief::PROMPT_FOLLOWS;
 use crate::delegation::{CommandLine, DelegationRefused, LaunchOptions};
-use crate::{AgentKind, WORKFLOW_MANAGER};
+use crate::{AgentKind, Role};
 use actions::{Actor, Ending};
 use gadugi_core::SessionMode;
 use script::{Conditions, Script};
@@ -69,7 +70,10 @@ use voice::Voice;
 /// The hidden subcommand of gadugi that is this agent.
 pub const SUBCOMMAND: &str = "scripted-agent";
 
-pub(crate) fn command_line(options: &LaunchOptions<'_>) -> Result<CommandLine, DelegationRefused> {
+pub(crate) fn command_line(
+    options: &LaunchOptions<'_>,
+    role: Role,
+) -> Result<CommandLine, DelegationRefused> {
     let agent = AgentKind::Scripted.name();
     if let Some(argument) = options.settings.args.first() {
         let because = "the scripted agent takes none";
@@ -88,7 +92,7 @@ pub(crate) fn command_line(options: &LaunchOptions<'_>) -> Result<CommandLine, D
         SessionMode::Resume => "--resume",
     };
     let mut args: Vec<String> =
-        [SUBCOMMAND, "--agent", WORKFLOW_MANAGER.name, session, options.session.as_str()]
+        [SUBCOMMAND, "--agent", role.definition().name, session, options.session.as_str()]
             .map(str::to_owned)
             .into();
     if let Some(model) = options.model {
@@ -115,7 +119,8 @@ fn perform(args: &[String], stdin: &mut dyn Read, stdout: &mut dyn Write) -> io:
     let session = value("--resume").or_else(|| value("--session-id")).unwrap_or_default();
     let mut voice = Voice::new(stdout, session, value("--model").unwrap_or("scripted"));
     voice.begin()?;
-    let script = match Script::of_prompt(prompt, &task_name()) {
+    let asked = value("--agent") == Some(Role::TaskAnalyzer.definition().name);
+    let script = match Script::of_prompt(prompt, &task_name(), asked) {
         Ok(script) => script,
         Err(error) => return voice.end(&Ending::Failed(format!("script: {error}"))),
     };

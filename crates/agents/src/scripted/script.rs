@@ -84,9 +84,14 @@ pub(super) struct Script {
 
 impl Script {
     /// The script of a prompt, or what the agent does where there is none.
-    pub(super) fn of_prompt(prompt: &str, task: &str) -> Result<Self, ScriptError> {
+    pub(super) fn of_prompt(prompt: &str, task: &str, asked: bool) -> Result<Self, ScriptError> {
         match block(prompt) {
             Some(lines) => Self::parse(&lines),
+            None if asked => {
+                let answer =
+                    serde_json::json!({"whole": "the prompt holds no script, and so it is one task"});
+                Ok(Self { actions: vec![(When::Always, Action::Say(answer.to_string()))] })
+            }
             None => Ok(Self::small_change(prompt, task)),
         }
     }
@@ -176,18 +181,21 @@ fn condition(line: &str) -> Result<(When, &str), String> {
     }
 }
 
-/// `write PATH <<WORD`.
+/// `write PATH <<WORD`, `say <<WORD`.
 fn heredoc(line: &str) -> Option<&str> {
     let (word, rest) = split(line);
-    let (_, text) = split(rest);
-    (matches!(word, "write" | "append")).then_some(())?;
+    let text = match word {
+        "write" | "append" => split(rest).1,
+        "say" => rest,
+        _ => return None,
+    };
     text.strip_prefix("<<").map(str::trim).filter(|end| !end.is_empty() && !end.contains(' '))
 }
 
 fn action(line: &str, text: Option<String>) -> Result<Action, String> {
     let (word, rest) = split(line);
     let action = match word {
-        "say" => Action::Say(rest.to_owned()),
+        "say" => Action::Say(text.unwrap_or_else(|| rest.to_owned())),
         "phase" => Action::Phase(parse(rest)?),
         "no-change" => Action::NoChange(rest.to_owned()),
         "sleep" => Action::Sleep(length(rest)?),
@@ -263,13 +271,13 @@ mod tests {
     const FRESH: Conditions = Conditions { resumed: false, attempt: 1 };
 
     fn actions(prompt: &str, conditions: Conditions) -> Vec<Action> {
-        Script::of_prompt(prompt, "t").unwrap().actions(conditions).cloned().collect()
+        Script::of_prompt(prompt, "t", false).unwrap().actions(conditions).cloned().collect()
     }
 
     #[test]
     fn a_script_is_the_first_marked_block() {
         let prompt = "# T\n\n```sh\nsay no\n```\n\n````script\n# words\nsay a b\n```\nphase 5\n````\n```script\nsay c\n```";
-        let error = Script::of_prompt(prompt, "t").unwrap_err();
+        let error = Script::of_prompt(prompt, "t", false).unwrap_err();
         assert_eq!(error, ScriptError { line: 3, what: "there is no action `````".into() });
         let prompt = prompt.replace("```\nphase", "phase");
         assert_eq!(actions(&prompt, FRESH), [Action::Say("a b".into()), Action::Phase(5)]);
@@ -277,13 +285,17 @@ mod tests {
 
     #[test]
     fn text_can_have_many_lines() {
-        let prompt =
-            "```script\nwrite a/b.txt <<END\n x\n\nEOF\nEND\nappend c one line\nwrite d <<E\nE\n```\n";
+        let prompt = "```script\nwrite a/b.txt <<END\n x\n\nEOF\nEND\nappend c one line\nwrite d <<E\nE\nsay <<E\na\nb\nE\n```\n";
         let write =
             |path: &str, text: &str, append| Action::Write { path: path.into(), text: text.into(), append };
         assert_eq!(
             actions(prompt, FRESH),
-            [write("a/b.txt", " x\n\nEOF\n", false), write("c", "one line\n", true), write("d", "", false)]
+            [
+                write("a/b.txt", " x\n\nEOF\n", false),
+                write("c", "one line\n", true),
+                write("d", "", false),
+                Action::Say("a\nb\n".into())
+            ]
         );
     }
 
@@ -315,7 +327,7 @@ mod tests {
             ("usage-limit +soon", "`soon` is no number that fits here"),
             ("attempt x say", "`x` is no number that fits here"),
         ] {
-            let error = Script::of_prompt(&format!("```script\nsay a\n{line}\n```"), "t").unwrap_err();
+            let error = Script::of_prompt(&format!("```script\nsay a\n{line}\n```"), "t", false).unwrap_err();
             assert_eq!(error, ScriptError { line: 2, what: what.into() });
         }
     }

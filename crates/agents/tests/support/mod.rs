@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use gadugi_agents::{
-    AgentEvent, AgentKind, AgentLaunch, Delegation, LaunchOptions, StreamReader, TaskBrief, WorkflowManager,
+    AgentEvent, AgentKind, AgentLaunch, Delegation, LaunchOptions, StreamReader, TaskBrief, Whose,
 };
 use gadugi_core::{
     AgentEnd, AgentSettings, CommitId, RunId, SessionId, SessionMode, StepExit, TaskId, Timestamp,
@@ -85,18 +85,19 @@ impl Stage {
             prompt: prompt.into(),
             note: None,
             resumed: false,
+            question: None,
         }
     }
 
     /// The launch of a prompt with the built-in definition; `change` may turn the options' knobs.
     pub(crate) fn launch(&self, prompt: &str, change: impl FnOnce(&mut LaunchOptions<'_>)) -> AgentLaunch {
-        self.launch_as(prompt, WorkflowManager::BuiltIn, change)
+        self.launch_as(prompt, Whose::BuiltIn, change)
     }
 
     pub(crate) fn launch_as(
         &self,
         prompt: &str,
-        definition: WorkflowManager,
+        definition: Whose,
         change: impl FnOnce(&mut LaunchOptions<'_>),
     ) -> AgentLaunch {
         let settings = AgentSettings {
