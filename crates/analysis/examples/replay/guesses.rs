@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, anyhow};
 use gadugi_analysis::history::History;
+use gadugi_analysis::map::{MapCache, RepositoryMap};
+use gadugi_workspace::Entry;
 
+use super::blobs::{self, GitBlobs};
 use super::evaluate::Method;
 use super::original::{self, Ends};
 use super::pairs::{Likely, Together};
@@ -16,8 +19,10 @@ use super::prompt::Prompt;
 
 /// The world at the parent of a case.
 pub(crate) struct ParentView<'a> {
-    /// Every file with the id of its content.
-    pub(crate) tree: &'a [(String, String)],
+    /// Every file.
+    pub(crate) tree: &'a [Entry],
+    /// What the files define and import.
+    pub(crate) map: &'a RepositoryMap,
     /// What came before.
     pub(crate) history: &'a History,
 }
@@ -47,7 +52,7 @@ impl Guess for Original {
         let names = original::names(&prompt.text());
         let mut said = BTreeMap::new();
         if !names.is_empty() {
-            let ends = Ends::new(at.tree.iter().map(|(path, _)| path.as_str()));
+            let ends = Ends::new(at.tree.iter().map(|entry| entry.path.as_str()));
             let files = names.iter().map(|name| (ends.resolve(name), 1.0)).collect();
             said.insert(ORIGINAL.to_owned(), files);
             said.insert(STRINGS.to_owned(), names.into_iter().map(|name| (name, 1.0)).collect());
@@ -58,7 +63,7 @@ impl Guess for Original {
 
 impl Guess for Popularity {
     fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>> {
-        let tree: HashSet<&str> = at.tree.iter().map(|(path, _)| path.as_str()).collect();
+        let tree: HashSet<&str> = at.tree.iter().map(|entry| entry.path.as_str()).collect();
         let mut said = BTreeMap::new();
         for window in WINDOWS {
             let ranking = popular::ranking(at.history, &tree, window);
@@ -106,17 +111,25 @@ fn some(
     guesses: &[&dyn Guess],
     next: &AtomicUsize,
 ) -> Result<Vec<(usize, BTreeMap<String, Said>)>> {
-    let mut said = Vec::new();
+    // Each thread has a map's cache of its own: only what differs from the tree before is parsed.
+    let (mut said, mut cache) = (Vec::new(), MapCache::new());
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(case) = past.cases.get(at) else { return Ok(said) };
-        said.push((at, one(past, case, guesses)?));
+        said.push((at, one(past, case, guesses, &mut cache)?));
     }
 }
 
-fn one(past: &Past, case: &Case, guesses: &[&dyn Guess]) -> Result<BTreeMap<String, Said>> {
+fn one(
+    past: &Past,
+    case: &Case,
+    guesses: &[&dyn Guess],
+    cache: &mut MapCache,
+) -> Result<BTreeMap<String, Said>> {
     let (tree, history) = (past.tree(case)?, past.history(case));
-    let view = ParentView { tree: &tree, history: &history };
+    let entries = tree.iter().filter_map(blobs::entry).collect();
+    let map = RepositoryMap::build(entries, &GitBlobs(&past.repository), cache)?;
+    let view = ParentView { tree: &tree, map: &map, history: &history };
     let mut all = BTreeMap::new();
     for guess in guesses {
         all.extend(guess.predict(&case.prompt, &view)?);
@@ -171,5 +184,19 @@ impl Numbers {
         likely.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.total_cmp(&one.1)));
         likely.dedup_by_key(|(file, _)| *file);
         likely
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_numbers_and_the_greater_figure_counts() {
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.all(&["b".into(), "a".into()]), [0, 1]);
+        let said = vec![("c".into(), 0.1), ("a".into(), 0.2), ("b".into(), 0.3), ("a".into(), 0.7)];
+        assert_eq!(numbers.likely(said), [(0, 0.3), (1, 0.7), (2, 0.1)]);
+        assert_eq!(numbers.files, ["b", "a", "c"]);
     }
 }

@@ -5,6 +5,7 @@
 //! changed. Beside what gadugi foretells stand the patterns of its first version, and the files that change most. The
 //! last line is JSON.
 
+mod blobs;
 mod evaluate;
 mod guesses;
 mod original;

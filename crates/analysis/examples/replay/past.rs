@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use gadugi_analysis::history::{Changed, History, HistoryCache, MOST_COMMITS};
 use gadugi_core::CommitId;
-use gadugi_workspace::{Ancestor, MOST_FILES, Repository};
+use gadugi_workspace::{Ancestor, Entry, EntryKind, MOST_FILES, Repository};
 
 use super::prompt::{Prompt, prompt};
 
@@ -119,9 +119,14 @@ impl Past {
         self.facts.history(self.lineage.before(case.at).take(MOST_COMMITS))
     }
 
-    /// Every file that a case's parent holds, with the id of its content.
-    pub(crate) fn tree(&self, case: &Case) -> Result<Vec<(String, String)>> {
-        self.repository.tree_ids(&case.parent).with_context(|| format!("the tree of {}", case.parent))
+    /// Everything that a case's parent holds but commits of other repositories.
+    pub(crate) fn tree(&self, case: &Case) -> Result<Vec<Entry>> {
+        let mut entries = self
+            .repository
+            .tree_entries(&case.parent)
+            .with_context(|| format!("the tree of {}", case.parent))?;
+        entries.retain(|entry| entry.kind != EntryKind::Submodule);
+        Ok(entries)
     }
 }
 

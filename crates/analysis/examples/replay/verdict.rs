@@ -71,3 +71,74 @@ fn no_less_precise(gadugi: &PairFigures, original: &PairFigures) -> bool {
     let surely = original.precision_interval.map_or(theirs, |(low, _)| low);
     gadugi.counts.precision().is_some_and(|ours| ours >= theirs.min(surely))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluate::{Ground, Method};
+    use super::super::pairs::{Likely, Together};
+    use super::*;
+
+    /// 400 commits, each of one of twenty files.
+    fn cases(likely: impl Fn(u32) -> Likely) -> Vec<Likely> {
+        (0..400).map(likely).collect()
+    }
+
+    fn verdict(gadugi: impl Fn(u32) -> Likely, original: impl Fn(u32) -> Likely) -> Verdict {
+        let ground = Ground::new((0..400).map(|case| vec![case % 20]).collect());
+        let method = |likely: Vec<Likely>, together, fixed| Method {
+            name: String::new(),
+            likely,
+            strings: None,
+            together,
+            fixed,
+        };
+        let gadugi = method(cases(gadugi), Together::LikeliestFile, None);
+        let original = method(cases(original), Together::BothSets, Some(1.0));
+        let popular = method(cases(|_| vec![(0, 1.0), (1, 0.5)]), Together::BothSets, None);
+        let named = method(cases(|case| vec![(case % 10, 1.0)]), Together::BothSets, None);
+        let every = method(cases(|_| Vec::new()), Together::Always, Some(1.0));
+        let all = [
+            ("gadugi", &gadugi),
+            ("original", &original),
+            (POPULARITY, &popular),
+            (NAMED, &named),
+            (EVERY, &every),
+        ];
+        Verdict::of(&ground.figures(&all.map(|(name, method)| (name, method, method))))
+    }
+
+    #[test]
+    fn who_foretells_well_reaches_all_bars() {
+        // Half of the commits are foretold, the original foretells one in twenty, as surely.
+        let half = |case: u32| if case % 2 == 0 { vec![(case % 20, 0.9)] } else { Vec::new() };
+        let few = |case: u32| if case % 7 == 0 { vec![(case % 20, 1.0)] } else { Vec::new() };
+        let verdict = verdict(half, few);
+        assert!(verdict.holds(), "{verdict:?}");
+        assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25 && verdict.worst() > 1.0);
+        assert_eq!(verdict.against, EVERY);
+    }
+
+    #[test]
+    fn where_the_original_says_nothing_popularity_is_the_bar() {
+        let verdict = verdict(|case| vec![(case % 20, 0.9)], |_| Vec::new());
+        assert!(verdict.holds() && verdict.original.0.is_infinite());
+        assert!((verdict.worst() - verdict.popularity.0 / POPULARITY_BAR).abs() < 1e-12);
+    }
+
+    #[test]
+    fn who_is_less_precise_falls_short() {
+        // Right in every pair of the even ones, and wrong as often; the original is right in each of many.
+        let vague = |case: u32| vec![(case % 20 / 2 * 2, 0.9)];
+        let sure = |case: u32| if case % 20 == 0 { vec![(0, 1.0)] } else { Vec::new() };
+        let verdict = verdict(vague, sure);
+        assert!(!verdict.precise && !verdict.holds(), "{verdict:?}");
+        assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25);
+    }
+
+    #[test]
+    fn who_says_nothing_falls_short() {
+        let verdict = verdict(|_| Vec::new(), |_| Vec::new());
+        assert!(!verdict.holds() && verdict.original.0.is_nan());
+        assert!(verdict.worst() <= 0.0 || verdict.worst().is_nan(), "{}", verdict.worst());
+    }
+}
