@@ -1,7 +1,7 @@
 //! Which test goes with which file, by what they are called and where they lie.
 
 use super::entry::FileId;
-use super::files::{common_folders, folder_of};
+use super::files::{common_folders, folder_of, name_of};
 use super::languages::{self, Subject};
 use super::project::Project;
 
@@ -64,14 +64,21 @@ fn subject(project: &Project<'_>, file: FileId) -> Option<Subject> {
 
 fn find(project: &Project<'_>, test: FileId, subject: &Subject) -> Option<FileId> {
     let exactly = subject.exactly.iter().find_map(|path| project.files.find(path));
-    exactly
-        .filter(|found| *found != test)
-        .or_else(|| subject.named.iter().find_map(|name| nearest(project, test, project.files.named(name))))
+    exactly.filter(|found| *found != test).or_else(|| {
+        subject.named.iter().find_map(|name| {
+            let ends = |file: &&FileId| {
+                let before = project.files.path(**file).strip_suffix(name.as_str());
+                before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+            };
+            let all = project.files.named(name_of(name));
+            nearest(project, test, all.iter().filter(ends).copied())
+        })
+    })
 }
 
 /// Of files with the right name the one whose folders are most like the test's: that share its last folders
 /// (`tests/net/test_http.py` and `src/pkg/net/http.py`), then its first. None where two are as near.
-fn nearest(project: &Project<'_>, test: FileId, candidates: &[FileId]) -> Option<FileId> {
+fn nearest(project: &Project<'_>, test: FileId, candidates: impl Iterator<Item = FileId>) -> Option<FileId> {
     let path = project.files.path(test);
     let score = |file: FileId| {
         let other = project.files.path(file);
@@ -80,7 +87,7 @@ fn nearest(project: &Project<'_>, test: FileId, candidates: &[FileId]) -> Option
     };
     let mut best: Option<((bool, usize, usize), FileId, bool)> = None;
     // A test is no test's subject.
-    for &file in candidates.iter().filter(|file| **file != test && subject(project, **file).is_none()) {
+    for file in candidates.filter(|file| *file != test && subject(project, *file).is_none()) {
         let score = score(file);
         match &mut best {
             Some((known, _, tied)) if *known == score => *tied = true,

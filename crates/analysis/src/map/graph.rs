@@ -2,10 +2,14 @@
 
 use std::thread;
 
+use hashbrown::HashMap;
+
 use super::entry::FileId;
+use super::facts::ImportKind;
 use super::languages::{self, Layout};
 use super::project::Project;
 use super::record::SymbolAt;
+use super::vocabulary::WordId;
 use super::{Definition, Import, ImportedName};
 
 /// How many files a name is followed through that hand it on.
@@ -66,8 +70,63 @@ impl Graph {
             first_importer: Vec::new(),
             importers: Vec::new(),
         };
+        graph.look_through(project);
         graph.turn_round(project);
         graph
+    }
+
+    /// Where a name is taken from a file that hands it on, the file that defines it is used as well.
+    fn look_through(&mut self, project: &Project<'_>) {
+        let extra: Vec<(usize, FileId)> = {
+            let graph = &*self;
+            shares(project, |files| graph.behind(project, files)).into_iter().flatten().collect()
+        };
+        if extra.is_empty() {
+            return;
+        }
+        let (mut targets, mut first) = (Vec::with_capacity(self.targets.len() + extra.len()), vec![0]);
+        let mut extra = extra.into_iter().peekable();
+        for (import, bounds) in self.first_target.windows(2).enumerate() {
+            let start = targets.len();
+            targets.extend_from_slice(&self.targets[bounds[0] as usize..bounds[1] as usize]);
+            while let Some((_, file)) = extra.next_if(|(of, _)| *of == import) {
+                targets.push(file);
+            }
+            targets[start..].sort_unstable();
+            first.push(targets.len() as u32);
+        }
+        (self.targets, self.first_target) = (targets, first);
+    }
+
+    /// For imports of these files, in their order, the files behind those that they lead to.
+    fn behind(&self, project: &Project<'_>, files: &[FileId]) -> Vec<(usize, FileId)> {
+        let mut known: HashMap<(FileId, WordId), Option<FileId>> = HashMap::new();
+        let mut found: Vec<(usize, FileId)> = Vec::new();
+        for &file in files {
+            let first = self.first_import.get(file.index()).map_or(0, |first| *first as usize);
+            let imports = project.record(file).into_iter().flat_map(|record| record.imports());
+            for (number, import) in
+                imports.enumerate().filter(|(_, import)| import.kind != ImportKind::Declares)
+            {
+                let targets = self.targets_of_import(file, number);
+                let before = found.len();
+                for (&target, (name, _)) in
+                    targets.iter().flat_map(|target| import.names().map(move |name| (target, name)))
+                {
+                    let origin = *known
+                        .entry((target, name))
+                        .or_insert_with(|| self.origin_of(project, target, name).map(|(file, _)| file));
+                    if let Some(origin) = origin
+                        && origin != file
+                        && !targets.contains(&origin)
+                        && !found[before..].iter().any(|(_, known)| *known == origin)
+                    {
+                        found.push((first + number, origin));
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Finds the importers of every file.
@@ -146,27 +205,24 @@ impl Graph {
         file: FileId,
         name: &str,
     ) -> Option<Definition<'m>> {
-        let mut next = vec![(file, project.find(name)?)];
+        let (file, symbol) = self.origin_of(project, file, project.find(name)?)?;
+        Some(definition(project, file, symbol))
+    }
+
+    fn origin_of(&self, project: &Project<'_>, file: FileId, name: WordId) -> Option<(FileId, SymbolAt)> {
+        let mut next = vec![(file, name)];
         let mut seen = next.clone();
         for _ in 0..MOST_HOPS {
             let mut further = Vec::new();
             for (file, name) in next.drain(..) {
                 let Some(record) = project.record(file) else { continue };
-                let defined =
-                    record.symbols().find(|(_, symbol)| symbol.name == name && symbol.owner.is_none());
-                if let Some((_, symbol)) = defined {
-                    return Some(definition(project, file, symbol));
+                let mut symbols = record.symbols();
+                if let Some((_, symbol)) =
+                    symbols.find(|(_, symbol)| symbol.name == name && symbol.owner.is_none())
+                {
+                    return Some((file, symbol));
                 }
-                for (number, import) in record.imports().enumerate() {
-                    for (theirs, alias) in import.names() {
-                        let all = project.word(theirs) == "*" && alias.is_none();
-                        if all || alias.unwrap_or(theirs) == name {
-                            let theirs = if all { name } else { theirs };
-                            let files = self.targets_of_import(file, number);
-                            further.extend(files.iter().map(|file| (*file, theirs)));
-                        }
-                    }
-                }
+                self.handed_on(project, file, name, &mut further);
             }
             further.retain(|step| !seen.contains(step));
             seen.extend(&further);
@@ -174,25 +230,45 @@ impl Graph {
         }
         None
     }
+
+    /// From where a file that does not define a name has it, and what it is called there.
+    fn handed_on(&self, project: &Project<'_>, file: FileId, name: WordId, into: &mut Vec<(FileId, WordId)>) {
+        let imports = project.record(file).into_iter().flat_map(|record| record.imports());
+        for (number, import) in imports.enumerate().filter(|(_, import)| import.kind == ImportKind::HandsOn) {
+            for (theirs, alias) in import.names() {
+                let all = alias.is_none() && project.word(theirs) == "*";
+                if all || alias.unwrap_or(theirs) == name {
+                    let theirs = if all { name } else { theirs };
+                    let files = self.targets_of_import(file, number);
+                    into.extend(files.iter().map(|file| (*file, theirs)));
+                }
+            }
+        }
+    }
 }
 
 /// Resolves every import; the parts are in the order of the files.
 fn resolve_all(project: &Project<'_>, layouts: &[Box<dyn Layout>]) -> Vec<Part> {
-    let count = project.files.len();
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let threads = processors.min(count.div_ceil(WORTH_A_THREAD)).max(1);
-    let share = count.div_ceil(threads).max(1);
+    shares(project, |files| resolve(project, layouts, files))
+}
+
+/// Does a work for all files, on every processor; what comes of it is in the order of the files.
+fn shares<T: Send>(project: &Project<'_>, work: impl Fn(&[FileId]) -> T + Sync) -> Vec<T> {
     let files: Vec<FileId> = project.files.all().collect();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.min(files.len().div_ceil(WORTH_A_THREAD)).max(1);
+    let share = files.len().div_ceil(threads).max(1);
+    let work = &work;
     thread::scope(|scope| {
         let mut shares = files.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let others: Vec<_> =
-            shares.map(|files| (files, scope.spawn(move || resolve(project, layouts, files)))).collect();
-        let mut parts = vec![resolve(project, layouts, first)];
+        let mine = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares.map(|files| (files, scope.spawn(move || work(files)))).collect();
+        let mut done = vec![work(mine)];
         for (files, other) in others {
-            parts.push(other.join().unwrap_or_else(|_| resolve(project, layouts, files)));
+            // A panic in there is a defect; it happens again here, where it is seen.
+            done.push(other.join().unwrap_or_else(|_| work(files)));
         }
-        parts
+        done
     })
 }
 

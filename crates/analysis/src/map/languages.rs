@@ -88,8 +88,15 @@ pub(crate) trait Layout: Send + Sync {
 pub(crate) struct Subject {
     /// Files that it is about, where they are there: the first that is.
     pub(crate) exactly: Vec<String>,
-    /// Else a file of one of these names, the nearest; the first name that there is.
+    /// Else a file whose path ends with one of these (a name, or folders and a name), the nearest; the first of them that
+    /// there is.
     pub(crate) named: Vec<String>,
+}
+
+/// `tcp_stream` → `tcp/stream`, and with more words each place for the slash: tests that lie in one folder write a path
+/// so. The first word alone is not tried, for the module of everything would have all tests.
+pub(super) fn as_paths(stem: &str) -> impl Iterator<Item = String> {
+    stem.match_indices('_').map(|(at, _)| format!("{}/{}", &stem[..at], &stem[at + 1..]))
 }
 
 /// The language whose the file is.

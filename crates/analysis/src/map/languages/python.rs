@@ -8,7 +8,7 @@ mod layout;
 
 use tree_sitter::Node;
 
-use super::{Language, Layout, Reads, Subject};
+use super::{Language, Layout, Reads, Subject, as_paths};
 use crate::map::extract::{Extraction, Walk};
 use crate::map::facts::{Facts, ImportKind, Names, SymbolKind, Text};
 use crate::map::files::{Files, folder_of, name_of, split_name};
@@ -102,7 +102,9 @@ impl Language for Python {
         let (stem, _) = split_name(path);
         let about = stem.strip_prefix("test_").or_else(|| stem.strip_suffix("_test"));
         if let Some(about) = about {
-            let named = vec![format!("{about}.py"), format!("_{about}.py")];
+            let mut named = vec![format!("{about}.py"), format!("_{about}.py")];
+            named.extend(as_paths(about).map(|path| format!("{path}.py")));
+            named.push(format!("{about}/__init__.py"));
             return Some(Subject { named, ..Subject::default() });
         }
         let folder = folder_of(path).split('/').any(|part| matches!(part, "tests" | "test"));

@@ -8,7 +8,7 @@ mod manifest;
 
 use tree_sitter::Node;
 
-use super::{Language, Layout, Reads, Subject};
+use super::{Language, Layout, Reads, Subject, as_paths};
 use crate::map::extract::{Extraction, Walk};
 use crate::map::facts::{Facts, ImportKind, Names, SymbolKind, Text};
 use crate::map::files::{Files, folder_of, join, name_of};
@@ -116,7 +116,9 @@ impl Language for Rust {
         let mut exactly: Vec<String> = below.iter().filter_map(|name| join(&above, name)).collect();
         let own = above.split('/').any(|part| part == "src");
         exactly.extend(own.then(|| module_files(&above)).into_iter().flatten());
-        Some(Subject { exactly, named: vec![format!("{bare}.rs")] })
+        let named = std::iter::once(bare.to_owned()).chain(as_paths(bare));
+        let named = named.flat_map(|path| [format!("{path}.rs"), format!("{path}/mod.rs")]);
+        Some(Subject { exactly, named: named.collect() })
     }
 }
 

@@ -77,7 +77,9 @@ impl Layout for Headers {
         if let Some(beside) = beside.filter(|_| quoted) {
             into.push(beside);
         } else if quoted || !STANDARD.contains(&path) {
-            into.extend(nearest(project, own, path));
+            // What a build makes of `x.h.in` is called `x.h`.
+            let found = nearest(project, own, path);
+            into.extend(found.or_else(|| nearest(project, own, &format!("{path}.in"))));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::EXTENSIONS;
 use super::layout::Modules;
 use crate::map::entry::FileId;
-use crate::map::files::{Files, join, upwards};
+use crate::map::files::{Files, folder_of, join, upwards};
 
 /// What else an import can name without an extension.
 const OTHERS: [&str; 4] = ["d.ts", "json", "vue", "svelte"];
@@ -18,7 +18,13 @@ const BEGINNINGS: [&str; 5] = ["src/index", "index", "src/main", "src/lib", "lib
 pub(super) fn module(modules: &Modules, files: &Files, folder: &str, name: &str) -> Option<FileId> {
     let name = name.split(['?', '!']).next().unwrap_or_default();
     match name.chars().next()? {
-        '.' => file_at(modules, files, &join(folder, name)?),
+        '.' => {
+            let path = join(folder, name)?;
+            file_at(modules, files, &path).or_else(|| {
+                let own = upwards(folder_of(&path)).find(|folder| modules.packages.contains_key(*folder))?;
+                built(modules, files, own, path.get(own.len()..)?.trim_start_matches('/'))
+            })
+        }
         '/' => upwards(folder)
             .filter(|folder| folder.is_empty() || modules.packages.contains_key(*folder))
             .find_map(|folder| file_at(modules, files, &join(folder, name)?)),

@@ -86,3 +86,61 @@ fn imports_lead_to_files() {
     );
     assert_eq!(paths(&map, map.importers(map.file("pkg/late.py").unwrap())), ["pkg/a.py"]);
 }
+
+#[test]
+fn names_are_followed_to_where_they_are_defined() {
+    let map = map_of(&[
+        ("src/pkg/__init__.py", "from .app import App as Application, helper\nfrom .all import *\n"),
+        ("src/pkg/app.py", "from .deep import helper\nclass App: pass\n"),
+        ("src/pkg/deep.py", "def helper(): pass\n"),
+        ("src/pkg/all.py", "ANSWER = 42\n"),
+        ("tests/test_app.py", "from pkg import Application, helper, ANSWER, missing\n"),
+    ]);
+    let package = map.file("src/pkg/__init__.py").unwrap();
+    let origin = |name: &str| map.origin(package, name).map(|found| map.path(found.file));
+    assert_eq!(origin("Application"), Some("src/pkg/app.py"));
+    assert_eq!((origin("helper"), origin("ANSWER")), (Some("src/pkg/deep.py"), Some("src/pkg/all.py")));
+    assert_eq!((origin("missing"), origin("App")), (None, None));
+    assert_eq!(
+        imports(&map, "tests/test_app.py"),
+        [
+            "pkg(Application, helper, ANSWER, missing) -> src/pkg/__init__.py src/pkg/all.py src/pkg/app.py src/pkg/deep.py"
+        ]
+    );
+    assert_eq!(paths(&map, map.tests_of(map.file("src/pkg/app.py").unwrap())), ["tests/test_app.py"]);
+}
+
+#[test]
+fn modules_are_found_where_programs_find_them() {
+    let map = map_of(&[
+        ("pyproject.toml", "[tool.setuptools.packages.find]\nwhere = [\"code\"]\n"),
+        ("code/top/mod.py", "class Thing: pass\n"),
+        ("src/space/one/__init__.py", ""),
+        ("src/space/one/a.py", "from space.two import b\nimport space.two.b\nfrom .. import gone\n"),
+        ("src/space/two/b.py", "import json, helper\n"),
+        ("scripts/json.py", ""),
+        ("scripts/run.py", "import json\nimport helper\nfrom top.mod import Thing\n"),
+        ("scripts/helper.py", ""),
+        ("a/lib/__init__.py", ""),
+        ("b/lib/__init__.py", ""),
+        ("b/main.py", "import lib"),
+    ]);
+    assert_eq!(
+        imports(&map, "src/space/one/a.py"),
+        ["space.two(b) -> src/space/two/b.py", "space.two.b -> src/space/two/b.py", "..(gone) ->"]
+    );
+    assert_eq!(imports(&map, "src/space/two/b.py"), ["json ->", "helper ->"]);
+    assert_eq!(
+        imports(&map, "scripts/run.py"),
+        ["json -> scripts/json.py", "helper -> scripts/helper.py", "top.mod(Thing) -> code/top/mod.py"]
+    );
+    assert_eq!(imports(&map, "b/main.py"), ["lib -> b/lib/__init__.py"]);
+    for (name, file) in [
+        ("top.mod", "code/top/mod.py"),
+        ("top.mod.Thing", "code/top/mod.py"),
+        ("top.mod.Not", ""),
+        ("json", ""),
+    ] {
+        assert_eq!(paths(&map, &map.module(name)).join(" "), file, "{name}");
+    }
+}

@@ -106,6 +106,12 @@ impl Crates {
             let imports = project.record(file).into_iter().flat_map(|record| record.imports());
             for import in imports.filter(|import| import.kind == ImportKind::Declares) {
                 let name = project.word(import.module);
+                // The inline modules around it are in this file.
+                for inline in
+                    std::iter::successors(parent(name), |name| parent(name)).filter(|name| !name.is_empty())
+                {
+                    modules.entry(under(&module, inline)).or_insert_with(|| vec![file]);
+                }
                 if let Some((child, below)) = declared(project, file, &below, &import) {
                     todo.push((child, under(&module, name), below, depth + 1));
                 }

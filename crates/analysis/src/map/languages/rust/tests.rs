@@ -156,3 +156,24 @@ fn tests_are_found() {
         ["src/net/tests.rs", "tests/net.rs"]
     );
 }
+
+#[test]
+fn what_a_crate_hands_on_is_found_behind_it() {
+    let map = map_of(&[
+        ("one/Cargo.toml", "[package]\nname = \"one\"\n"),
+        (
+            "one/src/lib.rs",
+            "mod plan;\nmod support { pub mod signal; }\npub use plan::Plan;\npub use support::signal::Signal;\n",
+        ),
+        ("one/src/plan.rs", "pub struct Plan;"),
+        ("one/src/support/signal.rs", "pub struct Signal;"),
+        ("one/tests/support_signal.rs", "use one::{Plan, Signal};"),
+    ]);
+    assert_eq!(
+        imports(&map, "one/tests/support_signal.rs"),
+        ["one(Plan, Signal) -> one/src/lib.rs one/src/plan.rs one/src/support/signal.rs"]
+    );
+    let signal = map.file("one/src/support/signal.rs").unwrap();
+    assert_eq!(paths(&map, map.importers(signal)), ["one/src/lib.rs", "one/tests/support_signal.rs"]);
+    assert_eq!(paths(&map, map.tests_of(signal)), ["one/tests/support_signal.rs"]);
+}
