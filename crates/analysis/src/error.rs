@@ -5,6 +5,7 @@ use std::io;
 use gadugi_core::{PlanError, TaskId};
 use thiserror::Error;
 
+use crate::external::ExternalError;
 use crate::inference::InferenceError;
 
 /// Why a prompt file cannot be taken.
@@ -185,6 +186,14 @@ pub enum AnalysisError {
         path: String,
         /// Why.
         source: InferenceError,
+    },
+    /// A program of the user's own gave no answer that can be used, and falling back was not wanted.
+    #[error("the {role}: {source}")]
+    External {
+        /// `analyser` or `estimator`.
+        role: &'static str,
+        /// Why.
+        source: ExternalError,
     },
     /// The plan contradicts itself: a defect of this crate.
     #[error("the analysis made a plan that cannot be run: {0}")]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gadugi_core::{
-    AGENTS, ClaimSource, CommitId, Complexity, Confidence, Kind, OverlapPolicy, PathClaim, Plan, PlannedTask,
-    PromptRef, Purpose, TaskId,
+    AGENTS, ClaimSource, CommitId, Complexity, Confidence, Estimate, Kind, OverlapPolicy, PathClaim, Plan,
+    PlannedTask, PromptRef, Purpose, TaskId,
 };
 
 use crate::classify::ClassifyRule;
@@ -16,6 +16,7 @@ use crate::dependencies::Names;
 use crate::edges::{self, Collisions, Given, Joined};
 use crate::error::AnalysisError;
 use crate::estimate::{self, Calibration, EstimateFor, Estimator};
+use crate::external::{Ask, AskedTask, ExternalError, consult_analyser, consult_estimator};
 use crate::imports::NamedSymbol;
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
 use crate::map::{FileId, RepositoryMap};
@@ -55,6 +56,10 @@ pub struct AnalysisOptions<'a> {
     pub rules: &'a [ClassifyRule],
     /// What looks at each prompt's words.
     pub analyser: &'a dyn PromptAnalyser,
+    /// A program of the user's that says what prompts are about, in place of what was inferred.
+    pub ask_analyser: Option<Ask<'a>>,
+    /// A program of the user's that says what tasks will take.
+    pub ask_estimator: Option<Ask<'a>>,
     /// What says what tasks will take; none: the table of starting values.
     pub estimator: Option<&'a dyn Estimator>,
     /// How sure inferences turned out to be; none: as sure as they say.
@@ -76,6 +81,8 @@ impl Default for AnalysisOptions<'_> {
             agents: &[],
             rules: &[],
             analyser: &RuleAnalyser,
+            ask_analyser: None,
+            ask_estimator: None,
             estimator: None,
             calibration: None,
             agent: AGENTS[0],
@@ -129,6 +136,11 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     let tree = Tree::new(map.files().map(|file| map.path(file)));
     let around = Surroundings { tree, map, names, prompts, rules: options.rules };
     let (mut inferences, sequential_because) = infer_all(request, &read.drafts, &around)?;
+    if let Some(ask) = options.ask_analyser {
+        let prompts: Vec<ReadPrompt<'_>> = read.drafts.iter().map(Draft::read).collect();
+        let said = consult_analyser(ask, base, &prompts, &mut inferences, options.fallback);
+        read.warnings.extend(said.map_err(|source| AnalysisError::External { role: "analyser", source })?);
+    }
     let declared = declared(&mut read, &inferences, &around)?;
     let symbols: Vec<Vec<NamedSymbol>> =
         inferences.iter_mut().map(|inference| std::mem::take(&mut inference.symbols)).collect();
@@ -138,12 +150,16 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
         .zip(&mut inferences)
         .map(|(draft, inference)| writes(draft, std::mem::take(&mut inference.writes), &around, &options))
         .collect();
-    let tasks: Vec<PlannedTask> = (read.drafts.iter().zip(inferences).zip(&writes).enumerate())
+    let mut tasks: Vec<PlannedTask> = (read.drafts.iter().zip(inferences).zip(&writes).enumerate())
         .map(|(at, ((draft, inference), writes))| {
             let depends_on = names_of(at, &declared, &read.drafts);
             task(draft, inference, depends_on, writes, &options)
         })
         .collect();
+    if let Some(ask) = options.ask_estimator {
+        let said = ask_estimates(ask, base, &mut tasks, &options);
+        read.warnings.extend(said.map_err(|source| AnalysisError::External { role: "estimator", source })?);
+    }
     let expected: Vec<Vec<Expected<'_>>> =
         writes.iter().map(|writes| writes.iter().map(Expected::from).collect()).collect();
     let joined = edges::join(&Given {
@@ -189,9 +205,7 @@ fn infer_all(
     let mut inferences = Vec::with_capacity(drafts.len());
     let mut failed: Option<String> = None;
     for draft in drafts {
-        let prompt =
-            ReadPrompt { id: &draft.id, path: &draft.path, title: &draft.title, body: draft.text.body() };
-        match guarded(request.options.analyser, &prompt, around) {
+        match guarded(request.options.analyser, &draft.read(), around) {
             Ok(inference) => inferences.push(inference),
             Err(source) if request.options.fallback => {
                 failed.get_or_insert_with(|| format!("the analysis of {} failed: {source}", draft.path));
@@ -297,6 +311,30 @@ fn task(
         executor: matter.executor,
         network: matter.network.clone(),
     }
+}
+
+/// Puts what the user's own estimator says in place of what was estimated. Gives warnings.
+fn ask_estimates(
+    ask: Ask<'_>,
+    base: &CommitId,
+    tasks: &mut [PlannedTask],
+    options: &AnalysisOptions<'_>,
+) -> Result<Vec<String>, ExternalError> {
+    let mut estimates: Vec<Estimate> = tasks.iter().map(|task| task.estimate.clone()).collect();
+    let asked = tasks.iter().map(|task| AskedTask {
+        id: task.id.as_str(),
+        prompt: &task.prompt.path,
+        kind: task.kind.word(),
+        complexity: task.complexity.word(),
+        agent: task.agent.as_deref().unwrap_or(options.agent),
+        model: task.model.as_deref().or(options.model),
+        prompt_bytes: task.prompt.bytes,
+        targets: u32::try_from(task.writes.len()).unwrap_or(u32::MAX),
+    });
+    let asked: Vec<AskedTask<'_>> = asked.collect();
+    let warnings = consult_estimator(ask, base, &asked, &mut estimates, options.fallback)?;
+    tasks.iter_mut().zip(estimates).for_each(|(task, estimate)| task.estimate = estimate);
+    Ok(warnings)
 }
 
 /// What `touches:` names: folders end with a slash, so that nobody has to look which they are.

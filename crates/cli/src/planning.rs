@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use gadugi_analysis::external::Ask;
 use gadugi_analysis::map::RepositoryMap;
 use gadugi_analysis::request::{MAX_REQUEST_BYTES, Requested};
 use gadugi_analysis::{
@@ -13,6 +15,7 @@ use gadugi_analysis::{
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
 use gadugi_core::{CommitId, ExecutorKind, PastTask, Plan, TaskId, UvPolicy};
 use gadugi_engine::knowledge;
+use gadugi_sys::program::{self, Question};
 
 use crate::error::{Problem, Stop};
 use crate::output::Manner;
@@ -66,11 +69,15 @@ pub(crate) fn plan(
     let rules: Vec<ClassifyRule> =
         resolved.classify.iter().map(|(kind, any)| ClassifyRule { kind: *kind, any: any.clone() }).collect();
     let (calibration, estimator) = learnt(&knowledge.past);
+    let analyser = own_program(place, resolved.analysis.command.as_deref());
+    let estimates = own_program(place, resolved.analysis.estimates_command.as_deref());
     let settings = &resolved.settings;
     let options = AnalysisOptions {
         fallback: resolved.fallback_to_sequential,
         agents: &agents,
         rules: &rules,
+        ask_analyser: analyser.as_ref().map(|ask| ask as Ask<'_>),
+        ask_estimator: estimates.as_ref().map(|ask| ask as Ask<'_>),
         estimator: Some(&estimator),
         calibration: Some(&calibration),
         agent: &settings.agent,
@@ -95,6 +102,23 @@ pub(crate) fn plan(
 /// What earlier tasks of the repository taught: how sure inferences are, and how long tasks take.
 fn learnt(past: &[PastTask]) -> (Calibration, PastEstimator) {
     (Calibration::of(past), PastEstimator::of(past.iter().map(|task| &task.work), []))
+}
+
+/// A program of the user's own, where one is named, ready to be asked at the root of the repository.
+fn own_program<'a>(
+    place: &'a Place,
+    argv: Option<&'a [String]>,
+) -> Option<impl Fn(&[u8]) -> Result<Vec<u8>, String> + use<'a>> {
+    /// It may ask a model about all prompts at once; a plan that takes longer is one that hangs.
+    const TIMEOUT: Duration = Duration::from_secs(300);
+    /// Bytes: 10,000 tasks with a hundred paths each.
+    const MOST: usize = 128 << 20;
+    let argv = argv?;
+    let cwd = place.repository.here();
+    Some(move |input: &[u8]| {
+        let question = Question { argv, cwd, input, timeout: TIMEOUT, most: MOST };
+        program::ask(&question).map_err(|error| error.to_string())
+    })
 }
 
 fn threshold(resolved: &Resolved) -> Threshold {

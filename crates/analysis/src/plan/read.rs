@@ -8,6 +8,7 @@ use super::{AnalysisRequest, PromptText};
 use crate::error::{AnalysisError, InputError};
 use crate::front_matter::{self, FrontMatter, Known};
 use crate::ids::{self, Wanted};
+use crate::inference::ReadPrompt;
 use crate::markdown;
 use crate::prompts::{self, PromptFile};
 use crate::text::one_line;
@@ -22,6 +23,13 @@ pub(super) struct Draft {
     pub(super) title: String,
     pub(super) text: PromptText,
     pub(super) matter: FrontMatter,
+}
+
+impl Draft {
+    /// What an analyser sees of it.
+    pub(super) fn read(&self) -> ReadPrompt<'_> {
+        ReadPrompt { id: &self.id, path: &self.path, title: &self.title, body: self.text.body() }
+    }
 }
 
 /// What was read of all prompts.

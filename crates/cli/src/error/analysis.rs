@@ -62,6 +62,11 @@ impl From<AnalysisError> for Stop {
                 error,
                 Some("without --no-fallback the tasks are taken one after another"),
             ),
+            AnalysisError::External { .. } => Problem::environment(
+                "own-program",
+                error,
+                Some("without --no-fallback the built-in rules stand in for it"),
+            ),
             AnalysisError::Plan(_) => Problem::internal(&error),
         };
         problem.into()
