@@ -118,6 +118,8 @@ pub struct Analysis {
     pub texts: BTreeMap<TaskId, PromptText>,
     /// Tasks that are expected to write one file, whatever is done about it.
     pub collisions: Collisions,
+    /// What each task may write, in the plan's order: what the plan says that it writes, and what is less likely.
+    pub may_write: Vec<Vec<PathClaim>>,
 }
 
 /// Makes a plan.
@@ -178,7 +180,7 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     let plan = Plan { base: base.clone(), tasks, edges, sequential_because, skipped, warnings };
     plan.check()?;
     let texts = drafts.into_iter().map(|draft| (TaskId::new(draft.id), draft.text)).collect();
-    Ok(Analysis { plan, texts, collisions })
+    Ok(Analysis { plan, texts, collisions, may_write: writes })
 }
 
 /// The files that import a name from a file. That all of a module is imported says nothing of one name.

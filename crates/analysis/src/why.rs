@@ -29,7 +29,7 @@ pub struct WhyRequest<'a> {
     /// What a task, by its place in the plan, may write.
     pub expected: &'a dyn Fn(usize) -> Vec<Expected<'a>>,
     /// The files of the base tree.
-    pub files: &'a [String],
+    pub files: &'a [&'a str],
     /// What is done about tasks that are expected to write one file.
     pub policy: OverlapPolicy,
     /// From which confidence on they are.
@@ -148,7 +148,7 @@ pub fn why(request: &WhyRequest<'_>, a: &str, b: &str) -> Result<Why, WhyError> 
     };
     let (path, path_more) = ends(&path);
     let expected = [(request.expected)(first), (request.expected)(second)];
-    let tree = Tree::new(request.files.iter().map(String::as_str));
+    let tree = Tree::new(request.files.iter().copied());
     let overlap = Field::new(&expected, &tree, request.threshold).between(0, 1, MOST_FILES);
     Ok(Why {
         first: party(&plan.tasks[first]),

@@ -9,11 +9,11 @@ use gadugi_analysis::external::Ask;
 use gadugi_analysis::map::RepositoryMap;
 use gadugi_analysis::request::{MAX_REQUEST_BYTES, Requested};
 use gadugi_analysis::{
-    AnalysisOptions, AnalysisRequest, Calibration, ClassifyRule, Collisions, PastEstimator, PromptFile,
-    Threshold, analyse, prompts, request,
+    AnalysisOptions, AnalysisRequest, Calibration, ClassifyRule, Collisions, Expected, PastEstimator,
+    PromptFile, Threshold, Why, WhyRequest, analyse, prompts, request, why,
 };
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
-use gadugi_core::{CommitId, ExecutorKind, PastTask, Plan, TaskId, UvPolicy};
+use gadugi_core::{CommitId, ExecutorKind, PastTask, PathClaim, Plan, TaskId, UvPolicy};
 use gadugi_engine::knowledge;
 use gadugi_sys::program::{self, Question};
 
@@ -29,6 +29,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// Tasks of it that are expected to write one file.
     pub(crate) collisions: Collisions,
+    /// What each task of it may write, in its order.
+    may_write: Vec<Vec<PathClaim>>,
     /// The prompts, word for word.
     pub(crate) prompts: BTreeMap<TaskId, String>,
     /// The files at the base.
@@ -87,7 +89,7 @@ pub(crate) fn plan(
         ..AnalysisOptions::default()
     };
     let analysis = analyse(&AnalysisRequest { base: &base, map: &knowledge.map, prompts, options })?;
-    let (plan, collisions) = (analysis.plan, analysis.collisions);
+    let (plan, collisions, may_write) = (analysis.plan, analysis.collisions, analysis.may_write);
     plan.warnings.iter().for_each(|warning| manner.warn(warning));
     if let Some(because) = &plan.sequential_because {
         manner.warn(&format!("the tasks are taken one after another: {because}"));
@@ -96,7 +98,7 @@ pub(crate) fn plan(
         manner.warn(&format!("{} is skipped: {}", skipped.path, skipped.because));
     }
     let prompts = analysis.texts.into_iter().map(|(task, text)| (task, text.whole)).collect();
-    Ok(Planned { plan, collisions, prompts, map: knowledge.map })
+    Ok(Planned { plan, collisions, may_write, prompts, map: knowledge.map })
 }
 
 /// What earlier tasks of the repository taught: how sure inferences are, and how long tasks take.
@@ -161,6 +163,20 @@ pub(crate) fn uv(place: &Place, decided: UvPolicy, planned: &Planned) -> UvPolic
 }
 
 impl Planned {
+    /// Why two tasks, by what people call them, do or don't run together.
+    pub(crate) fn why(&self, resolved: &Resolved, a: &str, b: &str) -> Result<Why, Stop> {
+        let files: Vec<&str> = self.map.files().map(|file| self.map.path(file)).collect();
+        let request = WhyRequest {
+            plan: &self.plan,
+            expected: &|task| self.may_write[task].iter().map(Expected::from).collect(),
+            files: &files,
+            policy: resolved.analysis.overlap,
+            threshold: threshold(resolved),
+            slots: slots(resolved),
+        };
+        Ok(why(&request, a, b)?)
+    }
+
     /// Whether the base has that file.
     fn has(&self, name: &str) -> bool {
         self.map.file(name).is_some()

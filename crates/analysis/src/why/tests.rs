@@ -46,7 +46,7 @@ fn asked(plan: &Plan, slots: usize, a: &str, b: &str) -> Result<Why, WhyError> {
     let request = WhyRequest {
         plan,
         expected: &|task| plan.tasks[task].writes.iter().map(Expected::from).collect(),
-        files: &["src/lib.rs".to_owned(), "CHANGELOG.md".to_owned()],
+        files: &["src/lib.rs", "CHANGELOG.md"],
         policy: OverlapPolicy::Serialize,
         threshold: Threshold::percent(35),
         slots,

@@ -34,6 +34,9 @@ pub(crate) struct PlanArgs {
     /// Show it as a graph
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Say why two tasks do or don't run together
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "format")]
+    why: Option<Vec<String>>,
     /// Slots to plan for [default: by the machine]
     #[arg(long, value_name = "N", value_parser = args::slots, allow_negative_numbers = true)]
     max_parallel: Option<u32>,
@@ -80,22 +83,27 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         true => planning::requested(&place, manner)?,
         false => planning::named(&place, &args.prompts)?,
     };
-    let plan = planning::plan(&place, &resolved, &prompts, manner)?.plan;
-    let slots = planning::slots(&resolved);
+    let planned = planning::plan(&place, &resolved, &prompts, manner)?;
+    let (plan, slots) = (&planned.plan, planning::slots(&resolved));
     let text = match args.format {
-        Some(Format::Mermaid) => render::mermaid(&plan),
-        Some(Format::Dot) => render::dot(&plan),
-        None if args.json || args.output.is_some() => {
-            let json = render::plan_json(&plan, slots);
-            serde_json::to_string_pretty(&json).map_err(|error| Problem::internal(&error))? + "\n"
+        None if let Some([a, b]) = args.why.as_deref() => {
+            let why = planned.why(&resolved, a, b)?;
+            if args.json { pretty(&render::why_json(&why))? } else { render::why(&why) }
         }
-        None => render::table(&plan, slots, output::columns().unwrap_or(COLUMNS)),
+        Some(Format::Mermaid) => render::mermaid(plan),
+        Some(Format::Dot) => render::dot(plan),
+        None if args.json || args.output.is_some() => pretty(&render::plan_json(plan, slots))?,
+        None => render::table(plan, slots, output::columns().unwrap_or(COLUMNS)),
     };
     match &args.output {
         Some(file) => write(&place.cwd.join(file), &text)?,
         None => output::result(&text)?,
     }
     Ok(Exit::Success)
+}
+
+fn pretty(json: &serde_json::Value) -> Result<String, Stop> {
+    Ok(serde_json::to_string_pretty(json).map_err(|error| Problem::internal(&error))? + "\n")
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Stop> {

@@ -1,7 +1,7 @@
 //! What is wrong with prompts and requests.
 
 use gadugi_analysis::request::RequestError;
-use gadugi_analysis::{AnalysisError, InputError, PromptError};
+use gadugi_analysis::{AnalysisError, InputError, PromptError, WhyError};
 
 use super::{Problem, Stop};
 
@@ -70,6 +70,18 @@ impl From<AnalysisError> for Stop {
             AnalysisError::Plan(_) => Problem::internal(&error),
         };
         problem.into()
+    }
+}
+
+impl From<WhyError> for Stop {
+    fn from(error: WhyError) -> Self {
+        let code = match error {
+            WhyError::Unknown { .. } => "unknown-task",
+            WhyError::Ambiguous { .. } => "ambiguous-task",
+            WhyError::Same(_) => "same-task",
+        };
+        Problem::request(code, error, Some("--why takes two tasks: ids, prompts, or beginnings of ids"))
+            .into()
     }
 }
 
