@@ -6,6 +6,7 @@ mod container;
 mod faults;
 mod gateway;
 mod overhead;
+mod plan;
 mod recovery;
 mod run;
 mod sandbox;
@@ -37,6 +38,8 @@ pub(crate) enum Bench {
     Faults,
     /// A trivial step in a container, to its first output: gadugi against docker run
     Container,
+    /// 50,000 sources and 200 prompts, nothing known and all known; 10,000 prompts in a small repository: time and memory
+    Plan,
     /// 200 streams at once through the gateway and direct: the latency that it adds to each event
     Gateway,
     /// Histories of real repositories, commit by commit: which files are foretold, and which pairs collide
@@ -64,6 +67,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Scale => scale::measure(&binary()?)?,
         Bench::Faults => faults::measure(&binary()?)?,
         Bench::Container => container::measure()?,
+        Bench::Plan => plan::measure(&binary()?)?,
         Bench::Gateway => gateway::measure()?,
         Bench::Analysis(wish) => analysis::measure(&wish)?,
     };

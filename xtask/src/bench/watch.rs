@@ -121,7 +121,7 @@ pub(super) fn pause(length: Duration) {
 }
 
 /// `VmHWM:     12345 kB`
-fn peak_kib(status: &str) -> Option<u64> {
+pub(super) fn peak_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
