@@ -13,7 +13,7 @@ use gadugi_analysis::{
     PromptFile, Threshold, Why, WhyRequest, analyse, prompts, request, why,
 };
 use gadugi_config::{AGENTS, Resolved, VerifyChoice, verify};
-use gadugi_core::{CommitId, ExecutorKind, PastTask, PathClaim, Plan, TaskId, UvPolicy};
+use gadugi_core::{CommitId, ExecutorKind, PastTask, PastWork, PathClaim, Plan, TaskId, UvPolicy};
 use gadugi_engine::knowledge;
 use gadugi_sys::program::{self, Question};
 
@@ -70,7 +70,11 @@ pub(crate) fn plan(
     let agents = AGENTS.map(str::to_owned);
     let rules: Vec<ClassifyRule> =
         resolved.classify.iter().map(|(kind, any)| ClassifyRule { kind: *kind, any: any.clone() }).collect();
-    let (calibration, estimator) = learnt(&knowledge.past);
+    let elsewhere = match resolved.settings.share_past {
+        true => gadugi_engine::past::elsewhere(&place.layout),
+        false => Vec::new(),
+    };
+    let (calibration, estimator) = learnt(&knowledge.past, &elsewhere);
     let analyser = own_program(place, resolved.analysis.command.as_deref());
     let estimates = own_program(place, resolved.analysis.estimates_command.as_deref());
     let settings = &resolved.settings;
@@ -101,9 +105,9 @@ pub(crate) fn plan(
     Ok(Planned { plan, collisions, may_write, prompts, map: knowledge.map })
 }
 
-/// What earlier tasks of the repository taught: how sure inferences are, and how long tasks take.
-fn learnt(past: &[PastTask]) -> (Calibration, PastEstimator) {
-    (Calibration::of(past), PastEstimator::of(past.iter().map(|task| &task.work), []))
+/// What earlier tasks of this repository and others taught: how sure inferences are, and how long tasks take.
+fn learnt(past: &[PastTask], elsewhere: &[PastWork]) -> (Calibration, PastEstimator) {
+    (Calibration::of(past), PastEstimator::of(past.iter().map(|task| &task.work), elsewhere))
 }
 
 /// A program of the user's own, where one is named, ready to be asked at the root of the repository.

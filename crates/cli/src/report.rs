@@ -1,12 +1,9 @@
 //! The honest account of a run, for people.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use gadugi_core::{Millis, TaskId, format_duration};
-use gadugi_engine::protocol::{RunView, TaskView};
-use globset::{GlobBuilder, GlobMatcher};
-use serde_json::Value;
+use gadugi_core::{Millis, format_duration};
+use gadugi_engine::protocol::{PairsOfTasks, Prediction, RunView, TaskView};
 
 use crate::follow::{count, dollars, mark, short, tokens};
 use crate::table::{Align, Table};
@@ -18,29 +15,8 @@ const PATHS: usize = 6;
 /// Columns of why a task did not succeed: what an agent said may be any length.
 const DETAIL: usize = 400;
 
-/// What the plan said that each task would write.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Predictions(HashMap<TaskId, Vec<String>>);
-
-impl Predictions {
-    /// Takes them from the event that holds the report: `tasks[].predicted_writes`.
-    pub(crate) fn learn(&mut self, event: &Value) {
-        if event.get("type").and_then(Value::as_str) != Some("run-finished") {
-            return;
-        }
-        for task in event.get("tasks").and_then(Value::as_array).into_iter().flatten() {
-            let id = task.get("id").and_then(Value::as_str);
-            let paths = task.get("predicted_writes").and_then(Value::as_array);
-            if let (Some(id), Some(paths)) = (id, paths) {
-                let paths = paths.iter().filter_map(Value::as_str).map(str::to_owned);
-                self.0.insert(TaskId::new(id), paths.collect());
-            }
-        }
-    }
-}
-
 /// The whole report, in so many columns where a number is named.
-pub(crate) fn render(view: &RunView, predictions: &Predictions, columns: Option<usize>) -> String {
+pub(crate) fn render(view: &RunView, columns: Option<usize>) -> String {
     let mut out = String::new();
     let succeeded = view.tasks.iter().filter(|task| task.state == "succeeded").count();
     let _ = writeln!(out, "\n{}: {succeeded} of {} succeeded\n", view.run, count(view.tasks.len(), "task"));
@@ -49,7 +25,7 @@ pub(crate) fn render(view: &RunView, predictions: &Predictions, columns: Option<
     }
     out.push_str(&table(view, columns));
     failures(&mut out, view);
-    surprises(&mut out, view, predictions);
+    surprises(&mut out, view);
     sums(&mut out, view);
     homecoming(&mut out, view, succeeded);
     out
@@ -140,29 +116,18 @@ fn kept(task: &TaskView, view: &RunView) -> Option<String> {
 }
 
 /// Where a task wrote other files than the plan said.
-fn surprises(out: &mut String, view: &RunView, predictions: &Predictions) {
+fn surprises(out: &mut String, view: &RunView) {
     let mut lines = String::new();
-    for task in &view.tasks {
-        let Some(predicted) = predictions.0.get(&task.id) else { continue };
-        if task.state != "succeeded" || predicted.is_empty() {
+    for task in view.tasks.iter().filter(|task| task.state == "succeeded") {
+        let Some(prediction) = task.prediction.as_ref().filter(|known| known.precision.is_some()) else {
             continue;
-        }
-        let covers: Vec<Cover<'_>> = predicted.iter().map(|path| Cover::of(path)).collect();
-        let written = task.changed.iter().map(String::as_str);
-        let beyond: Vec<&str> =
-            written.filter(|path| !covers.iter().any(|cover| cover.covers(path))).collect();
-        let untouched = |cover: &Cover<'_>| !task.changed.iter().any(|path| cover.covers(path));
-        let missed: Vec<&str> = predicted
-            .iter()
-            .zip(&covers)
-            .filter(|(_, cover)| untouched(cover))
-            .map(|(path, _)| path.as_str())
-            .collect();
-        let parts: Vec<String> = [("wrote beyond the plan", beyond), ("did not write", missed)]
-            .into_iter()
-            .filter(|(_, paths)| !paths.is_empty())
-            .map(|(word, paths)| format!("{word}: {}", list(&paths)))
-            .collect();
+        };
+        let parts: Vec<String> =
+            [("wrote beyond the plan", &prediction.beyond), ("did not write", &prediction.missed)]
+                .into_iter()
+                .filter(|(_, paths)| !paths.is_empty())
+                .map(|(word, paths)| format!("{word}: {}", list(paths)))
+                .collect();
         if !parts.is_empty() {
             let _ = writeln!(lines, "  {}: {}", task.id, parts.join("; "));
         }
@@ -172,32 +137,29 @@ fn surprises(out: &mut String, view: &RunView, predictions: &Predictions) {
     }
 }
 
-/// What a predicted path stands for.
-enum Cover<'a> {
-    /// Itself, and what is below it.
-    Path(&'a str),
-    /// What the pattern fits.
-    Pattern(GlobMatcher),
+/// How well the plan foresaw what was written, in a line or two; nothing where nobody knows what was.
+pub(crate) fn foreseen(prediction: &Prediction) -> String {
+    let Prediction { claims, right, written, found, collisions, .. } = prediction;
+    let mut out = String::new();
+    if *written > 0 {
+        let came = if *claims > 0 {
+            format!("; of {claims} that were expected {right} came")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(out, "Files written: {written}, {found} of them expected{came}");
+    }
+    let PairsOfTasks { foreseen, unforeseen, in_vain } = collisions;
+    if foreseen + unforeseen + in_vain > 0 {
+        let _ = writeln!(
+            out,
+            "Pairs of tasks that wrote one file: {foreseen} foreseen, {unforeseen} not; {in_vain} expected in vain"
+        );
+    }
+    out
 }
 
-impl<'a> Cover<'a> {
-    fn of(path: &'a str) -> Self {
-        let pattern = path.contains(['*', '?', '[', '{']);
-        let glob = pattern.then(|| GlobBuilder::new(path).literal_separator(true).build().ok()).flatten();
-        glob.map_or(Self::Path(path.trim_end_matches('/')), |glob| Self::Pattern(glob.compile_matcher()))
-    }
-
-    fn covers(&self, written: &str) -> bool {
-        match self {
-            Self::Path(path) => {
-                written.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-            Self::Pattern(glob) => glob.is_match(written),
-        }
-    }
-}
-
-fn list(paths: &[&str]) -> String {
+fn list(paths: &[String]) -> String {
     let mut shown: Vec<String> = paths.iter().take(PATHS).map(|path| text::line(path)).collect();
     if paths.len() > PATHS {
         shown.push(format!("and {} more", paths.len() - PATHS));
@@ -215,6 +177,7 @@ fn sums(out: &mut String, view: &RunView) {
     );
     let _ =
         writeln!(out, "Tokens {}, cost {}", tokens(view.usage.tokens()), dollars(view.usage.cost_microusd));
+    out.push_str(&view.prediction.as_ref().map(foreseen).unwrap_or_default());
     if !view.kept.is_empty() {
         out.push_str("Worktrees that are kept:\n");
         for (path, reason) in &view.kept {
@@ -243,7 +206,8 @@ fn homecoming(out: &mut String, view: &RunView, succeeded: usize) {
 
 #[cfg(test)]
 mod tests {
-    use gadugi_core::{CommitId, RunId, Timestamp, Usage};
+    use gadugi_core::{CommitId, RunId, TaskId, Timestamp, Usage};
+    use gadugi_engine::protocol::TaskPrediction;
 
     use super::*;
 
@@ -282,6 +246,7 @@ mod tests {
             commit: Some(CommitId::new("0123456789abcdef")),
             changed: vec![format!("src/{id}/a.rs")],
             question: None,
+            prediction: None,
             session: None,
             attempt_dir: None,
             phases: Vec::new(),
@@ -313,6 +278,7 @@ mod tests {
             usage: Usage { input_tokens: 6000, cost_microusd: 60_000, ..Usage::default() },
             tasks,
             kept: Vec::new(),
+            prediction: None,
         }
     }
 
@@ -326,38 +292,27 @@ mod tests {
             task("calc", "skipped", None, "parser did not succeed"),
         ]);
         view.kept = vec![("/repo/.worktrees/parser".into(), "not merged".into())];
-        let mut predictions = Predictions::default();
-        predictions.learn(&serde_json::json!({"type": "run-finished", "tasks": [
-            {"id": "lexer", "predicted_writes": ["src/lexer.rs", "docs/*.md"]},
-        ]}));
-        let text = render(&view, &predictions, None);
+        view.tasks[0].prediction = Some(TaskPrediction {
+            precision: Some(0.0),
+            recall: Some(0.0),
+            beyond: vec!["src/lexer/a.rs".into()],
+            missed: vec!["src/lexer.rs".into(), "docs/*.md".into()],
+        });
+        // Nothing was expected of it.
+        view.tasks[1].prediction = Some(TaskPrediction { beyond: vec!["x".into()], ..Default::default() });
+        let collisions = PairsOfTasks { foreseen: 1, unforeseen: 0, in_vain: 2 };
+        view.prediction =
+            Some(Prediction { claims: 2, right: 0, written: 1, found: 0, collisions, ..Default::default() });
+        let text = render(&view, None);
         assert!(!text.contains('\u{1b}'));
         insta::assert_snapshot!(text);
-    }
-
-    #[test]
-    fn what_was_predicted_is_no_surprise() {
-        let predict = |paths: &[&str]| {
-            let mut predictions = Predictions::default();
-            predictions.learn(&serde_json::json!({"type": "run-finished", "tasks": [
-                {"id": "a", "predicted_writes": paths},
-            ]}));
-            render(&view(vec![task("a", "succeeded", None, "")]), &predictions, None)
-                .contains("than the plan said")
-        };
-        for paths in [&["src/a/a.rs"][..], &["src/a"], &["src/a/"], &["src/**"], &["src/*/a.rs"], &[]] {
-            assert!(!predict(paths), "{paths:?}");
-        }
-        for paths in [&["src/a/b.rs"][..], &["src/a/a"], &["src/*"], &["src/a/a.rs", "src/b.rs"]] {
-            assert!(predict(paths), "{paths:?}");
-        }
     }
 
     #[test]
     fn a_run_that_merged_nothing_offers_nothing_to_land() {
         let mut view = view(vec![task("a", "failed", None, "crashed")]);
         view.tip = Some(view.base.clone());
-        let text = render(&view, &Predictions::default(), Some(60));
+        let text = render(&view, Some(60));
         assert!(text.contains("Nothing was merged") && !text.contains("gadugi land"), "{text}");
     }
 }

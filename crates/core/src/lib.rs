@@ -48,7 +48,7 @@ pub use report::{Collisions, Foresight, RunReport, TaskReport, Writes};
 pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{
     AGENTS, AdmissionSettings, AgentName, AgentSettings, CONTAINER_DISK, CacheKind, ContainerSettings,
-    ExecutorKind, GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS,
+    ExecutorKind, GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS, SCRIPTED,
     RetrySettings, RunSettings, UvPolicy,
 };
 pub use state::{

@@ -81,7 +81,7 @@ impl RunState {
     pub fn past_task(&self, at: usize) -> Option<PastTask> {
         let (task, planned) = (self.tasks.get(at)?, self.plan.tasks.get(at)?);
         let TaskStatus::Finished { at: finished_at, outcome, .. } = &task.status else { return None };
-        if task.attempts == 0 {
+        if task.attempts == 0 || !planned.purpose.is_work() {
             return None;
         }
         let seconds = task.time.as_seconds();

@@ -11,7 +11,10 @@ use crate::{Millis, PlannedTask};
 pub type AgentName = String;
 
 /// Names of agents that there is an adapter for, the default first.
-pub const AGENTS: [&str; 2] = ["claude", "scripted"];
+pub const AGENTS: [&str; 2] = ["claude", SCRIPTED];
+
+/// The agent of demonstrations and tests, that only plays: what its tasks take says nothing of any other one's.
+pub const SCRIPTED: &str = "scripted";
 
 /// Names of agents that are kept for adapters to come.
 pub const RESERVED_AGENTS: [&str; 3] = ["codex", "gemini", "opencode"];
@@ -313,6 +316,8 @@ pub struct RunSettings {
     pub gateway: GatewaySettings,
     /// Each agent's own settings, by name.
     pub agents: BTreeMap<AgentName, AgentSettings>,
+    /// Whether what tasks took is kept for the user's other repositories too.
+    pub share_past: bool,
 }
 
 impl RunSettings {
@@ -353,6 +358,7 @@ impl Default for RunSettings {
             container: ContainerSettings::default(),
             gateway: GatewaySettings::default(),
             agents: BTreeMap::new(),
+            share_past: true,
         }
     }
 }

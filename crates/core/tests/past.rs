@@ -20,7 +20,7 @@ fn claim(path: &str, confidence: u8, stated: Option<u8>) -> PathClaim {
 
 /// Its agent is done, having written that; the merge goes well.
 fn writes(story: &mut Story, id: &str, changed: &[&str]) {
-    let onto = story.run().tip.clone().unwrap();
+    let onto = story.run().tip.clone().expect("an open branch");
     story.ends(id, StepEnd { peak_mib: 700, cpu_ms: 250, ..done() });
     let (work, composed) = (commit(&format!("work-{id}")), commit(&format!("tip-{id}")));
     let changed = changed.iter().map(|path| (*path).to_owned()).collect();

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gadugi_core::{
-    AttemptId, Command, CommitId, Decision, Effect, Event, Input, Millis, Reading, Reply, Report, RunId,
-    RunState, State, StepId, TaskId, TaskState, Timestamp, decide, next_wake,
+    AttemptId, Command, CommitId, Decision, Effect, Event, Input, Millis, PastTask, Reading, Reply, Report,
+    RunId, RunState, State, StepId, TaskId, TaskState, Timestamp, decide, next_wake,
 };
 use gadugi_store::{Store, StoreError, StoredEvent};
 use gadugi_sys::clock;
@@ -25,6 +25,7 @@ use crate::effects;
 use crate::figures;
 use crate::look::Sight;
 use crate::monitor::Monitor;
+use crate::past::Memory;
 use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{Live, run_view};
 use crate::world::{Heard, RunContext, Seen, World};
@@ -93,6 +94,7 @@ pub(crate) struct Driver {
     live: Live,
     followers: Followers,
     monitor: Monitor,
+    memory: Memory,
     clients: usize,
     terminating: bool,
     /// The log is gone: nothing is stored any more.
@@ -147,6 +149,7 @@ impl Driver {
     pub(crate) fn new(store: Store, world: Arc<World>, monitor: Monitor) -> Result<Self, StoreError> {
         let seq = store.last_seq()?;
         let live = Live::of(&world.instance);
+        let memory = Memory::new(&world.layout);
         let mut driver = Self {
             state: State::default(),
             store,
@@ -154,6 +157,7 @@ impl Driver {
             live,
             followers: Followers::default(),
             monitor,
+            memory,
             clients: 0,
             terminating: false,
             displaced: false,
@@ -363,9 +367,11 @@ impl Driver {
         let at = turn.at;
         #[cfg(feature = "faults")]
         crate::fault::before_storing(&turn.events);
-        let numbers = self.store_patiently(at, &turn.events, asked).await?;
+        let past = self.memory.ended(&self.state, &turn.events);
+        let numbers = self.store_patiently(at, &turn.events, &past, asked).await?;
         #[cfg(feature = "faults")]
         crate::fault::after_storing(&turn.events);
+        self.memory.share(&self.state, past);
         turn.answers.into_iter().for_each(|answer| answer());
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
         for (seq, event) in numbers.into_iter().zip(turn.events) {
@@ -387,6 +393,7 @@ impl Driver {
         &mut self,
         at: Timestamp,
         events: &[Event],
+        past: &[PastTask],
         asked: &mut mpsc::Receiver<Asked>,
     ) -> Result<Vec<u64>, StoreError> {
         if self.displaced {
@@ -394,7 +401,7 @@ impl Driver {
         }
         let mut said = false;
         loop {
-            let error = match self.store.append(at, events) {
+            let error = match self.store.append_with(at, events, past) {
                 Err(error @ (StoreError::Full | StoreError::Locked | StoreError::Unwritable { .. })) => error,
                 other => return other,
             };
@@ -464,6 +471,7 @@ impl Driver {
         self.machine = Reading { slowed: self.world.slowed(), ..sight.machine };
         self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
         for (step, bytes) in sight.taken {
+            self.memory.see(&step, bytes);
             self.consider(turn, Input::Report(Report::DiskUsed { step, bytes }));
         }
         let mut looks = Vec::with_capacity(sight.steps.len());

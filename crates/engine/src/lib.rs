@@ -27,6 +27,7 @@ pub mod layout;
 mod look;
 mod machine;
 mod monitor;
+pub mod past;
 pub mod protocol;
 mod quiet;
 pub mod records;

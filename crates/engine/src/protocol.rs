@@ -296,6 +296,52 @@ pub struct RunView {
     pub tasks: Vec<TaskView>,
     /// Workspaces kept at the end: path and reason.
     pub kept: Vec<(String, String)>,
+    /// How well the plan foresaw what was written, once it is over.
+    #[serde(default)]
+    pub prediction: Option<Prediction>,
+}
+
+/// How well a plan foresaw what its tasks wrote: of those whose work is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Files, folders and patterns that tasks were expected to write.
+    pub claims: u64,
+    /// Those of them that came true.
+    pub right: u64,
+    /// Files that tasks wrote, each counted for each task.
+    pub written: u64,
+    /// Those of them that were expected.
+    pub found: u64,
+    /// `right` over `claims`; none where nothing was expected.
+    pub precision: Option<f64>,
+    /// `found` over `written`; none where nothing was written.
+    pub recall: Option<f64>,
+    /// Pairs of tasks that wrote one file, or were expected to.
+    pub collisions: PairsOfTasks,
+}
+
+/// Pairs of tasks that wrote one file, or were expected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairsOfTasks {
+    /// Expected, and so it came.
+    pub foreseen: u64,
+    /// Not expected, and it came.
+    pub unforeseen: u64,
+    /// Expected, and it did not come.
+    pub in_vain: u64,
+}
+
+/// What a task was expected to write beside what it wrote.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskPrediction {
+    /// What came true of what was expected, 0 to 1; none where nothing was expected.
+    pub precision: Option<f64>,
+    /// What was expected of what was written, 0 to 1.
+    pub recall: Option<f64>,
+    /// Files that were written and not expected.
+    pub beyond: Vec<String>,
+    /// What was expected rather than not, and not written.
+    pub missed: Vec<String>,
 }
 
 /// How a task stands.
@@ -368,6 +414,9 @@ pub struct TaskView {
     /// Where it is a question: what was asked, and the step of the latest attempt whose last words are its answer.
     #[serde(default)]
     pub question: Option<QuestionView>,
+    /// What it was expected to write beside that, once its run is over.
+    #[serde(default)]
+    pub prediction: Option<TaskPrediction>,
     /// The agent's conversation, for taking it up by hand.
     pub session: Option<String>,
     /// The folder of the latest attempt, with one folder for each step.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gadugi_core::{
-    Event, ExecutorKind, PauseCause, PhaseRecord, Purpose, RunReport, RunState, RunStatus, Salvage, Stage,
-    StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
+    Collisions, Event, ExecutorKind, Foresight, PauseCause, PhaseRecord, Purpose, RunReport, RunState,
+    RunStatus, Salvage, Stage, StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::layout::Layout;
-use crate::protocol::{QuestionView, RunView, TaskView};
+use crate::protocol::{PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView};
 use crate::sandbox::container_name;
 use crate::world::Seen;
 
@@ -68,6 +68,12 @@ pub(crate) fn run_view(
         RunStatus::Finished { at, .. } => Some(*at),
         RunStatus::Active | RunStatus::Paused { .. } | RunStatus::Ending => None,
     };
+    let mut tasks: Vec<TaskView> =
+        (0..run.tasks.len()).map(|at| task_view(run, at, live, layout, now)).collect();
+    if let Some(foresight) = &report.foresight {
+        let each = tasks.iter_mut().enumerate();
+        each.for_each(|(at, task)| task.prediction = task_prediction(foresight, at));
+    }
     let limited = run.limited.iter().filter(|(_, until)| **until > now);
     RunView {
         run: run.id.clone(),
@@ -91,9 +97,33 @@ pub(crate) fn run_view(
         slots: run.settings.max_parallel.unwrap_or(slots),
         seq,
         usage: report.usage,
-        tasks: (0..run.tasks.len()).map(|at| task_view(run, at, live, layout, now)).collect(),
+        tasks,
         kept: report.kept,
+        prediction: report.foresight.as_ref().map(prediction),
     }
+}
+
+fn prediction(foresight: &Foresight) -> Prediction {
+    let Collisions { foreseen, unforeseen, in_vain } = foresight.collisions;
+    Prediction {
+        claims: foresight.claims() as u64,
+        right: foresight.right() as u64,
+        written: foresight.written() as u64,
+        found: foresight.found() as u64,
+        precision: foresight.precision(),
+        recall: foresight.recall(),
+        collisions: PairsOfTasks { foreseen, unforeseen, in_vain },
+    }
+}
+
+fn task_prediction(foresight: &Foresight, at: usize) -> Option<TaskPrediction> {
+    let writes = foresight.tasks.get(at)?.as_ref()?;
+    Some(TaskPrediction {
+        precision: writes.precision(),
+        recall: writes.recall(),
+        beyond: writes.beyond.clone(),
+        missed: writes.missed.clone(),
+    })
 }
 
 fn pause_word(cause: PauseCause) -> &'static str {
@@ -152,6 +182,7 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
         commit: task.commit.clone(),
         changed: task.changed.clone(),
         question: question(run, at, layout),
+        prediction: None,
         session: task.session.as_ref().map(ToString::to_string),
         attempt_dir: attempt.map(|attempt| layout.attempt_dir(&attempt)),
         phases: phases(task),
@@ -266,11 +297,15 @@ pub(crate) fn report_json(report: &RunReport) -> Value {
         "branch": report.branch,
         "commit": report.commit,
         "kept": report.kept,
-        "tasks": report.tasks.iter().map(task_report_json).collect::<Vec<_>>(),
+        "prediction": report.foresight.as_ref().map(prediction),
+        "tasks": report.tasks.iter().enumerate().map(|(at, task)| {
+            let prediction = report.foresight.as_ref().and_then(|foresight| task_prediction(foresight, at));
+            task_report_json(task, prediction.as_ref())
+        }).collect::<Vec<_>>(),
     })
 }
 
-fn task_report_json(task: &TaskReport) -> Value {
+fn task_report_json(task: &TaskReport, prediction: Option<&TaskPrediction>) -> Value {
     json!({
         "id": task.id,
         "outcome": task.outcome.as_ref().map(gadugi_core::Outcome::word),
@@ -282,6 +317,7 @@ fn task_report_json(task: &TaskReport) -> Value {
         "commit": task.commit,
         "predicted_writes": task.predicted_writes,
         "actual_writes": task.actual_writes,
+        "prediction": prediction,
         "cost_usd": task.usage.cost_usd(),
         "tokens": task.usage.tokens(),
     })

@@ -9,6 +9,7 @@
 //! status (what is stored beside the events can be made from them again), the output of agents, SQL outside
 //! this crate, and anything that deletes or replaces a database that could not be read.
 
+mod elsewhere;
 mod error;
 mod figures;
 pub mod monitoring;
@@ -19,6 +20,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use elsewhere::Elsewhere;
 pub use error::StoreError;
 pub use figures::{Bytes, FigurePoint, FiguresOf, Look, Spread, StepFigures};
 pub use past::{KEPT as PAST_TASKS_KEPT, MAX_TEXT as PAST_TEXT_BYTES};

@@ -1,6 +1,7 @@
 //! The log against real files: all or nothing, nothing destroyed, one projection.
 
 mod damage;
+mod elsewhere;
 mod figures;
 mod log;
 mod monitoring;

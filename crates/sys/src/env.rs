@@ -28,6 +28,7 @@ register! {
     PATH = "PATH", "where programs are looked for";
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME", "where the user's own gadugi.toml lies";
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR", "where the engine's socket lies when the repository's path is too long for one, and where a user's container engine listens";
+    XDG_STATE_HOME = "XDG_STATE_HOME", "where what tasks of all repositories took is kept, by default ~/.local/state";
     DOCKER_HOST = "DOCKER_HOST", "where the container engine listens: unix:///PATH";
     DOCKER_CONTEXT = "DOCKER_CONTEXT", "which of docker's contexts says where the container engine listens";
     DOCKER_CONFIG = "DOCKER_CONFIG", "where docker's own settings lie, by default ~/.docker";

@@ -15,7 +15,7 @@
 //! and adds only what it can bear out; with four tasks it is believed half, with forty nine tenths. Tasks of the user's other
 //! repositories count a quarter ([`ELSEWHERE`]).
 //!
-//! Only what succeeded was measured whole. What ran out of time counts as longer than that ([`super::robust`]); what failed, was cancelled or
+//! The agent that only plays ([`SCRIPTED`]) is learnt from for itself alone. Only what succeeded was measured whole. What ran out of time counts as longer than that ([`super::robust`]); what failed, was cancelled or
 //! lost says nothing. No estimate is beyond what was seen and the table.
 //!
 //! # Spread
@@ -32,7 +32,7 @@
 
 use std::collections::HashMap;
 
-use gadugi_core::{Complexity, Estimate, Kind, Outcome, PastWork};
+use gadugi_core::{Complexity, Estimate, Kind, Outcome, PastWork, SCRIPTED};
 
 use super::robust::{Seen, deviation, median, quantile};
 use super::{EstimateFor, Estimator, by_table};
@@ -149,6 +149,8 @@ pub struct PastEstimator {
     peaks: [[Table; 3]; 3],
     /// The least and the most of each that was seen: seconds, then the peaks.
     bounds: [Option<(f64, f64)>; 4],
+    /// What is learnt of the agent that only plays, for tasks of it alone.
+    played: Option<Box<PastEstimator>>,
 }
 
 /// A task that says something.
@@ -173,8 +175,16 @@ impl PastEstimator {
         own: impl IntoIterator<Item = &'a PastWork>,
         elsewhere: impl IntoIterator<Item = &'a PastWork>,
     ) -> Self {
+        let (played, own): (Vec<&PastWork>, Vec<&PastWork>) =
+            own.into_iter().partition(|work| work.agent == SCRIPTED);
+        let mut learnt = Self::learn(&own, elsewhere.into_iter().filter(|work| work.agent != SCRIPTED));
+        learnt.played = (!played.is_empty()).then(|| Box::new(Self::learn(&played, [])));
+        learnt
+    }
+
+    fn learn<'a>(own: &[&'a PastWork], elsewhere: impl IntoIterator<Item = &'a PastWork>) -> Self {
         let mut learnt = Self::default();
-        let mut samples = learnt.samples(latest(own), true);
+        let mut samples = learnt.samples(latest(own.iter().copied()), true);
         samples.extend(learnt.samples(latest(elsewhere), false));
         if samples.is_empty() {
             return learnt;
@@ -324,6 +334,16 @@ impl PastEstimator {
 
 impl Estimator for PastEstimator {
     fn estimate(&self, task: &EstimateFor<'_>) -> Estimate {
+        let table = by_table(task.kind, task.complexity);
+        if task.agent == SCRIPTED {
+            return self.played.as_ref().map_or(table, |played| played.of_any(task));
+        }
+        self.of_any(task)
+    }
+}
+
+impl PastEstimator {
+    fn of_any(&self, task: &EstimateFor<'_>) -> Estimate {
         let table = by_table(task.kind, task.complexity);
         if self.counts.is_empty() && self.elsewhere == 0 {
             return table;

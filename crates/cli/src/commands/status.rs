@@ -16,7 +16,7 @@ use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{count, dollars, hold, hold_words, mark, tokens, when};
 use crate::place::{Place, block_on};
 use crate::table::{Align, Table};
-use crate::{output, text};
+use crate::{output, report, text};
 
 /// Between two looks at a run that is watched.
 const LOOK: Duration = Duration::from_millis(500);
@@ -183,6 +183,7 @@ fn render(view: &RunView, now: Timestamp, columns: Option<usize>) -> String {
     for reference in view.tasks.iter().flat_map(|task| &task.salvage) {
         out.push_str(&format!("saved: git diff {reference}^ {reference}\n"));
     }
+    out.push_str(&view.prediction.as_ref().map(report::foreseen).unwrap_or_default());
     out
 }
 

@@ -32,7 +32,7 @@ pub(crate) use words::{count, hold_words, mark, names, short, when};
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output::Manner;
 use crate::place::Place;
-use crate::report::{self, Predictions};
+use crate::report;
 use crate::{output, text};
 
 /// Frames that wait for the face: some 100 kB of ordinary events; the engine's socket holds back behind them.
@@ -124,7 +124,6 @@ struct Follower<'a> {
     /// The last event that was shown.
     seen: u64,
     board: Board,
-    predictions: Predictions,
     face: Face,
     view: ViewArgs,
     frames: mpsc::Receiver<Result<Option<Frame>, ClientError>>,
@@ -145,7 +144,6 @@ impl<'a> Follower<'a> {
         let (frames, reader) = read(client);
         let face = Face::choose(view);
         let (seen, interrupts, losses) = (after, 0, 0);
-        let predictions = Predictions::default();
         let (notes, heard) = mpsc::channel(ENOUGH as usize);
         Ok(Self {
             notes,
@@ -154,7 +152,6 @@ impl<'a> Follower<'a> {
             run,
             seen,
             board,
-            predictions,
             face,
             view,
             frames,
@@ -222,7 +219,6 @@ impl<'a> Follower<'a> {
         if let Some(event) = &event {
             self.board.event(event, at);
         }
-        self.predictions.learn(raw);
         self.face.draw(&self.board);
         Ok(())
     }
@@ -286,7 +282,7 @@ impl<'a> Follower<'a> {
 
     fn finished(&self, view: &RunView) -> Done {
         if !self.view.json {
-            output::result(&report::render(view, &self.predictions, output::columns()))?;
+            output::result(&report::render(view, output::columns()))?;
         }
         let succeeded = view.tasks.iter().all(|task| task.state == "succeeded");
         Ok(if succeeded { Exit::Success } else { Exit::Failure })

@@ -240,6 +240,20 @@ impl TaskState {
         }));
     }
 
+    /// What a step took. Checks of the merge queue are not the task's.
+    fn take_end(&mut self, end: &StepEnd, verifies: bool) {
+        if !verifies {
+            self.time.0 += end.wall.0;
+            let one = end.max_rss_kib / 1024;
+            self.peak_mib = self.peak_mib.max(if end.peak_mib > 0 { end.peak_mib } else { one });
+            self.cpu_ms = self.cpu_ms.saturating_add(end.cpu_ms);
+            self.last_exit = Some(end.exit.clone());
+        }
+        if let Some(agent) = &end.agent {
+            self.usage.add(&agent.usage);
+        }
+    }
+
     /// Whether an end like that leaves an attempt whose uncommitted work must be seen to.
     pub(crate) fn leaves_work(&self, outcome: &crate::Outcome) -> bool {
         let began = self.active().is_some() && self.workspace.is_some();
@@ -309,16 +323,7 @@ impl TaskState {
             Event::StepEnded { step, end } => {
                 let verifies = matches!(attempt.stage, Stage::Merging { .. });
                 attempt.end_step(step, end)?;
-                if !verifies {
-                    self.time.0 += end.wall.0;
-                    let one = end.max_rss_kib / 1024;
-                    self.peak_mib = self.peak_mib.max(if end.peak_mib > 0 { end.peak_mib } else { one });
-                    self.cpu_ms = self.cpu_ms.saturating_add(end.cpu_ms);
-                    self.last_exit = Some(end.exit.clone());
-                }
-                if let Some(agent) = &end.agent {
-                    self.usage.add(&agent.usage);
-                }
+                self.take_end(end, verifies);
             }
             Event::WorkCollected { commit, changed, .. } if attempt.stage == Stage::Collecting => {
                 self.commit = Some(commit.clone());

@@ -23,12 +23,12 @@ pub(super) fn past(run: &RunId, number: usize) -> PastTask {
             kind: Kind::BugFix,
             complexity: Complexity::High,
             agent: "claude".into(),
-            model: (number % 2 == 0).then(|| "opus".into()),
+            model: (number.is_multiple_of(2)).then(|| "opus".into()),
             prompt_bytes: 1234,
             targets: 2,
-            outcome: if number % 7 == 0 { Outcome::TimedOut } else { Outcome::Succeeded },
+            outcome: if number.is_multiple_of(7) { Outcome::TimedOut } else { Outcome::Succeeded },
             seconds: 0.1 + 0.2 * number as f64,
-            memory_mb: (number % 3 == 0).then_some(700),
+            memory_mb: (number.is_multiple_of(3)).then_some(700),
             cpu: Some(0.25),
             disk_mb: None,
         },
@@ -48,7 +48,7 @@ pub(super) fn past(run: &RunId, number: usize) -> PastTask {
                 written: None,
             },
         ],
-        writes: (number % 7 != 0).then(|| vec!["src/a b\"c.rs".into(), "Makefile".into()]),
+        writes: (!number.is_multiple_of(7)).then(|| vec!["src/a b\"c.rs".into(), "Makefile".into()]),
     }
 }
 

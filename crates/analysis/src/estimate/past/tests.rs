@@ -114,6 +114,16 @@ fn peaks_are_what_nine_of_ten_stay_below() {
 }
 
 #[test]
+fn what_is_only_played_says_nothing_of_work() {
+    let played: Vec<PastWork> =
+        (0..30).map(|_| PastWork { agent: SCRIPTED.into(), ..work(Kind::BugFix, 2.0) }).collect();
+    let estimator = PastEstimator::of(&played, &played);
+    assert_eq!(estimator.estimate(&asked(Kind::BugFix)), by_table(Kind::BugFix, Complexity::Medium));
+    let own = estimator.estimate(&EstimateFor { agent: SCRIPTED, ..asked(Kind::BugFix) });
+    assert!(own.seconds < 5.0 && own.source == "history: 30 bug-fix tasks of scripted (opus)", "{own:?}");
+}
+
+#[test]
 fn one_that_hung_moves_little() {
     let mut own = fixes((0..15).map(|n| 500.0 + 20.0 * f64::from(n)));
     let before = estimate(&own, Kind::BugFix);
@@ -151,7 +161,7 @@ struct World {
     dice: Dice,
 }
 
-const AGENTS: [&str; 3] = ["claude", "codex", "scripted"];
+const AGENTS: [&str; 3] = ["claude", "codex", "gemini"];
 
 impl World {
     fn new(seed: u64) -> Self {
