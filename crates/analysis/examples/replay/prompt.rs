@@ -98,10 +98,9 @@ static VERSIONS: LazyLock<Regex> = LazyLock::new(|| {
         |^\s*(?:\w+)?\((?:deps|deps-dev|dependencies)\)!?:\s*(?:bump|update|upgrade|lock)",
     )
 });
+/// A machine says so itself, in the subject or by its signature. That one took part in somebody's work says nothing.
 static MACHINE: LazyLock<Regex> = LazyLock::new(|| {
-    rule(
-        r"(?i)^\s*\[pre-commit\.ci\]|^\s*\[bot\]|^\s*\[?auto(-?generated|matic(ally)?)\b.*\b(commit|update)|(dependabot|renovate|github-actions|pre-commit-ci|greenkeeper|snyk-bot)\[bot\]",
-    )
+    rule(r"(?im)\A\s*\[(?:pre-commit\.ci|bot)\]|\A\s*pre-commit autoupdate\b|^\s*signed-off-by:.*\[bot\]")
 });
 static WORD: LazyLock<Regex> = LazyLock::new(|| rule(r"\p{Alphabetic}[\p{Alphabetic}\p{N}_'-]+"));
 
@@ -193,6 +192,7 @@ mod tests {
             "Show version 2 of the report",
             "fix: bump of counters is atomic",
             "itty bitty typo",
+            "Some change of files\n\nCo-authored-by: pre-commit-ci[bot] <x@example.com>",
         ] {
             assert!(prompt(message).is_ok(), "{message}");
         }
