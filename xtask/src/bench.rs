@@ -11,6 +11,7 @@ mod recovery;
 mod run;
 mod sandbox;
 mod scale;
+mod schedule;
 mod speedup;
 mod tasks;
 mod watch;
@@ -44,6 +45,8 @@ pub(crate) enum Bench {
     Gateway,
     /// Histories of real repositories, commit by commit: which files are foretold, and which pairs collide
     Analysis(analysis::Analysis),
+    /// A thousand random graphs through the order of dispatch: time to the end against the lower bound and against first come
+    Schedule,
 }
 
 /// What was measured, and what it is held to.
@@ -70,6 +73,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Plan => plan::measure(&binary()?)?,
         Bench::Gateway => gateway::measure()?,
         Bench::Analysis(wish) => analysis::measure(&wish)?,
+        Bench::Schedule => schedule::measure()?,
     };
     shell::say(&measured.line());
     ensure!(measured.holds, "bench {} falls short", measured.bench);

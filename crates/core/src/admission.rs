@@ -49,7 +49,7 @@ pub struct Appetite {
 
 /// What attempts were seen to take, by agent and kind of task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Learnt(BTreeMap<(AgentName, &'static str), Appetite>);
+pub struct Learnt(BTreeMap<AgentName, BTreeMap<&'static str, Appetite>>);
 
 impl Learnt {
     /// Takes in an agent's step that has ended.
@@ -58,7 +58,7 @@ impl Learnt {
             return;
         }
         let (peak, cpu) = (end.peak_mib, end.cpu_ms.saturating_mul(1000) / end.wall.0);
-        let known = self.0.entry((agent.clone(), kind.word())).or_default();
+        let known = self.0.entry(agent.clone()).or_default().entry(kind.word()).or_default();
         // A damaged record may say anything.
         let settle = |known: u64, new: u64| new.max(known.saturating_mul(3).saturating_add(new) / 4);
         known.peak_mib = settle(known.peak_mib, peak);
@@ -67,12 +67,16 @@ impl Learnt {
 
     /// What is known of that agent at that kind of task; else the most that it was seen to take at any.
     pub fn of(&self, agent: &AgentName, kind: Kind) -> Option<Appetite> {
-        let known = self.0.get(&(agent.clone(), kind.word())).copied();
-        known.or_else(|| most(self.0.iter().filter(|((of, _), _)| of == agent).map(|(_, appetite)| appetite)))
+        self.seen(agent, kind).or_else(|| most(self.0.get(agent)?.values()))
+    }
+
+    /// What that agent was seen to take at that very kind of task.
+    pub(crate) fn seen(&self, agent: &AgentName, kind: Kind) -> Option<Appetite> {
+        self.0.get(agent)?.get(kind.word()).copied()
     }
 
     fn most(&self) -> Option<Appetite> {
-        most(self.0.values())
+        most(self.0.values().flat_map(BTreeMap::values))
     }
 }
 
@@ -111,10 +115,22 @@ fn seed(reading: &Reading) -> u32 {
     by_cpu.min(by_memory).clamp(1, 4) as u32
 }
 
+/// Memory that is left to the machine, MiB.
+const SPARE_MIB: u64 = 1024;
+
+/// MiB that all attempts together may be expected to take: what is available and what they have taken of what was expected of
+/// them (`expected`, those that run), but for a GiB. What they take beyond that is gone for others. `before` is what was
+/// measured last, and stays where the difference is small.
+pub(crate) fn memory(reading: &Reading, expected: u64, before: Option<u64>) -> Option<u64> {
+    let taken = reading.agents_mib.min(expected);
+    let now = reading.available_mib?.saturating_add(taken).saturating_sub(SPARE_MIB);
+    // An eighth: what comes and goes beside gadugi is no news.
+    Some(before.filter(|before| now.abs_diff(*before) <= before / 8).unwrap_or(now))
+}
+
 /// How many attempts that take so much the machine bears: nine tenths of its processors, and its memory but for a GiB.
 /// Never below one; at most two for each processor, as nobody knows what the next one takes.
 fn bearable(reading: &Reading, appetite: Appetite) -> u32 {
-    const SPARE_MIB: u64 = 1024;
     /// Even an agent that only waits for its model takes some, each time that it starts a tool.
     const LEAST_PERMILLE: u64 = 100;
     let most = u64::from(reading.cpus * 2).max(4);

@@ -27,6 +27,8 @@ pub enum PauseCause {
 pub enum Hold {
     /// Little memory is available: attempts begin one at a time.
     Memory,
+    /// A task is expected to take more memory than those that run leave: it waits, and those that fit pass it.
+    Room,
     /// The processors are busy: none begins beyond the slots that the user named; where they named none, one at a time.
     Cpu,
     /// The disk is nearly full: nothing begins.
@@ -44,6 +46,7 @@ impl Hold {
     pub fn word(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Room => "room",
             Self::Cpu => "cpu",
             Self::Disk => "disk",
             Self::Budget => "budget",
@@ -134,6 +137,10 @@ pub enum Event {
         slots: u32,
         /// What was measured, for people.
         reason: String,
+        /// MiB that all attempts together may be expected to take; none where nobody could measure it, and in logs of before
+        /// that counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_mib: Option<u64>,
     },
     /// The run starts nothing new.
     RunPaused {

@@ -22,6 +22,7 @@ mod plan;
 mod purpose;
 mod report;
 mod retry;
+pub mod schedule;
 mod settings;
 mod state;
 mod step;

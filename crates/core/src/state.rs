@@ -7,6 +7,7 @@ mod summary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::schedule::Workload;
 use crate::{
     AgentName, AttemptId, CONTAINER_DISK, CommitId, EdgeReason, ExecutorKind, Hold, Learnt, Millis, Outcome,
     PauseCause, Phase, PhaseStatus, Plan, PlannedTask, Process, RunId, RunSettings, Salvage, SessionId,
@@ -21,10 +22,26 @@ use index::Index;
 pub struct State {
     /// Slots of this machine where a run names no number; none until measured.
     pub capacity: Option<u32>,
+    /// MiB that all attempts together may be expected to take; none until measured.
+    pub memory_mib: Option<u64>,
     /// What attempts were seen to take, over all runs.
     pub learnt: Learnt,
     /// Runs by id. Ids begin with a time, so this is about the order in which they came.
     pub runs: BTreeMap<RunId, RunState>,
+}
+
+impl State {
+    /// MiB that the run's task at that place is expected to take, by what such tasks were seen to take: by its agent at its kind
+    /// here, else in history, else by its agent at any kind. 0 where nobody measured: a table's figure keeps nobody waiting.
+    pub fn expected_memory(&self, run: &RunState, at: usize) -> u64 {
+        let (agent, planned) = (run.agent(at), &run.plan.tasks[at]);
+        let seen = self.learnt.seen(agent, planned.kind).map(|appetite| appetite.peak_mib);
+        let measured = seen.or_else(|| planned.estimate.measured_memory());
+        let known = measured.or_else(|| Some(self.learnt.of(agent, planned.kind)?.peak_mib)).unwrap_or(0);
+        // No container takes more than it may.
+        let most = run.settings.limits.memory_bytes.filter(|_| run.executor(at) == ExecutorKind::Docker);
+        most.map_or(known, |bytes| known.min(bytes >> 20))
+    }
 }
 
 /// Where a run stands.
@@ -331,9 +348,14 @@ impl RunState {
         self.index.slots.len()
     }
 
-    /// Plan positions of waiting tasks all of whose predecessors are over, those of the highest priority first.
+    /// Plan positions of waiting tasks all of whose predecessors are over, in the order in which they begin.
     pub(crate) fn unblocked(&self) -> impl Iterator<Item = usize> {
-        self.index.unblocked.iter().map(|(_, at)| *at)
+        self.index.unblocked.iter().map(|rank| self.index.order().place(*rank))
+    }
+
+    /// Of two tasks that may begin, the one with the lower rank does ([`crate::schedule`]).
+    pub fn rank(&self, at: usize) -> u32 {
+        self.index.order().rank(at)
     }
 
     /// Plan positions of waiting tasks that need the success of one that did not succeed.
@@ -496,7 +518,7 @@ impl RunState {
             id,
             started_at,
             tasks: plan.tasks.iter().map(|_| TaskState::default()).collect(),
-            index: Index::new(before, plan.tasks.iter().map(|task| task.priority)),
+            index: Index::new(before, Workload::of(&plan).order()),
             plan: Arc::new(plan),
             settings: Arc::new(settings),
             status: RunStatus::Active,

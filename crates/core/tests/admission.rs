@@ -342,7 +342,7 @@ fn the_machines_number_follows_what_it_can_bear_and_is_told_when_it_changes() {
     let mut story = Story::of(plan(&["a", "b", "c", "d", "e"], &[]), slots(None));
     let told = |decision: &Decision| {
         decision.events.iter().find_map(|event| match event {
-            Event::CapacityMeasured { slots, reason } => Some((*slots, reason.clone())),
+            Event::CapacityMeasured { slots, reason, .. } => Some((*slots, reason.clone())),
             _ => None,
         })
     };

@@ -52,8 +52,8 @@ fn seconds_on_so_many_slots() {
     let plan = diamond();
     assert_eq!(plan.sequential_seconds(), 115.0);
     assert_eq!(plan.parallel_seconds(1), 115.0);
-    // a and e; b from 10 to 30; c, behind b, from 30 when both e and b are over; d.
-    assert_eq!(plan.parallel_seconds(2), 85.0);
+    // a and e; c, which takes longest, from 10 to 60; b from 30, when e is over; d.
+    assert_eq!(plan.parallel_seconds(2), 65.0);
     assert_eq!(plan.parallel_seconds(3), 65.0);
     assert_eq!(plan.parallel_seconds(100), 65.0);
     assert_eq!(plan.parallel_seconds(0), 115.0, "no slots are one");
@@ -62,9 +62,10 @@ fn seconds_on_so_many_slots() {
 #[test]
 fn a_higher_priority_comes_first_when_slots_are_few() {
     let mut plan = with_seconds(plan(&["a", "b", "c"], &[]), &[10.0, 10.0, 20.0]);
-    assert_eq!(plan.parallel_seconds(2), 30.0);
-    plan.tasks[2].priority = 1;
     assert_eq!(plan.parallel_seconds(2), 20.0);
+    plan.tasks[0].priority = 1;
+    plan.tasks[1].priority = 1;
+    assert_eq!(plan.parallel_seconds(2), 30.0);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn run_facts(story: &Story) -> Vec<(&'static str, Event)> {
         ("run-ending", Event::RunEnding { run: run() }),
         ("run-finished", Event::RunFinished { run: run(), wall: Millis(1), kept: vec![] }),
         ("run-landed", Event::RunLanded { run: run(), into: "main".into(), commit: commit("base") }),
-        ("capacity-measured", Event::CapacityMeasured { slots, reason: String::new() }),
+        ("capacity-measured", Event::CapacityMeasured { slots, reason: String::new(), memory_mib: None }),
     ]
 }
 

@@ -25,7 +25,7 @@ mod machine;
 mod names;
 mod panics;
 mod plans;
-mod rng;
+pub(crate) mod rng;
 mod scenario;
 mod shape;
 mod shrink;

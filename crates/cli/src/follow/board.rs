@@ -255,6 +255,6 @@ impl Row {
 
 /// What that word in a view stands for.
 pub(crate) fn hold(word: &str) -> Option<Hold> {
-    let all = [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api];
+    let all = [Hold::Memory, Hold::Room, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api];
     all.into_iter().find(|hold| hold.word() == word)
 }

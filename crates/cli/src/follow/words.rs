@@ -50,7 +50,7 @@ pub(crate) fn describe(event: &Event, at: Timestamp, board: &Board) -> Option<(L
         Event::IntegrationOpened { commit, .. } => {
             (Verbose, format!("integration branch at {}", short(commit.as_str())))
         }
-        Event::CapacityMeasured { slots, reason } => {
+        Event::CapacityMeasured { slots, reason, .. } => {
             (Verbose, format!("{} ({reason})", count(*slots as usize, "slot")))
         }
         Event::RunPaused { cause, detail, .. } => {
@@ -228,6 +228,7 @@ fn pause_words(cause: PauseCause) -> &'static str {
 pub(crate) fn hold_words(hold: Hold) -> &'static str {
     match hold {
         Hold::Memory => "there is little memory: tasks begin one at a time",
+        Hold::Room => "a task waits until there is memory for it; those that fit beside it go on",
         Hold::Cpu => "the processors are busy: without --max-parallel, tasks begin one at a time",
         Hold::Disk => "the disk is nearly full: nothing begins until there is room",
         Hold::Budget => {
@@ -241,6 +242,7 @@ pub(crate) fn hold_words(hold: Hold) -> &'static str {
 fn freed_words(hold: Hold) -> &'static str {
     match hold {
         Hold::Memory => "there is memory again",
+        Hold::Room => "there is memory for those that waited",
         Hold::Cpu => "the processors have room again",
         Hold::Disk => "there is room on the disk again",
         Hold::Budget => "there is budget to be set aside again",

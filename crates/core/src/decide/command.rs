@@ -238,16 +238,33 @@ fn retry(out: &mut Decision, run: &RunState, target: &Target, with: Option<&str>
     Ok(revived.len())
 }
 
+/// So many of those that begin next are asked what they are expected to take.
+const ASKED: usize = 100;
+
+/// The least and the most memory that any of a run's next attempts is expected to take, MiB; none where none waits.
+fn expected_next(state: &State, run: &RunState) -> Option<(u64, u64)> {
+    let next = run.unblocked().take(ASKED).map(|at| state.expected_memory(run, at));
+    next.fold(None, |known, mib| {
+        let (least, most) = known.unwrap_or((mib, mib));
+        Some((least.min(mib), most.max(mib)))
+    })
+}
+
 /// What the machine has and lacks, where that has changed.
 fn measured(out: &mut Decision, state: &State, reading: &Reading) {
     let held = state.runs.values().map(RunState::slots_held).sum();
     let (slots, reason) = admission::slots(reading, &state.learnt, state.capacity, held);
-    if state.capacity != Some(slots) {
-        out.fact(Event::CapacityMeasured { slots, reason });
+    let running = state.runs.values().flat_map(|run| run.in_slots().map(move |(at, _)| (run, at)));
+    let expected = running.map(|(run, at)| state.expected_memory(run, at)).sum();
+    let memory_mib = admission::memory(reading, expected, state.memory_mib);
+    let matters =
+        |run: &RunState| is_unfinished(run) && expected_next(state, run).is_some_and(|(_, most)| most > 0);
+    if state.capacity != Some(slots) || state.memory_mib != memory_mib && state.runs.values().any(matters) {
+        out.fact(Event::CapacityMeasured { slots, reason, memory_mib });
     }
     for run in state.runs.values().filter(|run| is_unfinished(run)) {
-        let next = run.unblocked().filter_map(|at| state.learnt.of(run.agent(at), run.plan.tasks[at].kind));
-        let peak = next.map(|appetite| appetite.peak_mib).max().unwrap_or(0);
+        // Those that fit may pass one that does not.
+        let peak = expected_next(state, run).map_or(0, |(least, _)| least);
         let before = |hold| run.holds.contains(&hold);
         for (hold, holds, reason) in admission::holds(reading, &run.settings.admission, peak, before) {
             if hold == Hold::Disk && holds && !before(hold) {

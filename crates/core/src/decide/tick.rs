@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::slots::{Slots, Solitude, may_resume};
 use super::{Decision, report::accept};
+use crate::schedule::Admission;
 use crate::{
     Attempt, AttemptId, CommitId, Effect, Event, Hold, MergeStage, Outcome, RunState, RunStatus, SessionId,
     SessionMode, SkipReason, Stage, State, StepKind, StopCause, StopForce, TaskStatus, Timestamp,
@@ -228,7 +229,7 @@ fn skip_dependents(out: &mut Decision, run: &RunState) -> bool {
     out.events.len() > before
 }
 
-fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slots, purse: &mut Purse) {
+fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slots<'_>, purse: &mut Purse) {
     if purse.is_empty(run) && !purse.more_may_come {
         return give_up_for_budget(out, run);
     }
@@ -241,6 +242,8 @@ fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slot
     let wants = |at: &usize| alone.is_none_or(|alone| alone == *at);
     let resumable = run.suspended().filter(|(at, attempt)| may_resume(run, *at, attempt, now) && wants(at));
     let mut starved = false;
+    // The first that the memory holds back.
+    let mut waits = None;
     for (at, attempt) in resumable {
         if free == 0 {
             break;
@@ -249,19 +252,39 @@ fn dispatch(out: &mut Decision, run: &RunState, now: Timestamp, slots: &mut Slot
         if starved {
             break;
         }
+        if slots.admit(run, at) != Admission::Begins {
+            waits = waits.or(Some(at));
+            continue;
+        }
         step(out, run, at, attempt, purse);
         free -= 1;
     }
     if free > 0 && alone.is_none() {
         let startable = |at: &usize| run.limited_until(*at, now).is_none() && is_ready(run, *at);
-        for at in run.unblocked().filter(startable).take(free) {
+        for at in run.unblocked().filter(startable) {
+            if free == 0 {
+                break;
+            }
             starved |= purse.is_empty(run);
             if starved {
                 break;
             }
-            begin(out, run, at);
-            free -= 1;
+            let admission = slots.admit(run, at);
+            if admission == Admission::Begins {
+                begin(out, run, at);
+                free -= 1;
+                continue;
+            }
+            waits = waits.or(Some(at));
+            if admission == Admission::Enough {
+                break;
+            }
         }
+    }
+    if before > 0 {
+        out.hold(run, Hold::Room, waits.is_some(), || {
+            waits.map_or_else(String::new, |at| slots.shortage(run, at))
+        });
     }
     out.hold(run, Hold::Budget, starved, || "what is left is reserved by steps that run".into());
     let solitary = slots.alone(run) != Solitude::Nobody;

@@ -1,6 +1,5 @@
 //! What follows from the edges: order, stages, the critical path, honest times.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use thiserror::Error;
@@ -99,38 +98,6 @@ impl Plan {
         self.tasks.iter().map(|task| task.estimate.seconds).sum()
     }
 
-    /// Seconds on so many slots, by the estimates: the plan played through, first come first served by priority.
-    pub fn parallel_seconds(&self, slots: usize) -> f64 {
-        let slots = if self.sequential_because.is_some() { 1 } else { slots.max(1) };
-        let mut waits = vec![0_usize; self.tasks.len()];
-        let mut after: Vec<Vec<usize>> = vec![Vec::new(); self.tasks.len()];
-        for Arc { from, to } in self.arcs() {
-            waits[to] += 1;
-            after[from].push(to);
-        }
-        let mut ready: BTreeSet<(Reverse<i64>, usize)> = BTreeSet::new();
-        let queued = |at: usize| (Reverse(self.tasks[at].priority), at);
-        ready.extend((0..waits.len()).filter(|at| waits[*at] == 0).map(queued));
-        // By the end: bits of floats that are not negative sort as the floats do.
-        let mut running: BTreeSet<(u64, usize)> = BTreeSet::new();
-        let mut now = 0.0_f64;
-        loop {
-            while running.len() < slots
-                && let Some((_, at)) = ready.pop_first()
-            {
-                running.insert(((now + self.tasks[at].estimate.seconds.max(0.0)).to_bits(), at));
-            }
-            let Some((end, at)) = running.pop_first() else { return now };
-            now = f64::from_bits(end);
-            for to in &after[at] {
-                waits[*to] -= 1;
-                if waits[*to] == 0 {
-                    ready.insert(queued(*to));
-                }
-            }
-        }
-    }
-
     /// For each task, those that it waits for.
     pub fn predecessors(&self) -> HashMap<&TaskId, Vec<&TaskId>> {
         let mut before: HashMap<&TaskId, Vec<&TaskId>> =
@@ -153,7 +120,7 @@ impl Plan {
     }
 
     /// The edges by plan positions.
-    fn arcs(&self) -> Vec<Arc> {
+    pub(crate) fn arcs(&self) -> Vec<Arc> {
         let place: HashMap<&TaskId, usize> =
             self.tasks.iter().enumerate().map(|(at, task)| (&task.id, at)).collect();
         arcs(&self.edges, |id| place.get(id).copied())

@@ -27,8 +27,9 @@ impl State {
     /// Takes in a fact that happened at `at`. On an error nothing has changed.
     pub fn apply(&mut self, at: Timestamp, event: &Event) -> Applied {
         match event {
-            Event::CapacityMeasured { slots, .. } => {
+            Event::CapacityMeasured { slots, memory_mib, .. } => {
                 self.capacity = Some(*slots);
+                self.memory_mib = *memory_mib;
                 Ok(())
             }
             Event::RunStarted { run, plan, settings } => {

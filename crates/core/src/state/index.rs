@@ -1,11 +1,11 @@
 //! What follows from the tasks of a run and is asked for at every turn, kept up to date as each task changes: a turn
 //! costs as much as has changed, however many tasks the run has.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Need, Stage, TaskState, TaskStatus};
+use crate::schedule::Order;
 
 type Neighbours = Arc<Vec<Vec<(usize, Need)>>>;
 
@@ -16,7 +16,8 @@ pub(super) struct Index {
     before: Neighbours,
     /// The same edges the other way round.
     after: Neighbours,
-    priorities: Arc<Vec<i64>>,
+    /// Who comes before whom.
+    order: Arc<Order>,
     /// For each task: how many that it waits for are not over, and how many did not succeed whose success it needs.
     waits: Vec<(u32, u32)>,
     pub(super) active: BTreeSet<usize>,
@@ -24,8 +25,8 @@ pub(super) struct Index {
     pub(super) suspended: BTreeSet<usize>,
     pub(super) queued: BTreeSet<usize>,
     pub(super) merging: BTreeSet<usize>,
-    /// Waiting, and nothing that they wait for is still to end; those of the highest priority first.
-    pub(super) unblocked: BTreeSet<(Reverse<i64>, usize)>,
+    /// Ranks of those that wait, and nothing that they wait for is still to end.
+    pub(super) unblocked: BTreeSet<u32>,
     /// Waiting for a success that did not come.
     pub(super) doomed: BTreeSet<usize>,
     /// With uncommitted work that is still to be saved.
@@ -86,7 +87,7 @@ impl Mark {
 
 impl Index {
     /// That of tasks which all wait.
-    pub(super) fn new(before: Vec<Vec<(usize, Need)>>, priorities: impl Iterator<Item = i64>) -> Self {
+    pub(super) fn new(before: Vec<Vec<(usize, Need)>>, order: Order) -> Self {
         let mut after: Vec<Vec<(usize, Need)>> = vec![Vec::new(); before.len()];
         for (to, neighbours) in before.iter().enumerate() {
             neighbours.iter().for_each(|(from, need)| after[*from].push((to, *need)));
@@ -96,7 +97,7 @@ impl Index {
             open: before.len(),
             before: Arc::new(before),
             after: Arc::new(after),
-            priorities: Arc::new(priorities.collect()),
+            order: Arc::new(order),
             active: BTreeSet::new(),
             slots: BTreeSet::new(),
             suspended: BTreeSet::new(),
@@ -116,6 +117,10 @@ impl Index {
 
     pub(super) fn before(&self, at: usize) -> &[(usize, Need)] {
         &self.before[at]
+    }
+
+    pub(super) fn order(&self) -> &Order {
+        &self.order
     }
 
     pub(super) fn after(&self, at: usize) -> &[(usize, Need)] {
@@ -172,7 +177,7 @@ impl Index {
 
     fn place_waiting(&mut self, at: usize, waiting: bool) {
         let (open, broken) = self.waits[at];
-        put(&mut self.unblocked, (Reverse(self.priorities[at]), at), waiting && open == 0);
+        put(&mut self.unblocked, self.order.rank(at), waiting && open == 0);
         put(&mut self.doomed, at, waiting && broken > 0);
     }
 }

@@ -270,7 +270,11 @@ pub(crate) fn examples() -> Vec<Event> {
     let mut events = vec![
         Event::RunStarted { run: run(), plan: full_plan(), settings: Box::new(full_settings()) },
         Event::IntegrationOpened { run: run(), commit: commit("c0ffee") },
-        Event::CapacityMeasured { slots: 4, reason: "4 processors, 12 GiB available".into() },
+        Event::CapacityMeasured {
+            slots: 4,
+            reason: "4 processors, 12 GiB available".into(),
+            memory_mib: Some(11_264),
+        },
         paused(PauseCause::Asked, ""),
         paused(PauseCause::Interrupted, ""),
         paused(PauseCause::EngineLost, ""),
@@ -297,7 +301,7 @@ pub(crate) fn examples() -> Vec<Event> {
             wrong: vec!["a waits for b, and b for a".into()],
         },
     ];
-    for hold in [Hold::Memory, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api] {
+    for hold in [Hold::Memory, Hold::Room, Hold::Cpu, Hold::Disk, Hold::Budget, Hold::Alone, Hold::Api] {
         events.push(Event::DispatchHeld { run: run(), hold, reason: "700 MiB of memory available".into() });
         events.push(Event::DispatchFreed { run: run(), hold });
     }

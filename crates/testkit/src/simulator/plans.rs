@@ -66,14 +66,7 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
         writes: Vec::new(),
         reads: Vec::new(),
         depends_on: Vec::new(),
-        estimate: Estimate {
-            seconds: 60.0,
-            cpu: 1.0,
-            memory_mb: 300,
-            disk_mb: 10,
-            spread: 2.0,
-            source: "table".into(),
-        },
+        estimate: estimate(rng),
         priority: if rng.chance(200) { i64::try_from(rng.below(3)).unwrap_or(0) } else { 0 },
         timeout: rng.chance(150).then(|| Millis::seconds(rng.between(20..=200))),
         agent: rng.chance(100).then(|| "scripted".to_owned()),
@@ -84,6 +77,19 @@ fn task(rng: &mut Rng, at: usize) -> PlannedTask {
         executor: None,
         network: Vec::new(),
         purpose: if rng.chance(60) { Purpose::Decompose(12) } else { Purpose::Work },
+    }
+}
+
+/// Known exactly, so that an observer can tell who comes first without the core's arithmetic.
+fn estimate(rng: &mut Rng) -> Estimate {
+    let measured = rng.chance(300);
+    Estimate {
+        seconds: [10.0, 30.0, 60.0, 120.0, 600.0][rng.index(5)],
+        cpu: 1.0,
+        memory_mb: if measured { rng.between(100..=6_000) } else { 300 },
+        disk_mb: 10,
+        spread: 1.0,
+        source: if measured { "history" } else { "table" }.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod faults;
 mod machine;
+mod order;
 mod rules;
 mod run;
 mod task;
@@ -52,10 +53,15 @@ impl Watch {
     /// Takes in an event that was just applied.
     pub(super) fn event(&mut self, world: &World, event: &Event) -> Checked {
         match event {
-            Event::CapacityMeasured { slots, .. } => return self.machine.measure(*slots),
+            Event::CapacityMeasured { slots, memory_mib, .. } => {
+                return self.machine.measure(*slots, *memory_mib);
+            }
             Event::RunStarted { run, plan, settings } => {
                 let number = names::number(run);
-                self.runs.insert(number, Run::new(number, plan, settings));
+                let run = Run::new(number, plan, settings);
+                let most = run.wanted.values().filter_map(|wanted| wanted.memory).max();
+                self.machine.peak_mib = self.machine.peak_mib.max(most.unwrap_or(0));
+                self.runs.insert(number, run);
                 return Ok(());
             }
             _ => {}
@@ -74,7 +80,7 @@ impl Watch {
         let took = run.of_task(world, &self.accounts, task, event)?;
         match event {
             Event::StepEnded { end, .. } => {
-                self.machine.peak_mib = self.machine.peak_mib.max(end.peak_mib);
+                self.machine.ended(&run.wanted[&task], end);
                 self.starved |= end.exit == StepExit::OutOfMemory;
                 let limit = run.tasks[&task].active.as_ref().and_then(|active| active.limit);
                 if let Some(Some(until)) = limit {
@@ -94,7 +100,11 @@ impl Watch {
             }
             _ => {}
         }
-        if took { self.slot_taken(number, task) } else { Ok(()) }
+        if !took {
+            return Ok(());
+        }
+        self.slot_taken(number, task)?;
+        self.in_turn(world, number, task, matches!(event, Event::AttemptStarted { .. }))
     }
 
     fn task(&mut self, run: &RunId, task: &TaskId) -> Option<&mut Task> {

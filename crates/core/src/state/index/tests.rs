@@ -1,6 +1,5 @@
 //! After whatever has happened, the index is what the tasks themselves give.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -33,17 +32,14 @@ fn afresh(run: &RunState) -> Index {
     Index {
         before: run.index.before.clone(),
         after: run.index.after.clone(),
-        priorities: run.index.priorities.clone(),
+        order: run.index.order.clone(),
         waits: all().map(waits).collect(),
         active: attempts(|_| true),
         slots: attempts(Attempt::holds_slot),
         suspended: attempts(|attempt| matches!(attempt.stage, Stage::Suspended { .. })),
         queued: attempts(|attempt| matches!(attempt.stage, Stage::Queued { .. })),
         merging: attempts(|attempt| matches!(attempt.stage, Stage::Merging { .. })),
-        unblocked: all()
-            .filter(|at| waiting(at) && waits(*at).0 == 0)
-            .map(|at| (Reverse(run.plan.tasks[at].priority), at))
-            .collect(),
+        unblocked: all().filter(|at| waiting(at) && waits(*at).0 == 0).map(|at| run.rank(at)).collect(),
         doomed: all().filter(|at| waiting(at) && waits(*at).1 > 0).collect(),
         unsalvaged: all().filter(|at| run.tasks[*at].salvage.values().any(Option::is_none)).collect(),
         open: count(|task| task.outcome().is_none()),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gadugi_core::{Hold, Reading, Timestamp};
+use gadugi_core::{Hold, Reading, StepEnd, Timestamp};
 
 use super::super::names;
 use super::super::world::World;
-use super::run::{Mood, Run};
+use super::run::{Mood, Run, Wanted};
 use super::task::Place;
 use super::{Checked, SMALL, Watch, ensure};
 
@@ -17,6 +17,8 @@ pub(super) struct Accounts {
     limits: BTreeMap<String, Timestamp>,
     /// The same, as the engine has it, which waits for a while where nobody said for how long.
     announced: BTreeMap<String, Timestamp>,
+    /// Of these, those that had passed when the clock was set. Whether they count again where it was set back is the engine's to say.
+    lapsed: BTreeMap<String, Timestamp>,
     /// The clock was set while no engine was there to see it: what is timed by it may come early.
     pub(super) clock_unsure: bool,
 }
@@ -29,11 +31,19 @@ impl Accounts {
     /// The clock is about to be set: a limit whose time has passed does not come back for it.
     pub(super) fn forget_passed(&mut self, now: Timestamp) {
         self.limits.retain(|_, until| *until > now);
+        let lapsed = self.announced.iter().filter(|(_, until)| **until <= now);
+        self.lapsed.extend(lapsed.map(|(agent, until)| (agent.clone(), *until)));
     }
 
     /// Whether nobody can expect it to run now.
     pub(super) fn waits(&self, agent: &str, now: Timestamp) -> bool {
         self.limited(agent, now) || self.announced.get(agent).is_some_and(|until| *until > now)
+    }
+
+    /// Whether it must not run now.
+    pub(super) fn must_wait(&self, agent: &str, now: Timestamp) -> bool {
+        let lapsed = self.lapsed.get(agent) == self.announced.get(agent);
+        self.limited(agent, now) || self.waits(agent, now) && !lapsed
     }
 
     /// Until when the engine said that it waits.
@@ -59,6 +69,10 @@ pub(super) struct Machine {
     reading: Reading,
     /// The most memory that any step was seen to take, MiB.
     pub(super) peak_mib: u64,
+    /// What agents were seen to take, MiB: a new peak counts at once, a lower one by a quarter.
+    seen: BTreeMap<String, u64>,
+    /// MiB that all together may be expected to take, where that was measured.
+    pub(super) memory: Option<u64>,
 }
 
 impl Machine {
@@ -67,7 +81,7 @@ impl Machine {
     }
 
     /// A number of slots was measured: never none, and no more than the machine could bear.
-    pub(super) fn measure(&mut self, slots: u32) -> Checked {
+    pub(super) fn measure(&mut self, slots: u32, memory: Option<u64>) -> Checked {
         let most = (2 * self.reading.cpus).max(4);
         ensure((1..=most).contains(&slots), || format!("{slots} slots on {} processors", self.reading.cpus))?;
         match self.slots {
@@ -77,12 +91,31 @@ impl Machine {
                 ensure(u64::from(slots) == rule, || format!("it begins with {slots} slots and not {rule}"))?;
             }
             Some(before) => {
-                ensure(slots != before && slots <= before + 1, || format!("{slots} slots after {before}"))?;
+                let news = slots != before || memory != self.memory;
+                ensure(news && slots <= before + 1, || format!("{slots} slots after {before}"))?;
             }
             None => {}
         }
-        self.slots = Some(slots);
+        let most = self.reading.available_mib.map(|mib| mib + self.reading.agents_mib);
+        // What differs by an eighth of what was known is no news.
+        let most = most.map(|mib| mib + mib / 7 + 1);
+        ensure(memory <= most, || format!("{memory:?} MiB for attempts of {most:?}"))?;
+        (self.slots, self.memory) = (Some(slots), memory);
         Ok(())
+    }
+
+    /// A step of that task has ended.
+    pub(super) fn ended(&mut self, wanted: &Wanted, end: &StepEnd) {
+        self.peak_mib = self.peak_mib.max(end.peak_mib);
+        if wanted.works && end.agent.is_some() && end.peak_mib > 0 && end.wall.0 > 0 {
+            let known = self.seen.entry(wanted.agent.clone()).or_default();
+            *known = end.peak_mib.max((3 * *known + end.peak_mib) / 4);
+        }
+    }
+
+    /// MiB that a task is expected to take; all are of one kind.
+    pub(super) fn expects(&self, wanted: &Wanted) -> u64 {
+        self.seen.get(&wanted.agent).copied().or(wanted.memory).unwrap_or(0)
     }
 
     fn slots(&self) -> usize {
@@ -192,7 +225,7 @@ impl Watch {
                 && run.tasks.len() <= SMALL
                 && run.tip.is_some()
                 && !run.refused
-                && run.holds.is_empty()
+                && run.holds.iter().all(|hold| *hold == Hold::Room)
         };
         for run in self.live().filter(plain) {
             let all = self.machine.slots().max(self.most_named()).saturating_sub(self.taken());
@@ -206,9 +239,10 @@ impl Watch {
                 .tasks
                 .keys()
                 .find(|id| run.could_begin(world, accounts, **id) || run.could_go_on(world, accounts, **id));
-            ensure(waits.is_none(), || {
-                format!("{} of {} could run, and does not", waits.unwrap_or(&0), names::run(run.number))
-            })?;
+            if let Some(waits) = waits {
+                let told = |problem| format!("t{waits} of {}: {problem}", names::run(run.number));
+                self.waits_for_room(world, run).map_err(told)?;
+            }
         }
         Ok(())
     }

@@ -79,18 +79,7 @@ impl Run {
                 })?;
             }
         }
-        if self.tasks.len() > SMALL || self.stirred {
-            return Ok(());
-        }
-        let first = |other: &u32| {
-            let other = &self.wanted[other];
-            (other.priority, wanted.place) > (wanted.priority, other.place)
-        };
-        let before = self.tasks.keys().filter(|other| first(other));
-        let passed = before.into_iter().find(|other| self.could_begin(world, accounts, **other));
-        ensure(passed.is_none(), || {
-            format!("t{id} begins before t{} whose turn it is", passed.unwrap_or(&id))
-        })
+        Ok(())
     }
 
     fn may_step(&self, world: &World, accounts: &Accounts, id: u32, what: &StepKind) -> Checked {
@@ -103,7 +92,7 @@ impl Run {
         ensure(active.faults.bear(&self.settings.retry), || format!("t{id} is tried again too often"))?;
         if active.place == Place::Suspended {
             ensure(self.mood == Mood::Active, || format!("t{id} is taken up while the run is paused"))?;
-            ensure(self.could_go_on(world, accounts, id), || format!("t{id} is taken up too early"))?;
+            ensure(self.may_go_on(world, accounts, id), || format!("t{id} is taken up too early"))?;
         }
         if matches!(what, StepKind::Verify { .. }) {
             return ensure(wanted.verified, || "nothing verifies".into());

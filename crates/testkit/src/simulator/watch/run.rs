@@ -1,5 +1,6 @@
 //! What an observer knows of a run.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gadugi_core::{
@@ -32,7 +33,15 @@ pub(super) struct Wanted {
     pub(super) budget: Option<u64>,
     pub(super) timeout: Millis,
     pub(super) verified: bool,
-    pub(super) priority: i64,
+    /// Whether it is work: what a question takes says nothing of what work takes.
+    pub(super) works: bool,
+    /// The highest priority of the task and of all that wait for it, through however many others.
+    pub(super) urgency: i64,
+    /// Seconds that it is expected to take, and the longest chain of those that wait for it with it.
+    pub(super) seconds: u64,
+    pub(super) path: u64,
+    /// MiB that it is expected to take, where somebody measured such tasks before the run.
+    pub(super) memory: Option<u64>,
     /// Its place in the plan.
     pub(super) place: usize,
     /// Whom it waits for, and whether it needs their success.
@@ -80,6 +89,37 @@ pub(in super::super) struct Run {
     pub(super) wanted: BTreeMap<u32, Wanted>,
 }
 
+impl Wanted {
+    /// Who comes first is less.
+    pub(super) fn turn(&self) -> (Reverse<i64>, Reverse<u64>, usize) {
+        (Reverse(self.urgency), Reverse(self.path), self.place)
+    }
+}
+
+/// Fills in what follows from those that wait for each: again and again, until nothing changes.
+fn look_ahead(wanted: &mut BTreeMap<u32, Wanted>, one_by_one: bool) {
+    let ids: Vec<u32> = wanted.keys().copied().collect();
+    let mut changes = true;
+    while std::mem::take(&mut changes) {
+        // Mostly those that wait stand behind: from the end it takes few rounds.
+        for id in ids.iter().rev() {
+            let own = &wanted[id];
+            let (urgency, seconds, path) = (own.urgency, own.seconds, own.path.max(own.seconds));
+            let before: Vec<u32> = own.before.iter().map(|(from, _)| *from).collect();
+            for from in before {
+                let Some(earlier) = wanted.get_mut(&from) else { continue };
+                let longer = (urgency.max(earlier.urgency), earlier.path.max(earlier.seconds + path));
+                changes |= longer != (earlier.urgency, earlier.path);
+                (earlier.urgency, earlier.path) = longer;
+            }
+            wanted.entry(*id).and_modify(|own| own.path = own.path.max(seconds));
+        }
+    }
+    if one_by_one {
+        wanted.values_mut().for_each(|own| own.path = 0);
+    }
+}
+
 impl Run {
     pub(super) fn new(number: u32, plan: &Plan, settings: &RunSettings) -> Self {
         let mut wanted: BTreeMap<u32, Wanted> = BTreeMap::new();
@@ -89,7 +129,11 @@ impl Run {
                 budget: task.budget_microusd.or(settings.task_budget_microusd),
                 timeout: task.timeout.unwrap_or(settings.timeout),
                 verified: task.verify.is_some() || settings.verify.is_some(),
-                priority: task.priority,
+                works: task.purpose.is_work(),
+                urgency: task.priority,
+                seconds: task.estimate.seconds as u64,
+                path: 0,
+                memory: (task.estimate.source == "history").then_some(task.estimate.memory_mb),
                 place,
                 before: Vec::new(),
             };
@@ -101,6 +145,7 @@ impl Run {
                 to.before.push((names::number(&edge.from), needs));
             }
         }
+        look_ahead(&mut wanted, plan.sequential_because.is_some());
         Self {
             number,
             tasks: wanted.keys().map(|task| (*task, Task::default())).collect(),
@@ -276,12 +321,17 @@ impl Run {
 
     /// Whether a suspended attempt could be taken up now.
     pub(super) fn could_go_on(&self, world: &World, accounts: &Accounts, id: u32) -> bool {
+        self.may_go_on(world, accounts, id) && !accounts.waits(&self.wanted[&id].agent, world.now)
+    }
+
+    /// Whether nothing says that a suspended attempt must not be taken up now.
+    pub(super) fn may_go_on(&self, world: &World, accounts: &Accounts, id: u32) -> bool {
         let (task, wanted) = (&self.tasks[&id], &self.wanted[&id]);
         let Some(active) = &task.active else { return false };
         active.place == Place::Suspended
             && !task.held
             && active.until.is_none_or(|until| until <= world.now)
-            && !accounts.waits(&wanted.agent, world.now)
+            && !accounts.must_wait(&wanted.agent, world.now)
     }
 
     /// What the run's budget has left that is neither spent nor set aside.
