@@ -235,6 +235,12 @@ fn unmeasured_spread() -> f64 {
 impl Estimate {
     /// The spread of an estimate that nobody measured.
     pub const UNMEASURED_SPREAD: f64 = 2.0;
+
+    /// The seconds between which two of three such tasks lie.
+    pub fn range(&self) -> (f64, f64) {
+        let spread = if self.spread.is_finite() { self.spread.max(1.0) } else { Self::UNMEASURED_SPREAD };
+        (self.seconds / spread, self.seconds * spread)
+    }
 }
 
 /// A prompt file, as it was when the plan was made.

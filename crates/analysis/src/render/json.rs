@@ -35,10 +35,22 @@ fn task(task: &PlannedTask) -> Value {
     let claims = |claims: &[PathClaim]| -> Vec<Value> {
         claims
             .iter()
-            .map(|claim| json!({"path": claim.path, "confidence": claim.confidence, "evidence": claim.evidence, "source": claim.source}))
+            .map(|claim| {
+                let mut shown = json!({
+                    "path": claim.path,
+                    "confidence": claim.confidence,
+                    "evidence": claim.evidence,
+                    "source": claim.source,
+                });
+                if let Some(stated) = claim.stated {
+                    shown["stated"] = json!(stated);
+                }
+                shown
+            })
             .collect()
     };
     let estimate = &task.estimate;
+    let (low, high) = estimate.range();
     json!({
         "id": task.id,
         "name": task.name,
@@ -49,8 +61,11 @@ fn task(task: &PlannedTask) -> Value {
         "reads": claims(&task.reads),
         "depends_on": task.depends_on,
         "estimate": {
-            "seconds": estimate.seconds,
-            "cpu": estimate.cpu,
+            "seconds": rounded(estimate.seconds),
+            "spread": rounded(estimate.spread),
+            "low_seconds": rounded(low),
+            "high_seconds": rounded(high),
+            "cpu": rounded(estimate.cpu),
             "memory_mb": estimate.memory_mb,
             "disk_mb": estimate.disk_mb,
             "source": estimate.source,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use gadugi_core::{Edge, EdgeReason, Millis, Plan, PlannedTask, TaskId, format_duration};
+use gadugi_core::{Edge, EdgeReason, Estimate, Millis, Plan, PlannedTask, TaskId, format_duration};
 
 use super::{parallelizable_tasks, speed_improvement};
 use crate::text::one_line;
@@ -12,7 +12,11 @@ use crate::text::one_line;
 const NARROWEST: usize = 72;
 const KIND: usize = 13;
 const COMPLEXITY: usize = 10;
-const ESTIMATE: usize = 8;
+/// `90m`, `1.5h`.
+const ESTIMATE: usize = 6;
+/// `45m-2.3h`. Where there is little room the range gives way to what is written.
+const RANGE: usize = 11;
+const ROOM_FOR_RANGE: usize = 100;
 /// Room for `stage 100` above the ids.
 const SHORTEST_ID: usize = 9;
 const LONGEST_ID: usize = 28;
@@ -60,33 +64,80 @@ fn rows(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], width: usize) {
         .unwrap_or(0)
         .clamp(SHORTEST_ID, LONGEST_ID)
         + 2;
-    let rest = width.saturating_sub(2 + id + KIND + 1 + COMPLEXITY + ESTIMATE);
+    let range = if width < ROOM_FOR_RANGE { 0 } else { RANGE };
+    let rest = width.saturating_sub(2 + id + KIND + 1 + COMPLEXITY + ESTIMATE + range);
     let writes = (rest / 2).max(8);
     let waiting = rest.saturating_sub(writes).max(8);
-    let mut line = |cells: [&str; 6]| {
+    let mut line = |cells: [&str; 7]| {
         let text = format!(
-            "  {:id$}{:<kind$}{:<COMPLEXITY$}{:<ESTIMATE$}{:writes$}{}",
+            "  {:id$}{:<kind$}{:<COMPLEXITY$}{:<ESTIMATE$}{:range$}{:writes$}{}",
             cell(cells[0], id),
             cells[1],
             cells[2],
             cells[3],
-            cell(cells[4], writes),
-            one_line(cells[5], waiting.saturating_sub(1)),
+            if range > 0 { cells[4] } else { "" },
+            cell(cells[5], writes),
+            one_line(cells[6], waiting.saturating_sub(1)),
             kind = KIND + 1,
         );
         let _ = writeln!(out, "{}", text.trim_end());
     };
     for (number, stage) in stages.iter().enumerate() {
         let head = format!("stage {}", number + 1);
-        line(["", "", "", "", "", ""]);
-        line([&head, "kind", "size", "est.", "writes", "waits for"]);
+        line([""; 7]);
+        line([&head, "kind", "size", "est.", "range", "writes", "waits for"]);
         for task in stage.iter().filter_map(|id| tasks.get(id)) {
             let waits = waits.get(&task.id).map_or(String::new(), |edges| waits_for(edges));
-            let estimate = format_duration(Millis((task.estimate.seconds * 1000.0) as u64));
+            let (estimate, range) = (brief(task.estimate.seconds), range_of(&task.estimate));
             let written: Vec<&str> = task.writes.iter().map(|claim| claim.path.as_str()).collect();
             let written = if written.is_empty() { "?".to_owned() } else { written.join(", ") };
-            line([task.id.as_str(), task.kind.word(), task.complexity.word(), &estimate, &written, &waits]);
+            let size = task.complexity.word();
+            line([task.id.as_str(), task.kind.word(), size, &estimate, &range, &written, &waits]);
         }
+    }
+}
+
+/// A time in a word: nobody knows it to the second.
+fn brief(seconds: f64) -> String {
+    let (minutes, hours) = (seconds / 60.0, seconds / 3600.0);
+    match seconds {
+        ..99.5 => format!("{seconds:.0}s"),
+        ..5970.0 => format!("{minutes:.0}m"),
+        ..356_400.0 => format!("{hours:.1}h"),
+        _ => format!("{:.0}d", hours / 24.0),
+    }
+}
+
+/// Between what two of three such tasks take.
+fn range_of(estimate: &Estimate) -> String {
+    let (low, high) = estimate.range();
+    let (low, high) = (brief(low), brief(high));
+    if low == high { low } else { format!("{low}-{high}") }
+}
+
+/// What the estimates go by, and for which tasks: what is known of most of them first.
+fn sources(out: &mut String, plan: &Plan) {
+    let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for task in &plan.tasks {
+        let source = task.estimate.source.as_str();
+        let at = *places.entry(source).or_insert(sources.len());
+        if at == sources.len() {
+            sources.push((source, Vec::new()));
+        }
+        sources[at].1.push(task.id.as_str());
+    }
+    sources.sort_by_key(|(_, tasks)| std::cmp::Reverse(tasks.len()));
+    let all = sources.len() == 1;
+    for (source, tasks) in &sources {
+        let by = match source.split_once(": ") {
+            None if *source == "table" && all => "by the table: nothing was run here yet".to_owned(),
+            None if *source == "table" => "by the table: nothing like it was run yet".to_owned(),
+            Some(("history", what)) => format!("by {what}, run before"),
+            _ => format!("by {}", one_line(source, 60)),
+        };
+        let whose = if all { String::new() } else { format!(" ({})", one_line(&tasks.join(", "), 120)) };
+        let _ = writeln!(out, "Estimates {by}{whose}.");
     }
 }
 
@@ -123,12 +174,7 @@ fn totals(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], slots: usize) {
         speed_improvement(plan, parallel),
         counted(parallelizable_tasks(plan, stages), "task"),
     );
-    if plan.tasks.iter().any(|task| task.estimate.source == "table") {
-        let _ = writeln!(
-            out,
-            "Estimates come from a table of starting values, not from measurements of this repository."
-        );
-    }
+    sources(out, plan);
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -98,6 +98,21 @@ fn the_plan_as_a_table() {
 }
 
 #[test]
+fn estimates_say_what_they_go_by() {
+    let mut plan = sample();
+    for (task, source) in plan.tasks.iter_mut().zip(["history: 14 feature tasks of claude (opus)"; 2]) {
+        task.estimate = Estimate { seconds: 4000.0, spread: 1.25, source: source.into(), ..task.estimate.clone() };
+    }
+    plan.tasks[2].estimate.source = "my own words".into();
+    insta::assert_snapshot!("table-sources-80", table(&plan, 2, 80));
+    insta::assert_snapshot!("table-sources-140", table(&plan, 2, 140));
+    for task in &mut plan.tasks {
+        task.estimate.source = "history: 1 task of other kinds".into();
+    }
+    assert!(table(&plan, 2, 80).contains("Estimates by 1 task of other kinds, run before.\n"));
+}
+
+#[test]
 fn the_plan_as_graphs() {
     insta::assert_snapshot!("mermaid", mermaid(&sample()));
     insta::assert_snapshot!("dot", dot(&sample()));
