@@ -1,5 +1,6 @@
 //! The plan as JSON: `gadugi plan --json`.
 
+use gadugi_core::schedule::Range;
 use gadugi_core::{PathClaim, Plan, PlannedTask};
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ pub fn plan_json(plan: &Plan, slots: usize) -> Value {
         "critical_path": plan.critical_path(),
         "sequential_seconds": plan.sequential_seconds(),
         "parallel_seconds": parallel_seconds,
+        "sequential_range": range(&plan.sequential_range()),
+        "parallel_range": range(&plan.parallel_range(slots, None)),
         "speed_improvement": rounded(speed_improvement(plan, parallel_seconds)),
         "parallelizable_tasks": parallelizable_tasks(plan, &stages),
         "slots": slots,
@@ -72,6 +75,11 @@ fn task(task: &PlannedTask) -> Value {
         },
         "priority": task.priority,
     })
+}
+
+/// Seconds: the 10th percentile, the middle, the 90th.
+fn range(range: &Range) -> Value {
+    json!({"low": rounded(range.low), "likely": rounded(range.likely), "high": rounded(range.high)})
 }
 
 /// To the hundredth: the estimates bear no more.

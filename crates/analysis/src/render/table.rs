@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use gadugi_core::{Edge, EdgeReason, Estimate, Millis, Plan, PlannedTask, TaskId, format_duration};
+use gadugi_core::schedule::Range;
+use gadugi_core::{Edge, EdgeReason, Estimate, Plan, PlannedTask, TaskId};
 
 use super::{parallelizable_tasks, speed_improvement};
 use crate::text::one_line;
@@ -159,18 +160,26 @@ fn waits_for(edges: &[&Edge]) -> String {
 }
 
 fn totals(out: &mut String, plan: &Plan, stages: &[Vec<TaskId>], slots: usize) {
-    let time = |seconds: f64| format_duration(Millis((seconds * 1000.0) as u64));
     let parallel = plan.parallel_seconds(slots);
     let path = plan.critical_path();
     let path: Vec<&str> = path.iter().map(TaskId::as_str).collect();
     let _ = writeln!(out);
     let _ = writeln!(out, "Longest chain: {}", one_line(&path.join(" -> "), 300));
+    // The middle of a sum of unsure times is above the sum of their middles: the ranges know that.
+    let (one_by_one, beside) = (plan.sequential_range(), plan.parallel_range(slots, None));
+    let span = |range: &Range| format!("{}-{}", brief(range.low), brief(range.high));
     let _ = writeln!(
         out,
-        "Estimated {} one after another, {} on {} ({:.1} times as fast); {} can run beside others.",
-        time(plan.sequential_seconds()),
-        time(parallel),
+        "Expected: {} one after another (eight of ten times {}), {} on {} ({}).",
+        brief(one_by_one.likely),
+        span(&one_by_one),
+        brief(beside.likely),
         counted(slots.max(1), "slot"),
+        span(&beside),
+    );
+    let _ = writeln!(
+        out,
+        "That is {:.1} times as fast; {} can run beside others.",
         speed_improvement(plan, parallel),
         counted(parallelizable_tasks(plan, stages), "task"),
     );
