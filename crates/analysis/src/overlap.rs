@@ -13,6 +13,7 @@ mod chains;
 mod items;
 mod patterns;
 mod shared;
+mod sums;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -74,9 +75,9 @@ impl<'a> From<&'a PathClaim> for Expected<'a> {
 }
 
 /// The confidence (0 to 1) that two tasks write one file: `products` has for each file that both may write the product of
-/// their probabilities.
+/// their probabilities. Each file is a chance of its own.
 fn together(products: &[f64]) -> f64 {
-    products.iter().copied().fold(0.0, f64::max)
+    1.0 - products.iter().map(|product| 1.0 - product).product::<f64>()
 }
 
 /// In whole percent, of which none is given: what is shown as 35 percent reaches 35 percent.
@@ -114,7 +115,10 @@ impl<'a> Field<'a> {
             task_of[*rank] = task;
         }
         let pairs = match &self.items.uncomparable {
-            None => chains::pairs(&self.items, ranks, self.threshold),
+            None => {
+                let pairs = chains::pairs(&self.items, ranks, self.threshold);
+                sums::add(&self.items, ranks, self.threshold, pairs)
+            }
             Some(_) => chains::line(&self.items, ranks, self.threshold),
         };
         let ordered = pairs.into_iter().map(|(from, to)| (task_of[from as usize], task_of[to as usize]));

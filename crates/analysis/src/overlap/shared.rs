@@ -99,7 +99,6 @@ fn same_paths<'a>(one: &[Claim<'a>], two: &[Claim<'a>]) -> Vec<Meeting<'a>> {
 }
 
 /// The confidence that two tasks collide.
-#[cfg(test)]
 pub(super) fn confidence(items: &Items<'_>, a: usize, b: usize) -> f64 {
     meetings(items, a, b).1
 }

@@ -138,6 +138,21 @@ fn probabilities_decide() {
 }
 
 #[test]
+fn what_is_shared_adds_up() {
+    let three = wants(&[("src/a.rs", 0.4), ("src/b.rs", 0.4), ("docs/a.md", 0.4)]);
+    let two = wants(&[("src/a.rs", 0.4), ("src/b.rs", 0.4)]);
+    // Three times 16 % are 40 %, twice are 29 %.
+    let found = collisions(&[three.clone(), three.clone(), two, three.clone()], &[0, 1, 2, 3]);
+    let pairs: Vec<(usize, usize, u8)> =
+        found.iter().map(|edge| (edge.from, edge.to, edge.confidence.0)).collect();
+    assert_eq!(pairs, [(0, 1, 40), (1, 3, 40)], "from 0 to 3 it follows");
+    assert_eq!(found[0].evidence, "both may write docs/a.md, src/a.rs, src/b.rs");
+    // Not where everybody has them, and nothing rarer.
+    let many = vec![three; 5000];
+    assert_eq!(in_turn(&many), []);
+}
+
+#[test]
 fn a_folder_and_what_is_in_it_collide_by_their_product() {
     let folder = wants(&[("src/", 0.6)]);
     assert_eq!(in_turn(&[folder.clone(), wants(&[("src/a.rs", 0.5)])]), []);
@@ -169,7 +184,8 @@ fn what_two_share_is_told() {
     ];
     let field = Field::new(&tasks, &tree(), Threshold(THRESHOLD));
     let overlap = field.between(1, 0, 1).unwrap();
-    assert_eq!((overlap.confidence.0, overlap.more), (45, 1));
+    // 0.45 and 0.12, each a chance of its own.
+    assert_eq!((overlap.confidence.0, overlap.more), (51, 1));
     let [file] = overlap.files.as_slice() else { panic!("{overlap:?}") };
     assert_eq!((file.path.as_str(), file.first.probability, file.second.probability), ("src/b.rs", 0.5, 0.9));
     assert_eq!(field.between(0, 2, 9), None);

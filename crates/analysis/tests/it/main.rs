@@ -2,5 +2,6 @@
 
 mod common;
 mod defects;
+mod edges;
 mod inputs;
 mod properties;
