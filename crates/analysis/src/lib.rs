@@ -26,6 +26,7 @@ mod markdown;
 mod order;
 mod overlap;
 mod plan;
+pub mod predict;
 pub mod prompts;
 pub mod render;
 pub mod request;
