@@ -9,6 +9,7 @@
 mod args;
 mod commands;
 mod containers;
+mod decompose;
 mod error;
 mod follow;
 mod machine;

@@ -29,6 +29,8 @@ pub struct PartFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Ids of the tasks that it needs.
+    pub needs: Vec<String>,
     /// The part.
     pub part: Part,
 }
@@ -41,7 +43,10 @@ impl Parts {
     /// The files that the parts become. `taken` are ids that other tasks have; those of the parts are added.
     pub fn files(&self, whole: &Whole<'_>, taken: &mut BTreeSet<String>) -> Vec<PartFile> {
         let ids = ids(self, whole.id, taken);
-        let inherited = whole.text.map(inherited).unwrap_or_default();
+        let inherited = lines_of(whole, &INHERITED);
+        // What the whole needs, the parts need that need no other part.
+        let needed =
+            if whole.depends_on.is_empty() { lines_of(whole, &["depends_on"]) } else { String::new() };
         let digits = self.len().to_string().len().max(2);
         let file = |(at, part): (usize, &Part)| {
             let id = ids[part.id.as_str()].clone();
@@ -51,11 +56,14 @@ impl Parts {
             };
             let mut text = String::from("---\n");
             matter(&mut text, part, &id, &needs);
+            if part.depends_on.is_empty() {
+                text.push_str(&needed);
+            }
             text.push_str(&inherited);
             text.push_str("---\n");
             body(&mut text, part);
             place_in_whole(&mut text, self, at, whole, &ids);
-            PartFile { name: format!("{:0digits$}-{id}.md", at + 1), id, text, part: part.clone() }
+            PartFile { name: format!("{:0digits$}-{id}.md", at + 1), id, text, needs, part: part.clone() }
         };
         self.iter().enumerate().map(file).collect()
     }
@@ -100,8 +108,9 @@ fn scalar(word: &str) -> String {
     if plain { word.to_owned() } else { serde_json::Value::from(word).to_string() }
 }
 
-/// The lines of the whole's front matter that hold for its parts.
-fn inherited(text: &str) -> String {
+/// The lines of these keys in the whole's front matter, as they stand there.
+fn lines_of(whole: &Whole<'_>, keys: &[&str]) -> String {
+    let Some(text) = whole.text else { return String::new() };
     let Some(yaml) = front_matter::split(text).yaml else { return String::new() };
     let mut lines = String::new();
     let mut taking = false;
@@ -110,7 +119,7 @@ fn inherited(text: &str) -> String {
         if line.is_empty() || line.starts_with([' ', '\t', '-', '#']) {
             taking &= !line.starts_with('#');
         } else {
-            taking = line.split_once(':').is_some_and(|(key, _)| INHERITED.contains(&key.trim()));
+            taking = line.split_once(':').is_some_and(|(key, _)| keys.contains(&key.trim()));
         }
         if taking && !line.is_empty() {
             lines.push_str(line);

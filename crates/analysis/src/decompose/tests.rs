@@ -281,6 +281,11 @@ fn parts_become_prompts_that_the_analysis_reads() {
         "---\nid: parser\ndepends_on: [big-lexer]\ntouches: [src/parser.rs]\nkind: feature\npriority: 5\n"
     ));
     assert!(taken.contains("big-lexer") && taken.contains("parser"));
+    let text = "---\ndepends_on:\n  - tokens.md\n---\n# Big\n";
+    let whole = Whole { text: Some(text), depends_on: &[], ..whole };
+    let files = parts(&good().to_string()).files(&whole, &mut BTreeSet::new());
+    assert!(files[0].text.contains("\ndepends_on:\n  - tokens.md\n"), "{}", files[0].text);
+    assert!(files[1].text.contains("\ndepends_on: [lexer]\n") && !files[1].text.contains("tokens.md"));
 }
 
 #[test]

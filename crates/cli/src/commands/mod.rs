@@ -28,7 +28,7 @@ mod worktrees;
 use clap::Subcommand;
 use gadugi_sys::env;
 
-pub(crate) use runs::no_runs;
+pub(crate) use runs::{latest as latest_run, no_runs};
 
 use crate::args::Invocation;
 use crate::error::{Done, Problem};

@@ -7,8 +7,9 @@ use gadugi_analysis::render;
 use gadugi_config::Flags;
 
 use crate::args::{self, Global};
-use crate::commands::later;
+use crate::decompose::{self, DecomposeArgs, Outcome};
 use crate::error::{Done, Exit, Problem, Stop};
+use crate::follow::ViewArgs;
 use crate::output::Manner;
 use crate::place::Place;
 use crate::{output, planning};
@@ -52,9 +53,30 @@ pub(crate) struct PlanArgs {
     /// From how sure that is on, in percent
     #[arg(long, value_name = "PERCENT", value_parser = args::percent, allow_negative_numbers = true)]
     overlap_threshold: Option<u32>,
-    /// Have a large prompt split into tasks
-    #[arg(long, hide = true)]
-    decompose: bool,
+    #[command(flatten)]
+    split: DecomposeArgs,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Who is asked how prompts divide.
+#[derive(Debug, Args)]
+struct Asked {
+    /// With --decompose, which agent is asked: claude, scripted [default: claude]
+    #[arg(long, value_name = "NAME", requires = "decompose")]
+    agent: Option<String>,
+    /// With --decompose, the model, handed to the agent
+    #[arg(long, value_name = "NAME", requires = "decompose")]
+    model: Option<String>,
+    /// With --decompose, where the agent runs: docker or local [default: docker where it can be had]
+    #[arg(long, value_name = "NAME", requires = "decompose")]
+    executor: Option<String>,
+    /// With --decompose, US dollars that asking may cost
+    #[arg(long, value_name = "USD", value_parser = args::dollars, allow_negative_numbers = true, requires = "decompose")]
+    budget: Option<f64>,
+    /// With --decompose, time for each answer: 30m, 90s; a bare number is hours [default: 2]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, requires = "decompose")]
+    timeout: Option<String>,
 }
 
 /// Graphs.
@@ -67,7 +89,7 @@ enum Format {
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
-    later::unless(args.decompose, "--decompose", "split the prompt into files by hand")?;
+    args.split.refuse("gadugi plan --decompose")?;
     let place = Place::find(global)?;
     let manner = Manner::json(args.json);
     let flags = Flags {
@@ -76,12 +98,25 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         no_fallback: args.no_fallback,
         overlap: args.overlap.clone(),
         overlap_threshold: args.overlap_threshold,
+        agent: args.asked.agent.clone(),
+        model: args.asked.model.clone(),
+        executor: args.asked.executor.clone(),
+        budget: args.asked.budget,
+        timeout: args.asked.timeout.clone(),
         ..Flags::default()
     };
     let resolved = place.settings(flags, manner)?;
-    let prompts = match args.stdin {
-        true => planning::requested(&place, manner)?,
-        false => planning::named(&place, &args.prompts)?,
+    let (prompts, splits) = if args.split.decompose {
+        let prompts = decompose::named(&place, &args.prompts, args.stdin, manner)?;
+        let view = ViewArgs { json: args.json, ..ViewArgs::default() };
+        match decompose::split(&place, &resolved, prompts, &args.split, view)? {
+            Outcome::Prompts(prompts, splits) => (prompts, Some(splits)),
+            Outcome::Ended(exit) => return Ok(exit),
+        }
+    } else if args.stdin {
+        (planning::requested(&place, manner)?, None)
+    } else {
+        (planning::named(&place, &args.prompts)?, None)
     };
     let planned = planning::plan(&place, &resolved, &prompts, manner)?;
     let (plan, slots) = (&planned.plan, planning::slots(&resolved));
@@ -92,7 +127,13 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         }
         Some(Format::Mermaid) => render::mermaid(plan),
         Some(Format::Dot) => render::dot(plan),
-        None if args.json || args.output.is_some() => pretty(&render::plan_json(plan, slots))?,
+        None if args.json || args.output.is_some() => {
+            let mut json = render::plan_json(plan, slots);
+            if let Some(splits) = &splits {
+                json["decomposed"] = decompose::json(splits);
+            }
+            pretty(&json)?
+        }
         None => render::table(plan, slots, output::columns().unwrap_or(COLUMNS)),
     };
     match &args.output {

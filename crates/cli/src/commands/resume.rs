@@ -9,6 +9,7 @@ use gadugi_sys::env;
 use crate::args::Global;
 use crate::commands::runs;
 use crate::commands::targets::{Meant, meant};
+use crate::decompose;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs};
 use crate::output;
@@ -64,18 +65,16 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
             return Ok(Exit::Success);
         }
         status if status == "paused" || view.tasks.iter().any(|task| task.held) => {
-            let resume = Request::Resume {
-                run: view.run.clone(),
-                target: Target::All,
-                environment: follow::environment(),
-            };
-            client.ask(&resume).await?;
+            follow::take_up(&mut client, &view.run).await?;
         }
         // It goes on as it is: following is all that is left to do.
         _ => {}
     }
     let start =
         Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view), signals };
+    if view.tasks.iter().any(|task| task.question.is_some()) {
+        return decompose::resumed(place, start, args.view).await;
+    }
     follow::to_the_end(place, start, args.view).await
 }
 

@@ -14,6 +14,7 @@ use gadugi_sys::env;
 
 use crate::args::{self, Global};
 use crate::commands::later;
+use crate::decompose::{self, DecomposeArgs, Named, Outcome};
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
 use crate::place::{Place, block_on};
@@ -40,9 +41,8 @@ pub(crate) struct RunArgs {
     detach: bool,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
-    /// Have large prompts split into tasks
-    #[arg(long, hide = true)]
-    decompose: bool,
+    #[command(flatten)]
+    split: DecomposeArgs,
     /// Show the run on a page
     #[arg(long, hide = true, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
     dashboard: Option<Option<String>>,
@@ -126,14 +126,20 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
     let manner = args.view.manner();
     let place = Place::find(global)?;
     let mut resolved = place.settings(args.how.flags(), manner)?;
-    let mut prompts = match args.stdin {
-        true => planning::requested(&place, manner)?,
-        false => planning::named(&place, &args.prompts)?,
+    let prompts = match (args.split.decompose, args.stdin) {
+        (true, stdin) => decompose::named(&place, &args.prompts, stdin, manner)?,
+        (false, true) => Named::all(planning::requested(&place, manner)?),
+        (false, false) => Named::all(planning::named(&place, &args.prompts)?),
     };
     let mut asking = args.interactive.then(Asking::begin).transpose()?;
-    if let Some(asking) = &asking {
-        prompts = asking.choose(prompts)?;
-    }
+    let prompts = match &asking {
+        Some(asking) => asking.choose(prompts)?,
+        None => prompts,
+    };
+    let prompts = match split(&place, &resolved, prompts, args)? {
+        Outcome::Prompts(prompts, _) => prompts,
+        Outcome::Ended(exit) => return Ok(exit),
+    };
     let mut planned = planning::plan(&place, &resolved, &prompts, manner)?;
     if resolved.analysis.overlap == OverlapPolicy::Ask {
         overlaps::settle(&mut planned, asking.as_ref(), manner)?;
@@ -157,6 +163,18 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Done {
     block_on(submit(&place, args, resolved, planned))
 }
 
+/// The prompts, or their parts where that is asked for.
+fn split(place: &Place, resolved: &Resolved, prompts: Vec<Named>, args: &RunArgs) -> Result<Outcome, Stop> {
+    if !args.split.decompose {
+        return Ok(Outcome::Prompts(prompts.into_iter().map(|named| named.file).collect(), Vec::new()));
+    }
+    let outcome = decompose::split(place, resolved, prompts, &args.split, args.view)?;
+    if let (Outcome::Prompts(_, splits), true) = (&outcome, args.view.json) {
+        output::result_json(&decompose::event(splits))?;
+    }
+    Ok(outcome)
+}
+
 /// What is refused before anything is looked at.
 fn refuse(args: &RunArgs) -> Result<(), Stop> {
     if let Some(attempt) = env::get(env::ATTEMPT) {
@@ -164,7 +182,6 @@ fn refuse(args: &RunArgs) -> Result<(), Stop> {
             format!("gadugi run inside a task of gadugi ({attempt}) is refused: agents start no runs");
         return Err(Problem::request("inside-attempt", message, None).into());
     }
-    later::unless(args.decompose, "--decompose", "split the prompt into files by hand")?;
     later::unless(args.dashboard.is_some(), "--dashboard", "gadugi status --watch shows how a run stands")?;
     if args.interactive && !output::can_ask() {
         let message = "--interactive needs a terminal, and standard input is none";

@@ -90,16 +90,24 @@ pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> D
     follower.face.finish();
     match end {
         Ok(End::Finished(view)) => follower.finished(&view),
-        Ok(End::AtRest(view)) => Ok(follower.at_rest(&view)),
-        Ok(End::Left) => {
-            output::say(&format!("leaving; how it stands: gadugi status {}", follower.run));
-            Ok(Exit::Interrupted)
-        }
-        Err(Stop::ReaderGone) => {
-            view.manner().warn("nobody reads the output any more; the run goes on");
-            Ok(Exit::Failure)
-        }
-        Err(other) => Err(other),
+        other => follower.unfinished(other),
+    }
+}
+
+/// Follows a run of questions until it is over: how it stands then. Where it comes to rest before, how the command ends.
+/// Nothing of it goes to standard output, which is for what is made of the answers.
+pub(crate) async fn questions(
+    place: &Place,
+    start: Start,
+    view: ViewArgs,
+) -> Result<Result<Box<RunView>, Exit>, Stop> {
+    let mut follower = Follower::begin(place, start, view).await?;
+    follower.face = Face::choose(ViewArgs { json: false, quiet: view.json || view.quiet, ..view });
+    let end = follower.follow().await;
+    follower.face.finish();
+    match end {
+        Ok(End::Finished(view)) => Ok(Ok(view)),
+        other => follower.unfinished(other).map(Err),
     }
 }
 
@@ -267,17 +275,28 @@ impl<'a> Follower<'a> {
         let status = client.ask(&Request::Status { run: Some(self.run.to_string()) }).await?;
         let lost = matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost") && view.paused_detail.is_empty());
         if lost && self.interrupts == 0 {
-            client
-                .ask(&Request::Resume {
-                    run: self.run.clone(),
-                    target: gadugi_core::Target::All,
-                    environment: environment(),
-                })
-                .await?;
+            take_up(&mut client, &self.run).await?;
         }
         client.follow(&self.run, self.seen).await?;
         (self.frames, self.reader) = read(client);
         Ok(())
+    }
+
+    /// What is said where the following ends before the run is over.
+    fn unfinished(&self, end: Result<End, Stop>) -> Done {
+        match end {
+            Ok(End::Finished(view)) => self.finished(&view),
+            Ok(End::AtRest(view)) => Ok(self.at_rest(&view)),
+            Ok(End::Left) => {
+                output::say(&format!("leaving; how it stands: gadugi status {}", self.run));
+                Ok(Exit::Interrupted)
+            }
+            Err(Stop::ReaderGone) => {
+                self.view.manner().warn("nobody reads the output any more; the run goes on");
+                Ok(Exit::Failure)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     fn finished(&self, view: &RunView) -> Done {
@@ -317,6 +336,17 @@ impl<'a> Follower<'a> {
             output::say(&format!("take it up again: {}", text::line(&again)));
         }
         exit
+    }
+}
+
+/// Lets a run that is paused go on. One that came to its end meanwhile needs it no more: what was under way when an engine
+/// died is taken in by the next one.
+pub(crate) async fn take_up(client: &mut Client, run: &RunId) -> Result<(), Stop> {
+    let resume =
+        Request::Resume { run: run.clone(), target: gadugi_core::Target::All, environment: environment() };
+    match client.ask(&resume).await {
+        Err(ClientError::Refused(failure)) if failure.code == "run-over" => Ok(()),
+        other => other.map(drop).map_err(Stop::from),
     }
 }
 

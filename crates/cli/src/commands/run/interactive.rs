@@ -1,14 +1,13 @@
 //! Choosing prompts from a list, and confirming the plan.
 
-use console::Term;
-use dialoguer::theme::ColorfulTheme;
-use dialoguer::{Confirm, MultiSelect};
-use gadugi_analysis::PromptFile;
-
+use crate::decompose::Named;
 use crate::error::{Exit, Problem, Stop};
 use crate::follow::{Signals, Unechoed};
 use crate::place::block_on;
 use crate::text;
+use console::Term;
+use dialoguer::theme::ColorfulTheme;
+use dialoguer::{Confirm, MultiSelect};
 
 /// Prompts of the list that are shown at a time.
 const SHOWN: usize = 20;
@@ -26,9 +25,9 @@ impl Asking {
     }
 
     /// The prompts that the user chooses; at the beginning all are chosen.
-    pub(crate) fn choose(&self, prompts: Vec<PromptFile>) -> Result<Vec<PromptFile>, Stop> {
+    pub(crate) fn choose(&self, prompts: Vec<Named>) -> Result<Vec<Named>, Stop> {
         let items: Vec<(String, bool)> =
-            prompts.iter().map(|prompt| (text::fit(&prompt.shown, 100), true)).collect();
+            prompts.iter().map(|prompt| (text::fit(&prompt.file.shown, 100), true)).collect();
         let _asking = Unechoed::asking();
         // Marks that can be told apart without colours too.
         let theme = ColorfulTheme {
