@@ -29,7 +29,7 @@ pub struct Threshold(f64);
 
 impl Default for Threshold {
     fn default() -> Self {
-        Self::percent(35)
+        Self::percent(15)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use gadugi_core::schedule::Workload;
 use gadugi_core::{Edge, EdgeReason, OverlapPolicy, Plan, PlannedTask, TaskId};
 use serde::Serialize;
 use thiserror::Error;
@@ -165,10 +166,11 @@ pub fn why(request: &WhyRequest<'_>, a: &str, b: &str) -> Result<Why, WhyError> 
     })
 }
 
-/// Of two that nothing orders: whether the one has the higher priority, or at the same stands earlier.
+/// Of two that nothing orders: whether the one is started before the other where both could be, by the rule of the
+/// engine itself.
 fn started_first(plan: &Plan, one: usize, other: usize) -> bool {
-    let rank = |task: usize| (std::cmp::Reverse(plan.tasks[task].priority), task);
-    rank(one) < rank(other)
+    let order = Workload::of(plan).order();
+    order.rank(one) < order.rank(other)
 }
 
 fn party(task: &PlannedTask) -> Party {

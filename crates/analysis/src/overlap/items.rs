@@ -1,8 +1,9 @@
 //! The paths that tasks expect to write, each with who expects it, and which of them can mean one file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use gadugi_core::ClaimSource;
+use hashbrown::HashMap;
 
 use super::{Expected, patterns};
 use crate::tree::{Tree, is_pattern};

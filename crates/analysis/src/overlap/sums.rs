@@ -10,7 +10,7 @@ use super::items::Items;
 use super::shared;
 
 /// Meetings of two claimants at one path, at most, each a few nanoseconds.
-const MOST_MEETINGS: usize = 4_000_000;
+const MOST_MEETINGS: usize = 2_000_000;
 /// Pairs, at most, of which everything that they share is added up, each up to a microsecond.
 const MOST_PAIRS: usize = 500_000;
 /// Tasks, at most, for which it is known whom edges order already: a bit for each pair, 32 MiB in all. In a larger plan no

@@ -83,7 +83,7 @@ fn summary(why: &Why) -> String {
 fn precedence(why: &Why) -> String {
     let (first, second) = (why.first.priority, why.second.priority);
     if first == second {
-        "of the same priority, unless more waits for the other".to_owned()
+        format!("both have priority {first}: the longer chain of tasks goes first, then who was given first")
     } else {
         format!("priority {first} before {second}")
     }
