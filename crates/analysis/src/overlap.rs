@@ -2,7 +2,7 @@
 //!
 //! Each task expects to write some paths, each with a probability: what its prompt or its `touches:` names (a folder and a
 //! pattern are expectations too), and what the prediction adds. The confidence that two tasks collide is made of the
-//! products of what both give to one file (`together`); where it reaches the threshold, the two run one after the other.
+//! products of what both give to each file (`predict::collision`); where it reaches the threshold, the two run one after the other.
 //!
 //! Every edge goes forward in one order of all tasks (`order::ranks`), which already holds what the prompts declare: so
 //! no edge contradicts a declared one, and together they form no circle. Each edge joins two tasks that collide, and
@@ -19,6 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gadugi_core::{ClaimSource, Confidence, PathClaim};
 
+use crate::predict::COLLISION;
 use crate::tree::Tree;
 use items::Items;
 pub use shared::{Overlap, Shared, Side};
@@ -29,7 +30,7 @@ pub struct Threshold(f64);
 
 impl Default for Threshold {
     fn default() -> Self {
-        Self::percent(15)
+        Self(COLLISION)
     }
 }
 
@@ -72,12 +73,6 @@ impl<'a> From<&'a PathClaim> for Expected<'a> {
             evidence: &claim.evidence,
         }
     }
-}
-
-/// The confidence (0 to 1) that two tasks write one file: `products` has for each file that both may write the product of
-/// their probabilities. Each file is a chance of its own.
-fn together(products: &[f64]) -> f64 {
-    1.0 - products.iter().map(|product| 1.0 - product).product::<f64>()
 }
 
 /// In whole percent, of which none is given: what is shown as 35 percent reaches 35 percent.

@@ -210,8 +210,12 @@ fn with_claims(likely: &mut Vec<Likely>, claims: &[PathClaim]) {
 pub fn collision(one: &[Likely], other: &[Likely]) -> f64 {
     let given: HashMap<&str, f64> =
         one.iter().map(|likely| (likely.path.as_str(), likely.probability)).collect();
-    let both = other.iter().filter_map(|likely| Some(given.get(likely.path.as_str())? * likely.probability));
-    1.0 - both.map(|both| 1.0 - both).product::<f64>()
+    any_of(other.iter().filter_map(|likely| Some(given.get(likely.path.as_str())? * likely.probability)))
+}
+
+/// How likely it is that any of several things comes true that have nothing to do with each other.
+pub(crate) fn any_of(probabilities: impl Iterator<Item = f64>) -> f64 {
+    1.0 - probabilities.map(|probability| 1.0 - probability).product::<f64>()
 }
 
 /// What the signals of [`Predictor::signals`] are called.

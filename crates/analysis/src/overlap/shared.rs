@@ -4,7 +4,8 @@ use gadugi_core::{ClaimSource, Confidence};
 use serde::Serialize;
 
 use super::items::{Claim, Items};
-use super::{Threshold, percent, together};
+use super::{Threshold, percent};
+use crate::predict::any_of;
 
 /// Files that the evidence of one edge names before it counts the rest.
 const MOST_NAMED: usize = 3;
@@ -66,7 +67,7 @@ impl Meeting<'_> {
 fn meetings<'a>(items: &Items<'a>, a: usize, b: usize) -> (Vec<Meeting<'a>>, f64) {
     let (one, two) = (&items.of_task[a], &items.of_task[b]);
     let mut found = same_paths(one, two);
-    let confidence = together(&found.iter().map(Meeting::product).collect::<Vec<_>>());
+    let confidence = any_of(found.iter().map(Meeting::product));
     // Different paths that can mean one file say no more than the paths of files that they mean, if both named those: the
     // likeliest of them counts, and for itself.
     let mut widest = 0.0_f64;
