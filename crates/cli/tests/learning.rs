@@ -3,9 +3,10 @@
 mod stage;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
-use stage::{Ran, Stage};
+use stage::{Ran, Stage, until};
 
 /// A repository whose plans are for the scripted agent, which learns from itself alone.
 fn stage() -> Stage {
@@ -17,11 +18,11 @@ fn stage() -> Stage {
 fn plan(stage: &Stage) -> (Value, Ran) {
     let ran = stage.gadugi(&["plan", "--json"]);
     ran.ends_with(0);
-    (serde_json::from_str(&ran.stdout).unwrap(), ran)
+    (serde_json::from_str(&ran.stdout).expect("a plan"), ran)
 }
 
 fn source(plan: &Value, at: usize) -> &str {
-    plan["tasks"][at]["estimate"]["source"].as_str().unwrap()
+    plan["tasks"][at]["estimate"]["source"].as_str().expect("a source")
 }
 
 #[test]
@@ -93,4 +94,41 @@ fn where_nothing_was_run_the_users_other_repositories_tell() {
     let (plan, _) = plan(&stage);
     assert_eq!(source(&plan, 0), "history: 20 tasks of other repositories");
     assert!(plan["tasks"][0]["estimate"]["seconds"].as_f64() < Some(100.0), "{plan}");
+}
+
+/// A program that speaks as Claude Code does, and writes one file.
+const AGENT: &str = r#"#!/bin/sh
+cat > /dev/null
+echo done > written.txt
+echo '{"type":"result","subtype":"success","is_error":false,"result":"done","num_turns":1,"session_id":"s"}'
+"#;
+
+#[test]
+fn what_work_took_is_told_to_the_users_other_repositories_unless_they_say_no() {
+    let stage = Stage::new();
+    let agent = stage.home.join("agent.sh");
+    fs::write(&agent, AGENT).unwrap();
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = format!("[agents.claude]\ncommand = \"{}\"\n", agent.display());
+    stage.write("gadugi.toml", &format!("{config}[estimates]\nshared = false\n"));
+    stage.prompt("one", "kind: bug-fix\nagent: claude", "nothing");
+    stage.commit("prompts");
+    stage.run(&[]).ends_with(0);
+    stage.write("gadugi.toml", &config);
+    stage.run(&[]).ends_with(0);
+    let file = stage.home.join(".local/state/gadugi/tasks.jsonl");
+    // It is written beside the loop, which ends its run without waiting for it.
+    until("the task is told", || fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n')));
+    let text = fs::read_to_string(&file).unwrap();
+    let line: Value =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("one line, of the second run: {text}"));
+    assert_eq!(
+        (&line["kind"], &line["agent"], &line["outcome"]),
+        (&"bug-fix".into(), &"claude".into(), &"succeeded".into())
+    );
+    assert!(line["seconds"].as_f64() > Some(0.0), "{line}");
+    let root = stage.root.to_str().unwrap();
+    assert!(!text.contains(root) && !text.contains("written.txt") && !text.contains("one"), "{text}");
+    // Its own repository knows it already, and counts it once.
+    assert_eq!(source(&plan(&stage).0, 0), "history: 2 bug-fix tasks of claude");
 }

@@ -175,6 +175,7 @@ pub fn resolve_with(
     settings.container.caches = layers.or(Key::file("container.caches"), none, |f| &f.container.caches)?.0;
     settings.agents = agents(&mut layers)?;
     let analysis = analysis(&mut layers, flags)?;
+    settings.share_past = analysis.shared;
     let strategy = StrategyChoice(defaults.merge);
     settings.merge = layers.or(Key::file("merge.strategy"), strategy, |f| &f.merge.strategy)?.0;
     let verify = verify(&mut layers, flags)?;

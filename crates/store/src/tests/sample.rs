@@ -8,7 +8,7 @@ pub(crate) fn run(name: &str) -> RunId {
 
 pub(crate) fn plan(tasks: usize) -> Plan {
     let task = |number: usize| PlannedTask {
-        purpose: gadugi_core::Purpose::Work,
+        purpose: Purpose::Work,
         id: TaskId::new(format!("task-{number}")),
         name: "Titel mit Ünicode \u{202e} und \"Zeichen\"".into(),
         prompt: PromptRef { path: format!("prompts/task-{number}.md"), bytes: 1234 },
