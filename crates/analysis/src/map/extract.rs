@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
 
-use tree_sitter::{Node, ParseOptions, Parser, Tree};
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use super::facts::{Facts, ImportKind, Names, RawImport, Skipped, Symbol, SymbolKind, Text};
 use super::languages::{Language, Reads};
@@ -25,10 +26,21 @@ const MEAN_LINE: usize = 400;
 /// Where git looks for a NUL to tell whether a file is text.
 const LOOK: usize = 8000;
 
-/// Steps of the parser, in hundreds, that a file may take: a floor, and one for so many bytes. Files of six known
-/// repositories take 1 for 45 to 170 bytes each; a parse that needs ten times that is repairing what is no source.
-const FLOOR: usize = 2000;
-const BYTES_PER_STEP: usize = 5;
+/// Steps of the parser, in hundreds, that it may take to a place in the text: a floor, and one for so many bytes before
+/// it. Of the sources of six known repositories, none takes more than one for 40 bytes. What does is no source, and
+/// some of it is dangerous: `/*/*/*…` read as Python takes a gigabyte for three thousand bytes.
+const FLOOR: usize = 12;
+const BYTES_PER_STEP: usize = 40;
+
+/// Steps, in hundreds, that it may repair one mistake for. Few sources that the grammars do not understand take more, and
+/// each such step takes longer than the one before it.
+const MOST_REPAIR: usize = 8;
+
+/// How long a parse may take: this, and so much for each byte. It usually takes 0.15 µs a byte. There are texts of a few
+/// kilobytes whose every step is within the bounds above and whose parse takes minutes: only a clock sees that. It decides
+/// about nothing else, and what it decides is kept with the facts, so that the same text is the same the next time.
+const LONGEST: Duration = Duration::from_millis(500);
+const LONGEST_PER_BYTE: Duration = Duration::from_micros(5);
 
 /// The most symbols and the most imports that are taken from a file: a megabyte of nothing but one-line functions has
 /// about 30,000, and a table of that many names tells nobody where to look.
@@ -36,6 +48,9 @@ const MOST_NAMES: usize = 20_000;
 
 /// How deep items are read that stand inside of a macro's braces.
 const MOST_AGAIN: usize = 3;
+
+/// How deep the walk goes: a method of a class of a namespace of a macro is at twenty.
+const DEEPEST: usize = 100;
 
 /// What to do about a node's children.
 #[derive(Clone, Debug)]
@@ -199,12 +214,31 @@ pub(crate) fn facts<'t>(
     Ok(into.facts)
 }
 
-/// None where it would take too long.
+/// The tree of a text. Of one that would take too long, the tree of what comes before the trouble; none where that is
+/// nothing.
 fn parse(parser: &mut Parser, text: &str) -> Option<Tree> {
-    let mut left = FLOOR + text.len() / BYTES_PER_STEP;
-    let mut step = |_: &tree_sitter::ParseState| {
-        left = left.saturating_sub(1);
-        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let sound = match parse_all(parser, text) {
+        Ok(tree) => return Some(tree),
+        Err(sound) => sound,
+    };
+    let before = text.get(..sound)?;
+    parse_all(parser, &before[..before.rfind('\n')?]).ok()
+}
+
+/// An error is how far it went without a mistake.
+fn parse_all(parser: &mut Parser, text: &str) -> Result<Tree, usize> {
+    let (mut steps, mut repair, mut reached, mut sound) = (0, 0, 0, 0);
+    let (began, most) = (Instant::now(), LONGEST + LONGEST_PER_BYTE * text.len() as u32);
+    let mut step = |state: &ParseState| {
+        steps += 1;
+        reached = state.current_byte_offset().max(reached);
+        if state.has_error() {
+            repair += 1;
+        } else {
+            (repair, sound) = (0, reached);
+        }
+        let over = repair > MOST_REPAIR || steps > FLOOR + reached / BYTES_PER_STEP || began.elapsed() > most;
+        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = ParseOptions::new().progress_callback(&mut step);
     let bytes = text.as_bytes();
@@ -214,7 +248,7 @@ fn parse(parser: &mut Parser, text: &str) -> Option<Tree> {
         // Else the next file would go on with what is left of this one.
         parser.reset();
     }
-    tree
+    tree.ok_or(sound)
 }
 
 fn walk<'t>(tree: &Tree, language: &dyn Language, into: &mut Extraction<'t>) {
@@ -232,9 +266,13 @@ fn walk<'t>(tree: &Tree, language: &dyn Language, into: &mut Extraction<'t>) {
                 inside
             }
         };
-        if inside {
+        if inside && depth < DEEPEST {
             depth += 1;
             continue;
+        }
+        if inside {
+            cursor.goto_parent();
+            into.scopes.pop_if(|(of, _)| *of == depth);
         }
         while !cursor.goto_next_sibling() {
             if !cursor.goto_parent() {
