@@ -95,7 +95,7 @@ pub(crate) enum Outcome {
 pub(crate) fn split(
     place: &Place,
     resolved: &Resolved,
-    prompts: Vec<Named>,
+    prompts: &[Named],
     args: &DecomposeArgs,
     view: ViewArgs,
 ) -> Result<Outcome, Stop> {
@@ -103,7 +103,7 @@ pub(crate) fn split(
     let files: Vec<PromptFile> = prompts.iter().map(|named| named.file.clone()).collect();
     // What is to be said of the plan is said of the one that comes of it.
     let planned = planning::plan(place, resolved, &files, crate::output::Manner::Quiet)?;
-    let chosen = choice::choose(&planned.plan, &prompts);
+    let chosen = choice::choose(&planned.plan, prompts);
     chosen.left.iter().for_each(|line| manner.tell(&text::line(line)));
     if chosen.tasks.is_empty() {
         manner.tell("nothing is split");

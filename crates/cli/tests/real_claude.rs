@@ -226,3 +226,132 @@ fn without_the_agent_cli_a_run_says_what_installs_it() {
     ran.ends_with(3);
     assert!(ran.stderr.contains("npm install -g @anthropic-ai/claude-code"), "{}", ran.stderr);
 }
+
+/// One part of a prompt, as the model answers it.
+fn part(id: &str, needs: &[&str]) -> Value {
+    json!({"id": id, "title": format!("The part {id}"), "wanted": "Do it.", "done": ["it is done"],
+        "depends_on": needs, "touches": [format!("src/{id}.txt")]})
+}
+
+fn tasks(parts: &[Value]) -> Value {
+    says(&json!({ "tasks": parts }).to_string())
+}
+
+fn good() -> Value {
+    tasks(&[part("one", &[]), part("two", &["one"])])
+}
+
+/// A stage on which `big.md` is a prompt whose model plays these turns when it is asked how the prompt divides.
+fn stage_that_asks(api: &ModelApi, turns: &[Value]) -> Stage {
+    let stage = stage_with(api);
+    stage.write("src/lib.txt", "alpha\n");
+    stage.write("gadugi.toml", "[run]\nexecutor = \"local\"\ngrace = \"2s\"\n");
+    model_prompt(&stage, "big", "", turns);
+    stage.commit("a large prompt");
+    stage
+}
+
+#[test]
+fn the_task_analyzer_looks_and_answers() {
+    let api = ModelApi::start().unwrap();
+    let look = json!({"tool": "Read", "input": {"file_path": "$CWD/src/lib.txt"}});
+    let stage = stage_that_asks(&api, &[look, good()]);
+    // The repository's own definition wins, but not with tools that change anything.
+    let own =
+        "---\nname: task-analyzer\ndescription: Ours.\ntools: Read, Write, Bash\n---\nSplit as we do.\n";
+    stage.write(".claude/agents/task-analyzer.md", own);
+    stage.commit("our own analyzer");
+    let ran = stage.gadugi(&["plan", "--decompose", "--json", "prompts/big.md"]);
+    ran.ends_with(0);
+    let plan: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(plan["tasks"].as_array().unwrap().len(), 2, "{plan}");
+    assert!(stage.read("prompts/big/02-two.md").contains("depends_on: [one]"));
+    let requests = api.scripted_requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert!(request.system().contains("Split as we do."));
+        let tools = request.body["tools"].as_array().unwrap().iter();
+        let mut names: Vec<&str> = tools.map(|tool| tool["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        assert!(
+            names.iter().all(|name| ["Glob", "Grep", "Read"].contains(name)) && names.contains(&"Read"),
+            "{names:?}"
+        );
+    }
+    assert!(
+        requests[0]
+            .user_texts()
+            .iter()
+            .any(|text| text.contains("You are the TaskAnalyzer") && text.contains("\"depends_on\""))
+    );
+    let task = stage.task("big");
+    assert_eq!((task["state"].as_str(), task["steps"].as_u64()), (Some("succeeded"), Some(1)), "{task}");
+    assert_eq!(stage.left_over(), Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_that_will_not_do_is_mended_once_by_the_same_session() {
+    let circle = tasks(&[part("one", &["two"]), part("two", &["one"])]);
+    for bad in [says("I would split it in two parts."), circle] {
+        let api = ModelApi::start().unwrap();
+        let stage = stage_that_asks(&api, &[bad, good()]);
+        let ran = stage.gadugi(&["plan", "--decompose", "prompts/big.md"]);
+        ran.ends_with(0);
+        assert!(
+            ran.stdout.contains("one") && ran.stderr.contains("prompts/big.md: 2 tasks"),
+            "{}",
+            ran.stderr
+        );
+        let requests = api.scripted_requests();
+        assert_eq!(requests.len(), 2);
+        assert_eq!(requests[0].session, requests[1].session, "the conversation is the same");
+        assert!(requests[1].user_texts().iter().any(|text| text.contains("## Your answer will not do")));
+        assert!(requests[1].system().contains("You are the TaskAnalyzer"), "{}", requests[1].system());
+    }
+}
+
+#[test]
+fn prose_and_again_prose_is_refused_with_the_reason() {
+    let api = ModelApi::start().unwrap();
+    let stage = stage_that_asks(&api, &[says("It is hard to say."), says("It still is.")]);
+    let ran = stage.gadugi(&["plan", "--decompose", "prompts/big.md"]);
+    ran.ends_with(1);
+    let error = "prompts/big.md was not split: its answer will not do: it has no JSON object, and begins \"It still is.\"";
+    assert!(ran.stderr.contains(error), "{}", ran.stderr);
+    assert!(!stage.root.join("prompts/big").exists());
+}
+
+#[test]
+fn an_interrupted_question_leaves_nothing_behind_and_is_taken_up() {
+    let api = ModelApi::start().unwrap();
+    let mut slow = good();
+    slow["fault"] = json!({"kind": "silent"});
+    let stage = stage_that_asks(&api, &[slow]);
+    let child = stage.spawn(&["plan", "--decompose", "--json", "prompts/big.md"]);
+    stage::until("the model is asked", || !api.scripted_requests().is_empty());
+    stage::signal(i32::try_from(child.id()).unwrap(), "INT");
+    let ran = stage.finish(child);
+    ran.ends_with(130);
+    stage::until("no process of it is left", || stage.attempt_processes().is_empty());
+    assert!(!stage.root.join("prompts/big").exists());
+    let ran = stage.gadugi(&["plan", "--decompose", "--json", "prompts/big.md"]);
+    ran.ends_with(0);
+    assert!(stage.root.join("prompts/big/01-one.md").exists());
+    assert_eq!(stage.left_over(), Vec::<String>::new());
+}
+
+#[test]
+fn an_engine_that_is_killed_in_a_question_is_followed_by_one_that_has_the_answer() {
+    let api = ModelApi::start().unwrap();
+    let mut slow = good();
+    slow["fault"] = json!({"kind": "slow", "seconds": 3.0});
+    let stage = stage_that_asks(&api, &[slow]);
+    let child = stage.spawn(&["plan", "--decompose", "--json", "prompts/big.md"]);
+    stage::until("the model is asked", || !api.scripted_requests().is_empty());
+    stage.kill_engine();
+    let ran = stage.finish(child);
+    ran.ends_with(0);
+    let plan: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(plan["tasks"].as_array().unwrap().len(), 2, "{plan}");
+    assert_eq!(stage.left_over(), Vec::<String>::new());
+}

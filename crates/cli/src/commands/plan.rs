@@ -109,7 +109,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
     let (prompts, splits) = if args.split.decompose {
         let prompts = decompose::named(&place, &args.prompts, args.stdin, manner)?;
         let view = ViewArgs { json: args.json, ..ViewArgs::default() };
-        match decompose::split(&place, &resolved, prompts, &args.split, view)? {
+        match decompose::split(&place, &resolved, &prompts, &args.split, view)? {
             Outcome::Prompts(prompts, splits) => (prompts, Some(splits)),
             Outcome::Ended(exit) => return Ok(exit),
         }

@@ -168,7 +168,7 @@ fn split(place: &Place, resolved: &Resolved, prompts: Vec<Named>, args: &RunArgs
     if !args.split.decompose {
         return Ok(Outcome::Prompts(prompts.into_iter().map(|named| named.file).collect(), Vec::new()));
     }
-    let outcome = decompose::split(place, resolved, prompts, &args.split, args.view)?;
+    let outcome = decompose::split(place, resolved, &prompts, &args.split, args.view)?;
     if let (Outcome::Prompts(_, splits), true) = (&outcome, args.view.json) {
         output::result_json(&decompose::event(splits))?;
     }
