@@ -11,10 +11,12 @@
 
 mod circles;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use gadugi_core::{Confidence, PathClaim};
 
+use crate::map::{FileId, RepositoryMap};
 use crate::overlap::{Expected, percent};
 use crate::text::one_line;
 use crate::tree::{glob, is_pattern};
@@ -70,6 +72,45 @@ pub struct NamedSymbol {
     pub intent: SymbolIntent,
     /// How sure it is that this is meant.
     pub confidence: Confidence,
+}
+
+/// Which files import a name from a file. All that import it are looked through once, for all names of it.
+pub(crate) struct Importers<'m> {
+    map: &'m RepositoryMap,
+    known: RefCell<HashMap<FileId, ByName<'m>>>,
+}
+
+/// Names that are imported from a file, and the files that import each.
+type ByName<'m> = HashMap<&'m str, Vec<&'m str>>;
+
+impl<'m> Importers<'m> {
+    pub(crate) fn new(map: &'m RepositoryMap) -> Self {
+        Self { map, known: RefCell::default() }
+    }
+
+    /// That all of a module is imported says nothing of one name.
+    pub(crate) fn of(&self, file: &str, name: &str) -> Vec<&'m str> {
+        let Some(file) = self.map.file(file) else { return Vec::new() };
+        let mut known = self.known.borrow_mut();
+        let by_name = known.entry(file).or_insert_with(|| self.look(file));
+        by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    fn look(&self, file: FileId) -> ByName<'m> {
+        let mut by_name = ByName::new();
+        for importer in self.map.importers(file) {
+            let path = self.map.path(*importer);
+            for import in self.map.imports(*importer).iter().filter(|import| import.files.contains(&file)) {
+                for imported in &import.names {
+                    let files = by_name.entry(imported.name).or_default();
+                    if files.last() != Some(&path) {
+                        files.push(path);
+                    }
+                }
+            }
+        }
+        by_name
+    }
 }
 
 /// What is known of one task here.

@@ -17,9 +17,9 @@ use crate::edges::{self, Collisions, Given, Joined};
 use crate::error::AnalysisError;
 use crate::estimate::{self, Calibration, EstimateFor, Estimator};
 use crate::external::{Ask, AskedTask, ExternalError, consult_analyser, consult_estimator};
-use crate::imports::NamedSymbol;
+use crate::imports::{Importers, NamedSymbol};
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
-use crate::map::{FileId, RepositoryMap};
+use crate::map::RepositoryMap;
 use crate::overlap::{Expected, Threshold};
 use crate::prompts::PromptFile;
 use crate::text::one_line;
@@ -164,12 +164,13 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     }
     let expected: Vec<Vec<Expected<'_>>> =
         writes.iter().map(|writes| writes.iter().map(Expected::from).collect()).collect();
+    let importers = Importers::new(map);
     let joined = edges::join(&Given {
         tasks: &tasks,
         declared: &declared,
         expected: &expected,
         symbols: &symbols,
-        importing: &|file, name| importing(map, file, name),
+        importing: &|file, name| importers.of(file, name),
         tree: &around.tree,
         policy: options.overlap,
         threshold: options.threshold,
@@ -181,18 +182,6 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     plan.check()?;
     let texts = drafts.into_iter().map(|draft| (TaskId::new(draft.id), draft.text)).collect();
     Ok(Analysis { plan, texts, collisions, may_write: writes })
-}
-
-/// The files that import a name from a file. That all of a module is imported says nothing of one name.
-fn importing<'m>(map: &'m RepositoryMap, file: &str, name: &str) -> Vec<&'m str> {
-    let Some(file) = map.file(file) else { return Vec::new() };
-    let imports_it = |importer: &&FileId| {
-        let imports = map.imports(**importer);
-        imports.iter().any(|import| {
-            import.files.contains(&file) && import.names.iter().any(|imported| imported.name == name)
-        })
-    };
-    map.importers(file).iter().filter(imports_it).map(|importer| map.path(*importer)).collect()
 }
 
 type Inferred = (Vec<Inference>, Option<String>);

@@ -23,6 +23,7 @@ fn stage() -> Stage {
     stage
 }
 
+#[expect(clippy::unwrap_used, reason = "a plan that is no JSON is a failed test")]
 fn json_of(ran: &Ran) -> Value {
     ran.ends_with(0);
     serde_json::from_str(&ran.stdout).unwrap()
@@ -56,6 +57,7 @@ fn plan_says_why_two_tasks_do_or_do_not_run_together() {
 }
 
 /// Writes a program of the user's own and names it for the key.
+#[expect(clippy::unwrap_used, reason = "a stage that cannot be set up is a failed test")]
 fn own_program(stage: &Stage, table: &str, script: &str) {
     let path = stage.home.join("program");
     fs::write(&path, script).unwrap();
