@@ -11,13 +11,16 @@ mod cache;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gadugi_core::CommitId;
+use gadugi_core::{CommitId, Outcome, PastTask};
 
 pub use cache::HistoryCache;
 
 /// So many commits are looked back: some years of most projects. Beyond, what is learnt of files grows little, and what
 /// a plan costs grows with it.
 pub const MOST_COMMITS: usize = 4_000;
+
+/// What changes more files went through the whole repository.
+const MOST_FILES: usize = 50;
 
 /// A file of the history, by its place in the history's table of paths. Means nothing in another history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +99,41 @@ impl History {
         if !files.is_empty() {
             self.commits.push(PastCommit { id, seconds, message, files });
         }
+    }
+
+    /// Puts finished tasks among the commits, by their time: each is as good as a commit, with its prompt for a message.
+    /// Tasks that did not succeed, or whose work is not known, say nothing.
+    pub fn learn_tasks<'a>(&mut self, tasks: impl IntoIterator<Item = &'a PastTask>) {
+        let mut learnt: Vec<PastCommit> = Vec::new();
+        for task in tasks {
+            let Some(writes) = &task.writes else { continue };
+            if writes.is_empty() || writes.len() > MOST_FILES || task.work.outcome != Outcome::Succeeded {
+                continue;
+            }
+            let mut files: Vec<PathId> = writes.iter().map(|path| self.intern(path)).collect();
+            files.sort_unstable();
+            files.dedup();
+            learnt.push(PastCommit {
+                id: CommitId::new(format!("{}/{}", task.run, task.task)),
+                seconds: task.work.finished_at.0 / 1000,
+                message: format!("{}\n\n{}", task.title, task.text).into(),
+                files,
+            });
+        }
+        if learnt.is_empty() {
+            return;
+        }
+        learnt.sort_by_key(|task| std::cmp::Reverse(task.seconds));
+        let mut learnt = learnt.into_iter().peekable();
+        let mut all = Vec::with_capacity(self.commits.len() + learnt.len());
+        for commit in self.commits.drain(..) {
+            while let Some(task) = learnt.next_if(|task| task.seconds >= commit.seconds) {
+                all.push(task);
+            }
+            all.push(commit);
+        }
+        all.extend(learnt);
+        self.commits = all;
     }
 
     fn intern(&mut self, path: &str) -> PathId {

@@ -1,6 +1,6 @@
 //! What is inferred from the words of one prompt: the door through which one prompt's analysis can fail.
 
-use gadugi_core::{Complexity, Kind, PathClaim};
+use gadugi_core::{Complexity, Confidence, Kind, PathClaim};
 use thiserror::Error;
 
 use crate::classify::{self, ClassifyRule, Words};
@@ -8,6 +8,7 @@ use crate::dependencies::{self, Mention, Names};
 use crate::imports::NamedSymbol;
 use crate::map::RepositoryMap;
 use crate::markdown::{self, Block};
+use crate::predict::{Likely, Predictor, PromptWords};
 use crate::targets;
 use crate::tree::Tree;
 
@@ -35,6 +36,8 @@ pub struct Surroundings<'a> {
     pub tree: Tree<'a>,
     /// What those files define.
     pub map: &'a RepositoryMap,
+    /// What the words of earlier commits say of those of a prompt.
+    pub predictor: Predictor<'a>,
     /// What the tasks of the plan are called.
     pub(crate) names: Names,
     /// Paths that are prompts of this plan: nobody's target.
@@ -75,12 +78,20 @@ pub enum InferenceError {
 }
 
 /// Infers what one prompt's words say. The one that is built in is [`RuleAnalyser`].
-pub trait PromptAnalyser {
+pub trait PromptAnalyser: Sync {
     /// Looks at one prompt. It fails where nothing can be said of it.
     fn infer(&self, prompt: &ReadPrompt<'_>, around: &Surroundings<'_>) -> Result<Inference, InferenceError>;
 }
 
-/// Infers by the rules of this crate.
+impl From<Likely> for PathClaim {
+    fn from(likely: Likely) -> Self {
+        let Likely { path, probability, source, evidence } = likely;
+        let confidence = Confidence((probability.clamp(0.0, 1.0) * 100.0).round() as u8);
+        Self { path, confidence, evidence, source, stated: None }
+    }
+}
+
+/// Infers by the rules of this crate, and from what was changed before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RuleAnalyser;
 
@@ -89,11 +100,17 @@ impl PromptAnalyser for RuleAnalyser {
         let blocks: Vec<Block> = markdown::blocks(prompt.body);
         let words = Words::count(prompt.title, prompt.body, &blocks);
         let targets = targets::find(prompt.body, &blocks, around)?;
+        let explicit = &targets.writes;
+        let likely =
+            around.predictor.predict(&PromptWords { title: prompt.title, body: prompt.body, explicit });
+        let likely = likely.into_iter().filter(|file| !around.prompts.contains(file.path.as_str()));
+        let mut writes: Vec<PathClaim> = likely.map(PathClaim::from).collect();
+        writes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Inference {
             kind: classify::kind(&words, prompt.title, prompt.body, around.rules),
             complexity: classify::complexity(&words, targets.writes.len()),
             follows: dependencies::mentions(prompt, &blocks, &around.names),
-            writes: targets.writes,
+            writes,
             reads: targets.reads,
             symbols: targets.symbols,
         })

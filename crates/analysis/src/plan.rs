@@ -17,10 +17,12 @@ use crate::edges::{self, Collisions, Given, Joined};
 use crate::error::AnalysisError;
 use crate::estimate::{self, Calibration, EstimateFor, Estimator};
 use crate::external::{Ask, AskedTask, ExternalError, consult_analyser, consult_estimator};
+use crate::history::History;
 use crate::imports::{Importers, NamedSymbol};
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
 use crate::map::RepositoryMap;
 use crate::overlap::{Expected, Threshold};
+use crate::predict::Predictor;
 use crate::prompts::PromptFile;
 use crate::text::one_line;
 use crate::tree::Tree;
@@ -39,6 +41,8 @@ pub struct AnalysisRequest<'a> {
     pub base: &'a CommitId,
     /// What its files are and define.
     pub map: &'a RepositoryMap,
+    /// The commits before it.
+    pub history: &'a History,
     /// The prompts, in the order that the plan keeps.
     pub prompts: &'a [PromptFile],
     /// How.
@@ -136,7 +140,8 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     }
     let prompts: HashSet<&str> = request.prompts.iter().map(|prompt| prompt.shown.as_str()).collect();
     let tree = Tree::new(map.files().map(|file| map.path(file)));
-    let around = Surroundings { tree, map, names, prompts, rules: options.rules };
+    let predictor = Predictor::new(map, request.history);
+    let around = Surroundings { tree, map, predictor, names, prompts, rules: options.rules };
     let (mut inferences, sequential_because) = infer_all(request, &read.drafts, &around)?;
     if let Some(ask) = options.ask_analyser {
         let prompts: Vec<ReadPrompt<'_>> = read.drafts.iter().map(Draft::read).collect();
@@ -195,8 +200,9 @@ fn infer_all(
 ) -> Result<Inferred, AnalysisError> {
     let mut inferences = Vec::with_capacity(drafts.len());
     let mut failed: Option<String> = None;
-    for draft in drafts {
-        match guarded(request.options.analyser, &draft.read(), around) {
+    let all = side_by_side(drafts, |draft| guarded(request.options.analyser, &draft.read(), around));
+    for (draft, inference) in drafts.iter().zip(all) {
+        match inference {
             Ok(inference) => inferences.push(inference),
             Err(source) if request.options.fallback => {
                 failed.get_or_insert_with(|| format!("the analysis of {} failed: {source}", draft.path));
@@ -206,6 +212,22 @@ fn infer_all(
         }
     }
     Ok((inferences, failed))
+}
+
+/// Does the same with each, on all processors, and keeps their order.
+fn side_by_side<T: Sync, R: Send>(all: &[T], one: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// Fewer are not worth a thread.
+    const LEAST: usize = 16;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let some = |part: &[T]| part.iter().map(&one).collect::<Vec<R>>();
+    std::thread::scope(|scope| {
+        let parts = all.chunks(all.len().div_ceil(threads).max(LEAST));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || some(part))).collect();
+        let done = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }
 
 /// An analyser may have a defect; that is a reason for an orderly plan, not for the end of the program.

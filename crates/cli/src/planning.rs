@@ -92,7 +92,7 @@ pub(crate) fn plan(
         threshold: threshold(resolved),
         ..AnalysisOptions::default()
     };
-    let analysis = analyse(&AnalysisRequest { base: &base, map: &knowledge.map, prompts, options })?;
+    let analysis = analyse(&AnalysisRequest { base: &base, map: &knowledge.map, history: &knowledge.history, prompts, options })?;
     let (plan, collisions, may_write) = (analysis.plan, analysis.collisions, analysis.may_write);
     plan.warnings.iter().for_each(|warning| manner.warn(warning));
     if let Some(because) = &plan.sequential_because {

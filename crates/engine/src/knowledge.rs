@@ -56,11 +56,12 @@ pub fn gather(
     std::thread::scope(|scope| {
         let history = scope.spawn(|| history(repository, layout, base));
         let map = map(repository, layout, base)?;
-        let history = history.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let mut history = history.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let (past, forgotten) = match past(&layout.database()) {
             Ok(past) => (past, None),
             Err(error) => (Vec::new(), Some(error)),
         };
+        history.learn_tasks(&past);
         Ok(Knowledge { map, history, past, forgotten })
     })
 }

@@ -309,6 +309,7 @@ fn whatever_an_agent_writes_the_front_matter_stays_sound() {
     let request = crate::AnalysisRequest {
         base: &base,
         map: &crate::map::RepositoryMap::of_texts(&[]).unwrap(),
+        history: &crate::history::History::default(),
         prompts: &prompts,
         options: crate::AnalysisOptions::default(),
     };

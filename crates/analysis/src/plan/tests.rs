@@ -24,7 +24,13 @@ impl Prompts {
         let files: Vec<(&str, &str)> = tree.iter().map(|path| (*path, "")).collect();
         let map = RepositoryMap::of_texts(&files).unwrap();
         let base = CommitId::new("a".repeat(40));
-        analyse(&AnalysisRequest { base: &base, map: &map, prompts: &self.files, options })
+        analyse(&AnalysisRequest {
+            base: &base,
+            map: &map,
+            history: &History::default(),
+            prompts: &self.files,
+            options,
+        })
     }
 
     fn plan(&self, tree: &[&str]) -> Plan {

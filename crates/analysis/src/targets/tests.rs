@@ -2,8 +2,10 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::dependencies::Names;
+use crate::history::History;
 use crate::map::RepositoryMap;
 use crate::markdown::blocks;
+use crate::predict::Predictor;
 
 const TREE: [(&str, &str); 11] = [
     ("README.md", ""),
@@ -23,6 +25,7 @@ fn around(map: &RepositoryMap) -> Surroundings<'_> {
     Surroundings {
         tree: Tree::new(map.files().map(|file| map.path(file))),
         map,
+        predictor: Predictor::new(map, &History::default()),
         names: Names::default(),
         prompts: HashSet::from(["prompts/other.md"]),
         rules: &[],

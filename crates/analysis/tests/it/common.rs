@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gadugi_analysis::history::History;
 use gadugi_analysis::map::RepositoryMap;
 use gadugi_analysis::{Analysis, AnalysisError, AnalysisOptions, AnalysisRequest, analyse, prompts};
 use gadugi_core::{CommitId, Edge};
@@ -50,7 +51,7 @@ impl Repository {
         let files: Vec<(&str, &str)> =
             self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let map = RepositoryMap::of_texts(&files).expect("a map");
-        analyse(&AnalysisRequest { base: &base, map: &map, prompts: &prompts, options })
+        analyse(&AnalysisRequest { base: &base, map: &map, history: &History::default(), prompts: &prompts, options })
     }
 }
 
