@@ -48,11 +48,10 @@ impl Workload {
     ) -> Stage<'a> {
         let mut waits = self.waits.clone();
         let ready = (0..waits.len()).filter(|at| waits[*at] == 0).map(|at| order.rank(at)).collect();
-        let measured = self.jobs.iter().any(|job| job.memory_mib > 0);
         let mut stage = Stage {
             workload: self,
             order,
-            memory: memory.filter(|_| measured),
+            memory: memory.filter(|_| self.is_measured()),
             slots: slots.max(1),
             now: 0.0,
             ready,
@@ -70,6 +69,11 @@ impl Workload {
                 }
             }
         }
+    }
+
+    /// Whether anybody measured what any of its tasks takes of the memory.
+    pub(super) fn is_measured(&self) -> bool {
+        self.jobs.iter().any(|job| job.memory_mib > 0)
     }
 
     /// The same, where each takes what it is expected to.

@@ -33,10 +33,12 @@ pub struct Range {
 const COMMON_IN_TABLE: f64 = 0.5;
 const COMMON_IN_HISTORY: f64 = 0.2;
 
-/// Plays, at most and at least; between them as many as come to [`TASKS_PLAYED`] tasks: a tenth of a second or less.
+/// Plays, at most and at least; between them as many as come to so many tasks: a fifth of a second, however many tasks there are.
+/// Where there is memory to be reckoned with, a play takes some four times as long.
 const MOST_PLAYS: usize = 400;
-const LEAST_PLAYS: usize = 21;
+const LEAST_PLAYS: usize = 11;
 const TASKS_PLAYED: usize = 200_000;
+const TASKS_PLAYED_WITH_MEMORY: usize = 50_000;
 
 /// The numbers that are drawn begin here.
 const SEED: u64 = 0x6761_6475_6769;
@@ -46,16 +48,18 @@ impl Plan {
     pub fn parallel_range(&self, slots: usize, memory: Option<u64>) -> Range {
         let (workload, slots) = (Workload::of(self), self.slots(slots));
         let order = workload.order();
-        self.range(&workload, |seconds| workload.play(&order, slots, memory, seconds))
+        let memory = memory.filter(|_| workload.is_measured());
+        let most = if memory.is_some() { TASKS_PLAYED_WITH_MEMORY } else { TASKS_PLAYED };
+        self.range(&workload, most, |seconds| workload.play(&order, slots, memory, seconds))
     }
 
     /// Between what times its tasks end, one after another.
     pub fn sequential_range(&self) -> Range {
-        self.range(&Workload::of(self), |seconds| seconds.iter().sum())
+        self.range(&Workload::of(self), TASKS_PLAYED, |seconds| seconds.iter().sum())
     }
 
-    fn range(&self, workload: &Workload, mut play: impl FnMut(&[f64]) -> f64) -> Range {
-        let plays = (TASKS_PLAYED / workload.jobs.len().max(1)).clamp(LEAST_PLAYS, MOST_PLAYS);
+    fn range(&self, workload: &Workload, most: usize, mut play: impl FnMut(&[f64]) -> f64) -> Range {
+        let plays = (most / workload.jobs.len().max(1)).clamp(LEAST_PLAYS, MOST_PLAYS);
         let errors = Errors::of(self, &workload.jobs);
         let mut draws = Draws(SEED);
         let mut ends: Vec<f64> = (0..plays).map(|_| play(&errors.draw(&mut draws))).collect();

@@ -42,7 +42,7 @@ pub enum Admission {
 }
 
 /// So many behind the first that waits are looked at: what a look costs stays the same, however many tasks a plan has.
-const LOOKED_AT: usize = 100;
+const LOOKED_AT: usize = 32;
 
 /// The memory, and who is in it. Candidates are shown to it in their order.
 #[derive(Clone, Debug)]

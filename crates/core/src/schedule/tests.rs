@@ -136,8 +136,8 @@ fn what_nobody_measured_keeps_nobody_waiting() {
 fn so_many_are_looked_at_and_no_more() {
     let mut room = Room::new(Some(1000), vec![running(1, 900, 1.0)]);
     let admitted: Vec<Admission> = (2..200).map(|key| room.admit(next(key, 500, 10.0))).collect();
-    assert!(admitted[..101].iter().all(|admission| *admission == Admission::Waits));
-    assert!(admitted[101..].iter().all(|admission| *admission == Admission::Enough));
+    assert!(admitted[..33].iter().all(|admission| *admission == Admission::Waits));
+    assert!(admitted[33..].iter().all(|admission| *admission == Admission::Enough));
 }
 
 /// Small ones for ever: the large one begins as soon as those that ran when it came to be first are over, or should have been.
