@@ -95,7 +95,7 @@ impl Gathered<'_> {
             return Ok(());
         };
         // What is there already is changed: "add a limit to `Client`".
-        let intent = if word.intent == Intent::Create { Intent::Write } else { word.intent };
+        let intent = if word.intent == Intent::Create { Intent::Change } else { word.intent };
         for file in &named.files {
             let path = self.around.map.path(*file).to_owned();
             if named.source == ClaimSource::Symbol && !fenced {
@@ -186,8 +186,11 @@ fn path_claim(path: String, confidence: u8, (evidence, source): (String, ClaimSo
 
 fn symbol_intent(intent: Intent) -> SymbolIntent {
     match intent {
-        Intent::Create | Intent::Write => SymbolIntent::Change,
-        Intent::Read | Intent::Keep | Intent::Named => SymbolIntent::Use,
+        Intent::Create => SymbolIntent::Create,
+        Intent::Change => SymbolIntent::Change,
+        Intent::Rename => SymbolIntent::Rename,
+        Intent::Remove => SymbolIntent::Remove,
+        Intent::Write | Intent::Read | Intent::Keep | Intent::Named => SymbolIntent::Use,
     }
 }
 

@@ -150,7 +150,7 @@ fn names_of_the_program_are_targets_too() {
         symbols,
         [
             "TokenSet None Create",
-            "next_token Some(\"src/lexer.rs\") Change",
+            "next_token Some(\"src/lexer.rs\") Rename",
             "parse_all Some(\"src/parser/mod.rs\") Use"
         ]
     );

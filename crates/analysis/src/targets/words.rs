@@ -3,12 +3,18 @@
 
 use crate::markdown::{Block, BlockKind};
 
-/// What a sentence wants of a path in it.
+/// What a sentence wants of a path or a name in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// Make it.
     Create,
-    /// Change or remove it.
+    /// Give it another name or place.
+    Rename,
+    /// Remove it.
+    Remove,
+    /// Make something else of it: whoever uses it will notice.
+    Change,
+    /// Work on it, so that it stays what it is: mend it, document it.
     Write,
     /// Look at it.
     Read,
@@ -24,11 +30,16 @@ impl Intent {
     pub(crate) fn confidence(self) -> (u8, u8) {
         match self {
             Self::Create => (95, 0),
-            Self::Write => (90, 0),
+            Self::Rename | Self::Remove | Self::Change | Self::Write => (90, 0),
             Self::Read => (0, 80),
             Self::Keep => (0, 70),
             Self::Named => (60, 30),
         }
+    }
+
+    /// Whether it means that something is written.
+    fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Rename | Self::Remove | Self::Change | Self::Write)
     }
 
     /// What a verb means. Words of two meanings ("test", "document") are no verbs here.
@@ -36,14 +47,16 @@ impl Intent {
         Some(match word {
             "create" | "creates" | "creating" | "add" | "adds" | "adding" | "write" | "writes"
             | "writing" | "introduce" | "new" | "generate" | "scaffold" | "produce" => Self::Create,
-            "modify" | "modifies" | "modifying" | "update" | "updates" | "updating" | "change"
-            | "changes" | "changing" | "edit" | "edits" | "editing" | "fix" | "fixes" | "fixing"
-            | "refactor" | "refactoring" | "rename" | "move" | "delete" | "remove" | "removing"
-            | "implement" | "implements" | "implementing" | "extend" | "extends" | "extending"
-            | "replace" | "rewrite" | "append" | "bump" | "improve" | "convert" | "migrate" | "split"
-            | "extract" | "clean" | "optimize" | "optimise" | "simplify" | "put" | "touch" | "patch"
-            | "adjust" | "adapt" | "insert" | "correct" | "document" | "rework" | "merge" | "configure"
-            | "set" | "make" | "expand" | "store" | "save" | "register" | "export" | "define" => Self::Write,
+            "rename" | "renames" | "renaming" | "move" | "moves" | "moving" => Self::Rename,
+            "delete" | "deletes" | "remove" | "removes" | "removing" => Self::Remove,
+            "modify" | "modifies" | "modifying" | "change" | "changes" | "changing" | "refactor"
+            | "refactoring" | "extend" | "extends" | "extending" | "replace" | "rewrite" | "convert"
+            | "migrate" | "split" | "extract" | "rework" | "merge" | "expand" | "redefine" => Self::Change,
+            "update" | "updates" | "updating" | "edit" | "edits" | "editing" | "fix" | "fixes" | "fixing"
+            | "implement" | "implements" | "implementing" | "append" | "bump" | "improve" | "clean"
+            | "optimize" | "optimise" | "simplify" | "put" | "touch" | "patch" | "adjust" | "adapt"
+            | "insert" | "correct" | "document" | "configure" | "set" | "make" | "store" | "save"
+            | "register" | "export" | "define" => Self::Write,
             "see" | "refer" | "refers" | "reference" | "like" | "similar" | "follow" | "follows"
             | "consult" | "read" | "reads" | "reading" | "look" | "looks" | "compare" | "according"
             | "using" | "use" | "uses" | "import" | "imports" | "based" | "check" | "review" | "mirror"
@@ -161,7 +174,7 @@ impl Reader {
         // No word that means anything here is longer.
         let word = if word.len() <= 16 { word.to_lowercase() } else { String::new() };
         if let Some(intent) = Intent::of_verb(&word) {
-            let changes = matches!(intent, Intent::Create | Intent::Write);
+            let changes = intent.writes();
             self.sentence = Some(match (self.negated.take(), intent) {
                 (Some(_), _) if changes => Intent::Keep,
                 // "add a new section to x" changes x: "new" is a verb of its own only without another.
