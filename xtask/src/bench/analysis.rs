@@ -31,8 +31,8 @@ pub(crate) struct Analysis {
     /// For whoever works on the prediction: how true its probabilities are, and its worst misses in the earlier half
     #[arg(long)]
     detail: bool,
-    /// For whoever fits the prediction: writes what it sees of each file that it weighs, and the truth, of the earlier half
-    #[arg(long, value_name = "FILE")]
+    /// For whoever fits the prediction: writes there what it sees of each file that it weighs, and the truth, of the earlier half
+    #[arg(long, value_name = "FOLDER")]
     fit: Option<PathBuf>,
 }
 
@@ -54,8 +54,8 @@ fn replay(program: &Path, repository: &Path, wish: &Analysis) -> Result<Value> {
     if wish.detail {
         replay.arg("--detail");
     }
-    if let Some(file) = &wish.fit {
-        replay.arg("--fit").arg(file);
+    if let Some(folder) = &wish.fit {
+        replay.arg("--fit").arg(folder);
     }
     let mut replay = replay.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let output = replay.stdout.take().context("it has no output")?;

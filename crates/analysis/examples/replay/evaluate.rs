@@ -18,8 +18,8 @@ pub(crate) struct Method {
     /// What pairs are judged by, where that is something else than files.
     pub(crate) strings: Option<Vec<Likely>>,
     pub(crate) together: Together,
-    /// The threshold of write sets and of pairs; none: it is fitted.
-    pub(crate) fixed: Option<f64>,
+    /// The thresholds of write sets and of pairs; none: they are fitted.
+    pub(crate) fixed: Option<(f64, f64)>,
 }
 
 /// Figures of the write sets of the later half.
@@ -84,7 +84,7 @@ impl Ground {
 
     /// The best threshold of a method for write sets, and its F1, on the earlier half.
     pub(crate) fn fit_writes(&self, method: &Method) -> (f64, f64) {
-        if let Some(fixed) = method.fixed {
+        if let Some((fixed, _)) = method.fixed {
             return (fixed, f64::NAN);
         }
         let (mut items, mut missed) = (Vec::new(), 0);
@@ -100,7 +100,8 @@ impl Ground {
     /// The best threshold of a method for pairs, and its F1, on the earlier half.
     pub(crate) fn fit_pairs(&self, method: &Method) -> (f64, f64) {
         let scores = self.scores(method, true);
-        let threshold = method.fixed.unwrap_or_else(|| pairs::fitted(&scores, &self.pairs_before));
+        let threshold =
+            method.fixed.map_or_else(|| pairs::fitted(&scores, &self.pairs_before), |(_, fixed)| fixed);
         let foretold = pairs::foretold(&scores, threshold);
         (threshold, pairs::counts(&foretold, &self.pairs_before).f1())
     }
@@ -264,7 +265,7 @@ mod tests {
             likely: vec![Vec::new(); 200],
             strings: None,
             together,
-            fixed: Some(1.0),
+            fixed: Some((1.0, 1.0)),
         };
         let none = method(vec![Vec::new(); 200]);
         let figures = ground.figures(&[("m", &good, &good), ("all", &all, &all), ("none", &none, &none)]);

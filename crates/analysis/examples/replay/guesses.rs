@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, anyhow};
 use gadugi_analysis::history::History;
 use gadugi_analysis::map::{MapCache, RepositoryMap};
+use gadugi_analysis::predict::{self, Predictor, PromptWords};
 use gadugi_workspace::Entry;
 
 use super::blobs::{self, GitBlobs};
@@ -36,6 +37,9 @@ pub(crate) trait Guess: Sync {
     fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>>;
 }
 
+/// What gadugi foretells.
+pub(crate) struct Gadugi;
+
 /// The original's patterns: `original` by files, `original strings` as they stand in the text.
 pub(crate) struct Original;
 
@@ -46,6 +50,15 @@ pub(crate) struct Popularity;
 pub(crate) const ORIGINAL: &str = "original";
 pub(crate) const GADUGI: &str = "gadugi";
 const STRINGS: &str = "original strings";
+
+impl Guess for Gadugi {
+    fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>> {
+        let words = PromptWords { title: &prompt.title, body: &prompt.body, explicit: &[] };
+        let likely = Predictor::new(at.map, at.history).predict(&words);
+        let said = likely.into_iter().map(|likely| (likely.path, likely.probability)).collect();
+        Ok(BTreeMap::from([(GADUGI.to_owned(), said)]))
+    }
+}
 
 impl Guess for Original {
     fn predict(&self, prompt: &Prompt, at: &ParentView<'_>) -> Result<BTreeMap<String, Said>> {
@@ -84,20 +97,19 @@ pub(crate) struct Said4All {
     said: BTreeMap<String, Vec<Likely>>,
 }
 
-/// Asks all guesses about all cases, on as many threads as there are cores.
+/// Asks all guesses about all cases.
 pub(crate) fn ask(past: &Past, guesses: &[&dyn Guess]) -> Result<Said4All> {
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let asked: Result<Vec<Vec<_>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| some(past, guesses, &next))).collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect()
-    });
-    let mut asked: Vec<_> = asked?.into_iter().flatten().collect();
-    asked.sort_unstable_by_key(|(at, _)| *at);
+    let asked = of_each(past, past.cases.len(), &|case, view| {
+        let mut all = BTreeMap::new();
+        for guess in guesses {
+            all.extend(guess.predict(&case.prompt, view)?);
+        }
+        Ok(all)
+    })?;
     let mut numbers = Numbers::default();
     let truth = past.cases.iter().map(|case| numbers.all(&case.truth)).collect();
     let mut said: BTreeMap<String, Vec<Likely>> = BTreeMap::new();
-    for (at, by_name) in asked {
+    for (at, by_name) in asked.into_iter().enumerate() {
         for (name, files) in by_name {
             let all = said.entry(name).or_insert_with(|| vec![Likely::new(); past.cases.len()]);
             all[at] = numbers.likely(files);
@@ -106,40 +118,60 @@ pub(crate) fn ask(past: &Past, guesses: &[&dyn Guess]) -> Result<Said4All> {
     Ok(Said4All { files: numbers.files, truth, said })
 }
 
-fn some(
-    past: &Past,
-    guesses: &[&dyn Guess],
-    next: &AtomicUsize,
-) -> Result<Vec<(usize, BTreeMap<String, Said>)>> {
-    // Each thread has a map's cache of its own: only what differs from the tree before is parsed.
-    let (mut said, mut cache) = (Vec::new(), MapCache::new());
-    loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(case) = past.cases.get(at) else { return Ok(said) };
-        said.push((at, one(past, case, guesses, &mut cache)?));
+/// For whoever fits the model: each file that was weighed for a commit of the earlier half, by what, and whether it was
+/// written. A line for each, its fields between tabs: number of the commit, how many files that changed, whether this one
+/// is among them, and the signals.
+pub(crate) fn signals(past: &Past) -> Result<String> {
+    let names: Vec<&str> = predict::signal_names().collect();
+    let asked = of_each(past, past.cases.len() / 2, &|case, view| {
+        let words = PromptWords { title: &case.prompt.title, body: &case.prompt.body, explicit: &[] };
+        let weighed = Predictor::new(view.map, view.history).signals(&words);
+        let lines = weighed.into_iter().map(|(path, signals)| {
+            let written = u8::from(case.truth.iter().any(|file| file == path));
+            let signals: Vec<String> = signals.iter().map(f64::to_string).collect();
+            format!("{}\t{written}\t{}\n", case.truth.len(), signals.join("\t"))
+        });
+        Ok(lines.collect::<Vec<_>>())
+    })?;
+    let mut text = format!("commit\tfiles\twritten\t{}\n", names.join("\t"));
+    for (at, lines) in asked.into_iter().enumerate() {
+        text.extend(lines.into_iter().map(|line| format!("{at}\t{line}")));
     }
+    Ok(text)
 }
 
-fn one(
-    past: &Past,
-    case: &Case,
-    guesses: &[&dyn Guess],
-    cache: &mut MapCache,
-) -> Result<BTreeMap<String, Said>> {
-    let (tree, history) = (past.tree(case)?, past.history(case));
-    let entries = tree.iter().filter_map(blobs::entry).collect();
-    let map = RepositoryMap::build(entries, &GitBlobs(&past.repository), cache)?;
-    let view = ParentView { tree: &tree, map: &map, history: &history };
-    let mut all = BTreeMap::new();
-    for guess in guesses {
-        all.extend(guess.predict(&case.prompt, &view)?);
-    }
-    Ok(all)
+/// What is asked of one case and the world at its parent.
+type Question<'q, T> = dyn Fn(&Case, &ParentView<'_>) -> Result<T> + Sync + 'q;
+
+/// The answers for the first so many cases, in their order: asked on as many threads as there are cores.
+fn of_each<T: Send>(past: &Past, count: usize, question: &Question<'_, T>) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let some = || -> Result<Vec<(usize, T)>> {
+        // Each thread has a map's cache of its own: only what differs from the tree before is parsed.
+        let (mut answers, mut cache) = (Vec::new(), MapCache::new());
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = past.cases.get(at).filter(|_| at < count) else { return Ok(answers) };
+            let (tree, history) = (past.tree(case)?, past.history(case));
+            let entries = tree.iter().filter_map(blobs::entry).collect();
+            let map = RepositoryMap::build(entries, &GitBlobs(&past.repository), &mut cache)?;
+            let view = ParentView { tree: &tree, map: &map, history: &history };
+            answers.push((at, question(case, &view)?));
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all: Result<Vec<Vec<_>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect()
+    });
+    let mut answers: Vec<_> = all?.into_iter().flatten().collect();
+    answers.sort_unstable_by_key(|(at, _)| *at);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
 impl Said4All {
     /// The method of that name; one that never said anything says nothing.
-    pub(crate) fn method(&self, name: &str, together: Together, fixed: Option<f64>) -> Method {
+    pub(crate) fn method(&self, name: &str, together: Together, fixed: Option<(f64, f64)>) -> Method {
         let of = |name: &str| {
             self.said.get(name).cloned().unwrap_or_else(|| vec![Likely::new(); self.truth.len()])
         };

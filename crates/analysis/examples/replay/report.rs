@@ -85,12 +85,16 @@ pub(crate) fn verdict(name: &str, past: &Past, ground: &Ground, figures: &[Figur
     let times = |(ratio, interval): (f64, Option<(f64, f64)>)| format!("{ratio:.2} {}", around(interval));
     say(&format!(
         "F1 of pairs: {} times the original's (bar {ORIGINAL_BAR}), {} times that of popularity as \"{}\" (bar {POPULARITY_BAR}); \
-         {} times that of popularity within what the words name. Precision {} than the original's.",
+         {} times that of popularity within what the words name. Precision {} than the original's{}. \
+         With the thresholds that it comes with: {:.2} and {:.2} times.",
         times(verdict.original),
         times(verdict.popularity),
         verdict.against,
         times(verdict.named),
         if verdict.precise { "is no lower" } else { "is lower" },
+        verdict.as_bold.map_or_else(String::new, |ours| format!(" (among as many pairs: {ours:.3})")),
+        verdict.shipped.0,
+        verdict.shipped.1,
     ));
     let (pairs, collide) = ground.pairs();
     let mut line = Map::new();
@@ -107,9 +111,14 @@ pub(crate) fn verdict(name: &str, past: &Past, ground: &Ground, figures: &[Figur
         ("collide", json!(collide)),
         ("times_original", ratio(verdict.original)),
         ("no_less_precise", json!(verdict.precise)),
+        ("precision_as_bold", json!(verdict.as_bold.map(number))),
         ("times_popularity", ratio(verdict.popularity)),
         ("popularity_is", json!(verdict.against)),
         ("times_popularity_named", ratio(verdict.named)),
+        (
+            "as_shipped",
+            json!({"times_original": number(verdict.shipped.0), "times_popularity": number(verdict.shipped.1)}),
+        ),
     ] {
         line.insert(key.into(), value);
     }
@@ -146,7 +155,7 @@ fn of(figures: &Figures) -> Value {
 /// For whoever works on the prediction: whether probabilities mean what they say, how pairs might be judged otherwise, and the commits of the *earlier*
 /// half that were foretold worst. Of the later half no commit is shown: nobody is to learn from what is measured.
 pub(crate) fn detail(past: &Past, ground: &Ground, said: &Said4All) {
-    let gadugi = said.method(GADUGI, Together::LikeliestFile, None);
+    let gadugi = said.method(GADUGI, Together::AnyFile, None);
     say("foretold with a probability of about, and how many of so many came true:");
     for (probability, came, count) in ground.calibration(&gadugi) {
         say(&format!("  {probability:.2}  {came:.2} of {count}"));
@@ -155,12 +164,9 @@ pub(crate) fn detail(past: &Past, ground: &Ground, said: &Said4All) {
     for count in [10, 30, 100, 300, 1_000, 3_000] {
         say(&format!("  {count:>5}  {}", fraction(ground.precision_of_surest(&gadugi, count))));
     }
-    let any = said.method(GADUGI, Together::AnyFile, None);
-    let figures = ground.figures(&[("any file", &any, &any)]);
-    say(&format!(
-        "F1 of pairs where any file counts, and not the likeliest: {:.3}",
-        figures[0].pairs.counts.f1()
-    ));
+    let one = said.method(GADUGI, Together::LikeliestFile, None);
+    let figures = ground.figures(&[("likeliest", &one, &one)]);
+    say(&format!("F1 of pairs where the likeliest file counts alone: {:.3}", figures[0].pairs.counts.f1()));
     misses(past, ground, said, &gadugi);
 }
 

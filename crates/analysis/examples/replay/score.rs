@@ -65,6 +65,18 @@ impl Macro {
     }
 }
 
+/// The least that a share may truly be of which `right` of `all` were found: the lower end of Wilson's interval, at 95 in
+/// 100. Of one in one it is a fifth.
+pub(crate) fn least_share(right: f64, all: f64) -> f64 {
+    const Z: f64 = 1.96;
+    if all <= 0.0 {
+        return 0.0;
+    }
+    let (share, z2) = (right / all, Z * Z / all);
+    let spread = Z * (share * (1.0 - share) / all + z2 / (4.0 * all)).sqrt();
+    ((share + z2 / 2.0 - spread) / (1.0 + z2)).max(0.0)
+}
+
 /// The ends between which 95 of 100 values lie. Not-a-number is left out; none where nothing else is there.
 pub(crate) fn interval(mut values: Vec<f64>) -> Option<(f64, f64)> {
     values.retain(|value| !value.is_nan());
@@ -166,6 +178,14 @@ mod tests {
         // One in e is not drawn.
         let none = drawn.iter().filter(|times| **times == 0).count();
         assert!((320..420).contains(&none), "{none}");
+    }
+
+    #[test]
+    fn little_that_was_seen_says_little() {
+        assert!((least_share(1.0, 1.0) - 0.2065).abs() < 1e-3);
+        assert!((least_share(8.0, 10.0) - 0.4902).abs() < 1e-3);
+        assert!(least_share(9_000.0, 10_000.0) > 0.89);
+        assert!(near(least_share(0.0, 5.0), 0.0) && near(least_share(0.0, 0.0), 0.0));
     }
 
     #[test]

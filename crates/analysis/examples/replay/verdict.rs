@@ -5,20 +5,26 @@
 //!
 //! - *No lower precision*: the original finds a file's name in few messages, in most repositories in none, so that its precision
 //!   is that of a handful of pairs, or of none at all. Where it foretells nothing there is nothing to be lower than. Else its
-//!   precision is taken as surely as it is known: at the lower end of its interval. Both figures are always told.
+//!   precision is taken as surely as it is known: at the lower end of its interval, from drawing commits anew or from how few
+//!   pairs there are (one in one may be one in five), whichever is lower. Both precisions are always told, and what
+//!   gadugi's is when it is no bolder: among as many pairs, its surest.
 //! - *Popularity*: says the same of all commits, so for pairs the best that it can say is that all collide. Against the
 //!   stronger of that and of the best cut-off of its sets gadugi is held. Popularity within what the prompt's words
 //!   name is no longer the files that change most, but a prediction by words: it is told beside, as a measure of what the rest of
 //!   gadugi's prediction is worth.
 
 use super::evaluate::{Figures, PairFigures};
+use super::score::least_share;
 
 /// Times the original's F1.
 pub(crate) const ORIGINAL_BAR: f64 = 2.0;
 /// Times popularity's F1.
 pub(crate) const POPULARITY_BAR: f64 = 1.25;
 
-/// Names of ways.
+/// Names of ways. Gadugi's thresholds are fitted for the first, and those that it comes with for the second.
+pub(crate) const GADUGI: &str = "gadugi";
+pub(crate) const SHIPPED: &str = "gadugi, as it is";
+pub(crate) const ORIGINAL: &str = "original";
 pub(crate) const POPULARITY: &str = "popularity";
 pub(crate) const NAMED: &str = "popularity, named";
 pub(crate) const EVERY: &str = "every pair";
@@ -30,6 +36,10 @@ pub(crate) struct Verdict {
     pub(crate) original: (f64, Option<(f64, f64)>),
     /// Gadugi's precision is no lower.
     pub(crate) precise: bool,
+    /// Gadugi's among as many pairs as the original foretells; none where those are none.
+    pub(crate) as_bold: Option<f64>,
+    /// Gadugi's F1 over the original's and over popularity's with the thresholds that it comes with.
+    pub(crate) shipped: (f64, f64),
     /// Gadugi's F1 over popularity's, and which reading of that.
     pub(crate) popularity: (f64, Option<(f64, f64)>),
     pub(crate) against: &'static str,
@@ -38,21 +48,28 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(figures: &[Figures]) -> Self {
-        let none = (f64::NAN, None);
+    /// `as_bold`: gadugi's precision among so many pairs, its surest.
+    pub(crate) fn of(figures: &[Figures], as_bold: impl Fn(usize) -> Option<f64>) -> Self {
         let pairs = |name: &str| figures.iter().find(|one| one.name == name).map(|one| &one.pairs);
-        let Some(gadugi) = pairs("gadugi") else {
-            return Self { original: none, precise: false, popularity: none, against: EVERY, named: none };
+        let times = |one: &str, other: &str| match (pairs(one), pairs(other)) {
+            (Some(one), Some(other)) => one.ratio(other),
+            _ => (f64::NAN, None),
         };
-        let over = |name: &str| pairs(name).map_or(none, |other| gadugi.ratio(other));
         let f1 = |name: &str| pairs(name).map_or(0.0, |pairs| pairs.counts.f1());
         let against = if f1(POPULARITY) > f1(EVERY) { POPULARITY } else { EVERY };
+        let original = pairs(ORIGINAL);
         Self {
-            original: over("original"),
-            precise: pairs("original").is_none_or(|original| no_less_precise(gadugi, original)),
-            popularity: over(against),
+            original: times(GADUGI, ORIGINAL),
+            precise: match (pairs(GADUGI), original) {
+                (Some(gadugi), Some(original)) => no_less_precise(gadugi, original),
+                _ => false,
+            },
+            as_bold: original
+                .and_then(|original| as_bold((original.counts.right + original.counts.wrong) as usize)),
+            shipped: (times(SHIPPED, ORIGINAL).0, times(SHIPPED, against).0),
+            popularity: times(GADUGI, against),
             against,
-            named: over(NAMED),
+            named: times(GADUGI, NAMED),
         }
     }
 
@@ -68,8 +85,9 @@ impl Verdict {
 
 fn no_less_precise(gadugi: &PairFigures, original: &PairFigures) -> bool {
     let Some(theirs) = original.counts.precision() else { return true };
-    let surely = original.precision_interval.map_or(theirs, |(low, _)| low);
-    gadugi.counts.precision().is_some_and(|ours| ours >= theirs.min(surely))
+    let few = least_share(original.counts.right, original.counts.right + original.counts.wrong);
+    let drawn = original.precision_interval.map_or(theirs, |(low, _)| low);
+    gadugi.counts.precision().is_some_and(|ours| ours >= theirs.min(drawn).min(few))
 }
 
 #[cfg(test)]
@@ -93,18 +111,19 @@ mod tests {
             fixed,
         };
         let gadugi = method(cases(gadugi), Together::LikeliestFile, None);
-        let original = method(cases(original), Together::BothSets, Some(1.0));
+        let original = method(cases(original), Together::BothSets, Some((1.0, 1.0)));
         let popular = method(cases(|_| vec![(0, 1.0), (1, 0.5)]), Together::BothSets, None);
         let named = method(cases(|case| vec![(case % 10, 1.0)]), Together::BothSets, None);
-        let every = method(cases(|_| Vec::new()), Together::Always, Some(1.0));
+        let every = method(cases(|_| Vec::new()), Together::Always, Some((1.0, 1.0)));
         let all = [
-            ("gadugi", &gadugi),
-            ("original", &original),
+            (GADUGI, &gadugi),
+            (ORIGINAL, &original),
             (POPULARITY, &popular),
             (NAMED, &named),
             (EVERY, &every),
         ];
-        Verdict::of(&ground.figures(&all.map(|(name, method)| (name, method, method))))
+        let figures = ground.figures(&all.map(|(name, method)| (name, method, method)));
+        Verdict::of(&figures, |pairs| ground.precision_of_surest(&gadugi, pairs))
     }
 
     #[test]
@@ -115,7 +134,7 @@ mod tests {
         let verdict = verdict(half, few);
         assert!(verdict.holds(), "{verdict:?}");
         assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25 && verdict.worst() > 1.0);
-        assert_eq!(verdict.against, EVERY);
+        assert_eq!((verdict.against, verdict.as_bold), (EVERY, Some(1.0)));
     }
 
     #[test]
