@@ -7,6 +7,7 @@
 mod engines;
 mod limits;
 mod network;
+mod questions;
 mod refusals;
 mod restarts;
 mod scene;
