@@ -11,6 +11,7 @@ mod attempt;
 mod config;
 mod events;
 mod export;
+mod map;
 mod prompts;
 mod request;
 mod stream;
@@ -20,6 +21,7 @@ pub use attempt::attempt;
 pub use config::config;
 pub use events::events;
 pub use export::export;
+pub use map::map;
 pub use prompts::prompts;
 pub use request::request;
 pub use stream::stream;
@@ -29,11 +31,12 @@ pub use wire::wire;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("attempt", attempt),
     ("config", config),
     ("events", events),
     ("export", export),
+    ("map", map),
     ("prompts", prompts),
     ("request", request),
     ("stream", stream),

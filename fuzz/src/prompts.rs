@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use gadugi_analysis::history::History;
 use gadugi_analysis::{AnalysisError, AnalysisOptions, AnalysisRequest, analyse, prompts as files, render};
 use gadugi_core::CommitId;
 
@@ -20,10 +21,15 @@ pub fn prompts(data: &[u8]) {
         fs::write(root.join(format!("prompts/t{number}.md")), text).expect("a file");
     }
     let prompts = files::resolve(root, root, &[]).expect("they are there");
-    let tree = TREE.map(str::to_owned);
+    let (map, history) = (crate::map::of_names(&TREE), History::default());
     let base = CommitId::new("0".repeat(40));
-    let request =
-        AnalysisRequest { base: &base, files: &tree, prompts: &prompts, options: AnalysisOptions::default() };
+    let request = AnalysisRequest {
+        base: &base,
+        map: &map,
+        history: &history,
+        prompts: &prompts,
+        options: AnalysisOptions::default(),
+    };
     match analyse(&request) {
         Ok(analysis) => sound(&analysis, &texts),
         Err(AnalysisError::Input(errors)) => {

@@ -50,6 +50,11 @@ fn export() {
 }
 
 #[test]
+fn map() {
+    replay("map");
+}
+
+#[test]
 fn prompts() {
     replay("prompts");
 }
