@@ -20,6 +20,7 @@ mod sums;
 mod together;
 mod words;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use gadugi_core::{ClaimSource, PathClaim};
@@ -38,7 +39,7 @@ pub const MOST_FILES: usize = 50;
 pub const LEAST_PROBABILITY: f64 = 0.02;
 /// From which [`collision`] on two tasks are taken to collide, where nobody says otherwise. For true probabilities F1 is best at about
 /// half of the F1 that can be reached, and from words alone that is between 0.3 and 0.6.
-pub const COLLISION: f64 = 0.15;
+pub const COLLISION: f64 = 0.12;
 /// Files that change most, in general and of late, which are candidates for every prompt.
 const POPULAR: usize = 25;
 const POPULAR_LATELY: usize = 15;
@@ -159,14 +160,23 @@ impl<'m> Predictor<'m> {
             .candidates
             .iter()
             .zip(&weighed.ties)
-            .map(|(candidate, ties)| model::second(&candidate.signals, &ties.further))
+            .map(|(candidate, ties)| {
+                let likely = model::second(&candidate.signals, &ties.further);
+                likely.max(together::least(ties, self.names.is_test[candidate.file as usize]))
+            })
             .enumerate()
             .filter(|(_, probability)| *probability >= LEAST_PROBABILITY)
             .collect();
         // Candidates are in the order of their paths.
         found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
         found.truncate(MOST_FILES);
-        let words = evidence::Words { past: &self.past, names: &self.names, prompt, weighed: &weighed };
+        let words = evidence::Words {
+            past: &self.past,
+            names: &self.names,
+            prompt,
+            weighed: &weighed,
+            spelled: RefCell::default(),
+        };
         let mut likely: Vec<Likely> = found
             .into_iter()
             .map(|(at, probability)| {

@@ -15,7 +15,7 @@ const DOUBT: f64 = 0.02;
 /// Words, at most, that are asked what they have meant, those that say most.
 const MOST_WORDS: usize = 40;
 /// Commits with a word, at most, that are asked; the newest.
-const MOST_COMMITS: usize = 800;
+const MOST_COMMITS: usize = 300;
 /// So many commits' worth of "as always" is mixed into what a word has meant.
 const AS_ALWAYS: f64 = 2.0;
 /// No file is less usual than this.

@@ -1,5 +1,8 @@
 //! Why a file is likely, in one line for people.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use gadugi_core::ClaimSource;
 
 use crate::text::one_line;
@@ -22,6 +25,8 @@ pub(crate) struct Words<'a> {
     pub(crate) names: &'a Names<'a>,
     pub(crate) prompt: &'a PromptWords<'a>,
     pub(crate) weighed: &'a Weighed,
+    /// How words are spelled in the prompt, as far as that was asked.
+    pub(crate) spelled: RefCell<HashMap<u32, String>>,
 }
 
 impl Words<'_> {
@@ -72,8 +77,8 @@ impl Words<'_> {
         let commits = &scratch.alike.commits;
         let votes = scratch.alike.votes.get(file);
         if let Some((word, _)) = by_word.filter(|(_, share)| *share > votes) {
-            let with: Vec<u32> = self.past.commits_with(word).iter().map(|(commit, _)| *commit).collect();
-            let changed: Vec<u32> = self.those_that_changed(file, &with);
+            let with = self.past.commits_with(word);
+            let changed = self.past.with_word_and_file(word, file);
             let said = self.spelled(word);
             return match changed.first() {
                 Some(last) => format!(
@@ -121,7 +126,7 @@ impl Words<'_> {
             return self.popular(file);
         };
         let commits = self.past.commits_of.of(other);
-        let both = self.those_that_changed(file, commits).len();
+        let both = self.past.that_changed_both(file, other).len();
         format!("changes with {} in {both} of {}", self.names.path(other), commits_in_words(commits.len()))
     }
 
@@ -144,21 +149,18 @@ impl Words<'_> {
 
     /// A word as the prompt has it.
     fn spelled(&self, word: u32) -> String {
-        let mut found = None;
-        for (known, _) in self.weighed.query.words() {
-            if self.past.word(known) == Some(word) {
-                found = Some(known.as_str());
-            }
-        }
-        let Some(known) = found else { return String::new() };
-        let plain = known.trim_start_matches(['=', '^', '(', '>']);
-        let texts = [self.prompt.title, words::head(self.prompt.body, 6_000)];
-        let mut names = texts.into_iter().flat_map(words::names);
-        let same = |name: &&str| {
-            let lower = name.to_lowercase();
-            lower == plain || words::stem(&lower) == plain
+        let spell = || {
+            let mut words = self.weighed.query.words().iter();
+            let known = words.find(|(known, _)| self.past.word(known) == Some(word));
+            let plain = known.map_or("", |(known, _)| known.trim_start_matches(['=', '^', '(', '>']));
+            let texts = [self.prompt.title, words::head(self.prompt.body, 6_000)];
+            let same = |name: &&str| {
+                let lower = name.to_lowercase();
+                lower == plain || words::stem(&lower) == plain
+            };
+            one_line(texts.into_iter().flat_map(words::names).find(same).unwrap_or(plain), LONGEST_TITLE)
         };
-        one_line(names.find(same).unwrap_or(plain), LONGEST_TITLE)
+        self.spelled.borrow_mut().entry(word).or_insert_with(spell).clone()
     }
 }
 

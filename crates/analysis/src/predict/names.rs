@@ -6,7 +6,7 @@ use gadugi_core::{ClaimSource, PathClaim};
 
 use crate::map::{FileId, RepositoryMap};
 
-use super::past::{is_test, is_test_word, is_text, name};
+use super::past::{folder, is_test_word, is_text, name};
 use super::sums::{Lists, Sums};
 use super::words;
 
@@ -100,22 +100,34 @@ impl<'m> Names<'m> {
         let (mut by_name, mut by_stem): (HashMap<String, Vec<u32>>, HashMap<String, Vec<u32>>) =
             Default::default();
         let (mut subject_of, mut called) = (Vec::with_capacity(count), Vec::new());
+        // Paths are sorted, so that files of one folder mostly come one after another.
+        let (mut in_folder, mut folder_words, mut of_tests) = (None, Vec::new(), false);
+        let mut is_test = Vec::with_capacity(count);
         for file in map.files() {
             let (id, path) = (file.index() as u32, map.path(file));
             let (own, stem) = (name(path), stem_of(name(path)));
             by_name.entry(own.to_lowercase()).or_default().push(id);
             by_stem.entry(stem.to_lowercase()).or_default().push(id);
-            let mut subject = String::new();
+            if in_folder != Some(folder(path)) {
+                in_folder = Some(folder(path));
+                (folder_words, of_tests) = (Vec::new(), false);
+                words::each_part(folder(path), &mut |word| {
+                    of_tests |= is_test_word(word);
+                    folder_words.push(vocabulary.number(word));
+                });
+            }
+            of_folders.extend(folder_words.iter().map(|word| (id, *word)));
+            let (mut subject, mut test) = (String::new(), of_tests);
             words::each_part(stem, &mut |word| {
                 of_name.push((id, vocabulary.number(word)));
-                if !is_test_word(word) {
+                if is_test_word(word) {
+                    test = true;
+                } else {
                     subject.push_str(word);
                     subject.push(' ');
                 }
             });
-            words::each_part(&path[..path.len() - own.len()], &mut |word| {
-                of_folders.push((id, vocabulary.number(word)));
-            });
+            is_test.push(test || own.contains(".test.") || own.contains(".spec."));
             // What is called nothing but "tests" goes with its folder's other files no more than with any.
             let subject = if subject.is_empty() { path.to_owned() } else { subject };
             let subject = subjects.number(&subject);
@@ -143,7 +155,7 @@ impl<'m> Names<'m> {
             by_stem,
             subject_of,
             called: Lists::new(subjects.0.len(), &called),
-            is_test: map.files().map(|file| is_test(map.path(file))).collect(),
+            is_test,
             is_text: map.files().map(|file| is_text(map.path(file))).collect(),
         }
     }

@@ -96,7 +96,11 @@ impl Past {
             changed.extend(commit.files.iter().filter_map(|file| Some((at as u32, *ids.get(file.index())?))));
         }
         let (folder_of, folders) = numbered(paths.iter().map(|path| folder(path)));
-        let (group_of, groups) = numbered(paths.iter().map(|path| group(path)));
+        let folder_is_of_tests = of_tests(&paths, &folder_of, folders);
+        let group_of = paths.iter().zip(&folder_of).map(|(path, folder)| {
+            (extension(path), folder_is_of_tests[*folder as usize] || is_test(name(path)))
+        });
+        let (group_of, groups) = numbered(group_of);
         let of = |place: &[u32]| {
             let mut pairs: Vec<(u32, u32)> =
                 changed.iter().map(|(commit, file)| (*commit, place[*file as usize])).collect();
@@ -171,6 +175,24 @@ impl Past {
         self.postings.of(word)
     }
 
+    /// The commits in which a word stands and that changed a file, newest first.
+    pub(crate) fn with_word_and_file(&self, word: u32, file: u32) -> Vec<u32> {
+        let (with, changed) = (self.commits_with(word), self.commits_of.of(file));
+        if changed.len() <= with.len() {
+            let stands = |commit: &&u32| with.binary_search_by_key(*commit, |(commit, _)| *commit).is_ok();
+            return changed.iter().filter(stands).copied().collect();
+        }
+        let with = with.iter().map(|(commit, _)| *commit);
+        with.filter(|commit| changed.binary_search(commit).is_ok()).collect()
+    }
+
+    /// The commits that changed both files, newest first.
+    pub(crate) fn that_changed_both(&self, one: u32, other: u32) -> Vec<u32> {
+        let (one, other) = (self.commits_of.of(one), self.commits_of.of(other));
+        let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+        short.iter().filter(|commit| long.binary_search(commit).is_ok()).copied().collect()
+    }
+
     /// How many commits there are.
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
@@ -223,10 +245,19 @@ pub(crate) fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// Which files are written for the same sort of reason: an extension (a name that has none), of tests or not.
-fn group(path: &str) -> (&str, bool) {
+/// Of each folder, whether it is one of tests.
+fn of_tests(paths: &[&str], folder_of: &[u32], folders: usize) -> Vec<bool> {
+    let mut known: Vec<Option<bool>> = vec![None; folders];
+    for (path, at) in paths.iter().zip(folder_of) {
+        known[*at as usize].get_or_insert_with(|| is_test(folder(path)));
+    }
+    known.into_iter().map(|known| known == Some(true)).collect()
+}
+
+/// What is behind the last dot of a name; all of a name that has none.
+fn extension(path: &str) -> &str {
     let name = name(path);
-    (name.rsplit_once('.').map_or(name, |(_, extension)| extension), is_test(path))
+    name.rsplit_once('.').map_or(name, |(_, extension)| extension)
 }
 
 /// Whether a path says that it is one of tests: `test_a.py`, `a_test.go`, `a.spec.ts`, `ATest.java`, `tests/a.rs`.
@@ -270,10 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_texts() {
-        assert_eq!(group("a/b.rs"), ("rs", false));
-        assert_eq!(group("a/Makefile"), ("Makefile", false));
-        assert_eq!(group("tests/b.rs"), ("rs", true));
+    fn extensions_and_texts() {
+        assert_eq!(
+            (extension("a/b.rs"), extension("a/Makefile"), extension("a.d/x")),
+            ("rs", "Makefile", "x")
+        );
         assert!(is_text("README.md") && is_text("docs/conf.py") && !is_text("src/docs.py"));
     }
 

@@ -13,6 +13,12 @@ const LEAST_LEADING: f64 = 0.05;
 /// Commits of each that are looked at, the newest.
 const MOST_COMMITS: usize = 300;
 
+/// Being taken along so surely is worth something by itself, and how much of it.
+const SURELY_TAKEN: f64 = 0.5;
+const ALWAYS: f64 = 0.8;
+/// Share of the changes of a file that change its tests too, at the least: one in ten where nothing else spoke for the tests.
+const TESTS: f64 = 0.1;
+
 /// How one candidate goes with the others.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ties {
@@ -74,6 +80,16 @@ pub(crate) fn ties(
         ];
     }
     all
+}
+
+/// How likely a file is at the least for what goes with it. The model has learnt from what is usual; a file that always
+/// changed with one that is likely, or that is its tests, is likely even where that is nowhere usual. In the replays that the model was
+/// fitted on this hardly ever raised a file.
+pub(crate) fn least(ties: &Ties, is_test: bool) -> f64 {
+    let taken = ties.leader.map_or(0.0, |(_, most)| most);
+    let always = if taken >= SURELY_TAKEN { taken * ALWAYS } else { 0.0 };
+    let tests = ties.companion.filter(|_| is_test).map_or(0.0, |(_, likely)| likely * TESTS);
+    always.max(tests)
 }
 
 /// Of what changed a file, the share that changed each other one; commits of many files count less.

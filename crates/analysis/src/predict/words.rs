@@ -22,14 +22,13 @@ const LONGEST_PREFIX: usize = 48;
 const STOP: &[&str] = &[
     "a", "about", "after", "all", "allow", "allows", "already", "also", "an", "and", "any", "are", "as",
     "at", "be", "because", "been", "before", "between", "both", "but", "by", "can", "com", "could", "did",
-    "do", "does", "done", "down", "etc", "even", "for", "from", "get", "github", "had", "has", "have",
-    "here", "how", "http", "https", "i", "if", "in", "instead", "into", "is", "it", "its", "just", "let",
-    "like", "made", "make", "makes", "may", "might", "more", "new", "no", "not", "now", "of", "on", "one",
-    "only", "or", "org", "other", "our", "out", "over", "per", "same", "see", "set", "should", "since", "so",
-    "some", "still", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they",
-    "this", "those", "to", "two", "up", "use", "used", "using", "very", "via", "was", "we", "were", "what",
-    "when", "where", "which", "while", "who", "why", "will", "with", "within", "without", "would", "www",
-    "you",
+    "do", "does", "done", "down", "etc", "even", "for", "from", "get", "had", "has", "have", "here", "how",
+    "https", "i", "if", "in", "instead", "into", "is", "it", "its", "just", "let", "like", "made", "make",
+    "makes", "may", "might", "more", "new", "no", "not", "now", "of", "on", "one", "only", "or", "org",
+    "other", "our", "out", "over", "per", "same", "see", "set", "should", "since", "so", "some", "still",
+    "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to",
+    "two", "up", "use", "used", "using", "very", "via", "was", "we", "were", "what", "when", "where",
+    "which", "while", "who", "why", "will", "with", "within", "without", "would", "www", "you",
 ];
 
 /// Whether a word in lower case says nothing.
