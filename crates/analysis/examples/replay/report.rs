@@ -85,12 +85,12 @@ pub(crate) fn verdict(name: &str, past: &Past, ground: &Ground, figures: &[Figur
     let times = |(ratio, interval): (f64, Option<(f64, f64)>)| format!("{ratio:.2} {}", around(interval));
     say(&format!(
         "F1 of pairs: {} times the original's (bar {ORIGINAL_BAR}), {} times that of popularity as \"{}\" (bar {POPULARITY_BAR}); \
-         {} times that of popularity within what the words name. Precision {} than the original's{}. \
+         {} times what it is to say that all collide. Precision {} than the original's{}. \
          With the thresholds that it comes with: {:.2} and {:.2} times.",
         times(verdict.original),
         times(verdict.popularity),
         verdict.against,
-        times(verdict.named),
+        times(verdict.every),
         if verdict.precise { "is no lower" } else { "is lower" },
         verdict.as_bold.map_or_else(String::new, |ours| format!(" (among as many pairs: {ours:.3})")),
         verdict.shipped.0,
@@ -114,7 +114,7 @@ pub(crate) fn verdict(name: &str, past: &Past, ground: &Ground, figures: &[Figur
         ("precision_as_bold", json!(verdict.as_bold.map(number))),
         ("times_popularity", ratio(verdict.popularity)),
         ("popularity_is", json!(verdict.against)),
-        ("times_popularity_named", ratio(verdict.named)),
+        ("times_every_pair", ratio(verdict.every)),
         (
             "as_shipped",
             json!({"times_original": number(verdict.shipped.0), "times_popularity": number(verdict.shipped.1)}),

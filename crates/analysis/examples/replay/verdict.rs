@@ -8,10 +8,9 @@
 //!   precision is taken as surely as it is known: at the lower end of its interval, from drawing commits anew or from how few
 //!   pairs there are (one in one may be one in five), whichever is lower. Both precisions are always told, and what
 //!   gadugi's is when it is no bolder: among as many pairs, its surest.
-//! - *Popularity*: says the same of all commits, so for pairs the best that it can say is that all collide. Against the
-//!   stronger of that and of the best cut-off of its sets gadugi is held. Popularity within what the prompt's words
-//!   name is no longer the files that change most, but a prediction by words: it is told beside, as a measure of what the rest of
-//!   gadugi's prediction is worth.
+//! - *Popularity*: says the same of all commits, so for pairs the best that it can say is that all collide, or that those do
+//!   whose sets, cut off at the best place, share a file. There is a stronger reading, which takes of the popular files those that
+//!   the prompt's words narrow down. Gadugi is held against whichever has the best F1 on what is measured.
 
 use super::evaluate::{Figures, PairFigures};
 use super::score::least_share;
@@ -40,11 +39,11 @@ pub(crate) struct Verdict {
     pub(crate) as_bold: Option<f64>,
     /// Gadugi's F1 over the original's and over popularity's with the thresholds that it comes with.
     pub(crate) shipped: (f64, f64),
-    /// Gadugi's F1 over popularity's, and which reading of that.
+    /// Gadugi's F1 over that of popularity's best reading, and which that is.
     pub(crate) popularity: (f64, Option<(f64, f64)>),
     pub(crate) against: &'static str,
-    /// The same over popularity within what the words name.
-    pub(crate) named: (f64, Option<(f64, f64)>),
+    /// The same over the reading that says of all that they collide.
+    pub(crate) every: (f64, Option<(f64, f64)>),
 }
 
 impl Verdict {
@@ -56,7 +55,9 @@ impl Verdict {
             _ => (f64::NAN, None),
         };
         let f1 = |name: &str| pairs(name).map_or(0.0, |pairs| pairs.counts.f1());
-        let against = if f1(POPULARITY) > f1(EVERY) { POPULARITY } else { EVERY };
+        let readings = [EVERY, POPULARITY, NAMED];
+        let against =
+            readings.into_iter().max_by(|one, other| f1(one).total_cmp(&f1(other))).unwrap_or(EVERY);
         let original = pairs(ORIGINAL);
         Self {
             original: times(GADUGI, ORIGINAL),
@@ -69,7 +70,7 @@ impl Verdict {
             shipped: (times(SHIPPED, ORIGINAL).0, times(SHIPPED, against).0),
             popularity: times(GADUGI, against),
             against,
-            named: times(GADUGI, NAMED),
+            every: times(GADUGI, EVERY),
         }
     }
 
@@ -113,7 +114,7 @@ mod tests {
         let gadugi = method(cases(gadugi), Together::LikeliestFile, None);
         let original = method(cases(original), Together::BothSets, Some((1.0, 1.0)));
         let popular = method(cases(|_| vec![(0, 1.0), (1, 0.5)]), Together::BothSets, None);
-        let named = method(cases(|case| vec![(case % 10, 1.0)]), Together::BothSets, None);
+        let named = method(cases(|case| vec![(case % 2, 1.0)]), Together::BothSets, None);
         let every = method(cases(|_| Vec::new()), Together::Always, Some((1.0, 1.0)));
         let all = [
             (GADUGI, &gadugi),
@@ -134,7 +135,7 @@ mod tests {
         let verdict = verdict(half, few);
         assert!(verdict.holds(), "{verdict:?}");
         assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25 && verdict.worst() > 1.0);
-        assert_eq!((verdict.against, verdict.as_bold), (EVERY, Some(1.0)));
+        assert_eq!((verdict.against, verdict.as_bold), (NAMED, Some(1.0)));
     }
 
     #[test]
