@@ -25,9 +25,6 @@ pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
 /// The most tasks that anybody may allow.
 pub const MAX_PARTS: u32 = 100;
 
-/// Tasks that a prompt may become where nobody says another number.
-pub const DEFAULT_PARTS: u32 = 12;
-
 /// One task of several that a prompt becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

@@ -1,13 +1,16 @@
 //! Prompts and a repository become a plan.
 //!
-//! A prompt is a Markdown file. [`request`] and [`prompts`] find the files that are meant, `front_matter` reads
-//! what they say of themselves, `targets`, `dependencies` and `classify` infer the rest from their words and from
-//! the list of the repository's files, and [`analyse`] joins it all into a [`gadugi_core::Plan`]: tasks, the edges
-//! between them with the evidence for each, and honest estimates. [`render`] turns a plan into what people and
-//! programs read.
+//! A prompt is a Markdown file. [`request`] and [`prompts`] find the files that are meant, `front_matter` reads what they say
+//! of themselves. [`map`] knows what the repository's files define and import, [`history`] what its commits changed;
+//! `targets`, `dependencies` and `classify` infer from a prompt's words what it is about, and [`predict`] what it will
+//! write, each file with a probability. `overlap` and `imports` make edges of that, `estimate` says how long tasks take, and
+//! [`analyse`] joins it all into a [`gadugi_core::Plan`], with the evidence for every claim and edge. [`render`] and [`why`]
+//! turn a plan into what people and programs read; [`decompose`] judges how a prompt was split, and [`external`] what
+//! programs of the user's own say.
 //!
-//! **Never in here:** anything that runs a program (git included: the caller hands over the list of files), writes
-//! a file (a prompt least of all), looks at the clock or the environment, or prints.
+//! **Never in here:** anything that runs a program (git included: the caller hands over trees, blobs and commits), writes a
+//! file (a prompt least of all), looks at the environment, or prints. Nor at the clock, with one exception: a parse that
+//! takes a hundred times as long as any should is given up (`map/extract.rs`).
 
 mod classify;
 pub mod decompose;

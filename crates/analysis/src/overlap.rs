@@ -19,7 +19,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gadugi_core::{ClaimSource, Confidence, PathClaim};
 
-use crate::predict::COLLISION;
 use crate::tree::Tree;
 use items::Items;
 pub use shared::{Overlap, Shared, Side};
@@ -29,8 +28,12 @@ pub use shared::{Overlap, Shared, Side};
 pub struct Threshold(f64);
 
 impl Default for Threshold {
+    /// Where waiting is worth it. To take two tasks one after the other costs the shorter one's time wherever a slot would have
+    /// been free; that both write one file costs, where they also meet in its lines, another turn of one agent. So a plan
+    /// orders later than [`crate::predict::COLLISION`] foretells: from where two prompts that both but name a file stand
+    /// (60 % each).
     fn default() -> Self {
-        Self(COLLISION)
+        Self::percent(35)
     }
 }
 

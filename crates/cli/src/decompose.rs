@@ -11,7 +11,7 @@ mod request;
 
 use clap::Args;
 use gadugi_analysis::PromptFile;
-use gadugi_analysis::decompose::{Answer, DEFAULT_PARTS, MAX_PARTS};
+use gadugi_analysis::decompose::{Answer, MAX_PARTS};
 use gadugi_config::Resolved;
 use gadugi_core::{PlannedTask, RunId};
 use gadugi_engine::protocol::RunView;
@@ -35,14 +35,14 @@ pub(crate) struct DecomposeArgs {
     /// critical complexity. The parts become files below prompts/, which you can change before you run them
     #[arg(long)]
     pub(crate) decompose: bool,
-    /// Tasks that one prompt may become [default: 12]
+    /// Tasks that one prompt may become [default: 12, or what gadugi.toml says]
     #[arg(long, value_name = "N", value_parser = most, allow_negative_numbers = true, requires = "decompose")]
     max_tasks: Option<u32>,
 }
 
 impl DecomposeArgs {
-    fn most(&self) -> u32 {
-        self.max_tasks.unwrap_or(DEFAULT_PARTS)
+    fn most(&self, resolved: &Resolved) -> u32 {
+        self.max_tasks.unwrap_or(resolved.analysis.max_parts)
     }
 
     /// Agents ask nobody: a question is a run.
@@ -112,7 +112,7 @@ pub(crate) fn split(
     for task in &chosen.tasks {
         files::check_free(place, &task.id)?;
     }
-    let asked = block_on(question::ask(place, resolved, &planned, &chosen.tasks, args.most(), view))?;
+    let asked = block_on(question::ask(place, resolved, &planned, &chosen.tasks, args.most(resolved), view))?;
     let over = match asked {
         Ok(over) => over,
         Err(exit) => return Ok(Outcome::Ended(exit)),
