@@ -12,6 +12,7 @@
 
 mod alike;
 mod evidence;
+mod meaning;
 mod model;
 mod names;
 mod past;

@@ -1,6 +1,7 @@
 //! What the past says of a prompt: commits whose words are alike and what they changed, and what each word of the prompt
 //! has meant for each file so far.
 
+use super::meaning::{Told, usual};
 use super::past::{Past, Things, decay};
 use super::sums::{Sums, top};
 
@@ -8,19 +9,17 @@ use super::sums::{Sums, top};
 const NEIGHBOURS: usize = 40;
 /// The same of those that came last: work goes on from day to day.
 const LATEST_NEIGHBOURS: usize = 15;
+/// Commits after which one of those weighs half, and after how many it weighs nothing.
+const FRESH: f64 = 30.0;
+const LATEST: u32 = 300;
+/// What is left of how alike a commit is however long ago it was.
+const OLD: f64 = 0.75;
 /// Commits less alike than this have none.
 const LEAST_ALIKE: f64 = 0.03;
 /// Added to what all neighbours say together: few and distant ones say little.
 const DOUBT: f64 = 0.02;
 /// Words, at most, that are asked what they have meant, those that say most.
 const MOST_WORDS: usize = 40;
-/// Commits with a word, at most, that are asked; the newest.
-const MOST_COMMITS: usize = 300;
-/// So many commits' worth of "as always" is mixed into what a word has meant.
-const AS_ALWAYS: f64 = 2.0;
-/// No file is less usual than this.
-const LEAST_USUAL: f64 = 1e-5;
-
 /// A word of the prompt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
@@ -49,7 +48,6 @@ pub(crate) struct Meanings {
     most: Sums,
     second: Sums,
     more: Sums,
-    word: Sums,
     /// Of each thing the word that meant it most.
     by: Vec<u32>,
 }
@@ -83,14 +81,17 @@ impl Alike {
             }
         }
         let length = f64::sqrt(length) + 1e-9;
-        let aged = |half: f64, rest: f64, (commit, cosine): (u32, f64)| {
-            (commit, cosine / length * (rest + (1.0 - rest) * decay(f64::from(commit), half)))
-        };
-        let alike = self.cosines.iter().map(|one| aged(500.0, 0.75, one));
+        let alike = self.cosines.iter().map(|(commit, cosine)| {
+            let aged = OLD + (1.0 - OLD) * past.fading[commit as usize];
+            (commit, cosine / length * aged)
+        });
         self.commits = top(alike.filter(|(_, alike)| *alike > LEAST_ALIKE).collect(), NEIGHBOURS);
         self.nearest = self.commits.iter().take(3).map(|(_, alike)| alike).sum::<f64>()
             / self.commits.len().clamp(1, 3) as f64;
-        let latest = top(self.cosines.iter().map(|one| aged(30.0, 0.0, one)).collect(), LATEST_NEIGHBOURS);
+        let latest = self.cosines.iter().filter(|(commit, _)| *commit < LATEST);
+        let latest =
+            latest.map(|(commit, cosine)| (commit, cosine / length * decay(f64::from(commit), FRESH)));
+        let latest = top(latest.collect(), LATEST_NEIGHBOURS);
         vote(&past.files, &self.commits, &mut self.votes);
         vote(&past.folders, &self.commits, &mut self.folder_votes);
         vote(&past.files, &latest, &mut self.latest_votes);
@@ -120,44 +121,34 @@ pub(crate) fn telling(past: &Past, asked: &[Asked]) -> Vec<(u32, f64)> {
     top(known.collect(), MOST_WORDS)
 }
 
-/// How usual a thing is.
-pub(crate) fn usual(things: &Things, thing: u32) -> f64 {
-    things.usual.get(thing as usize).copied().unwrap_or(0.0) + LEAST_USUAL
-}
-
 impl Meanings {
-    /// Asks all words.
-    pub(crate) fn ask(&mut self, past: &Past, things: &Things, words: &[(u32, f64)]) {
-        let all = [&mut self.most, &mut self.second, &mut self.more, &mut self.word];
-        all.into_iter().for_each(|sums| sums.clear(things.len()));
+    /// Asks all words; `told` has what each of them means.
+    pub(crate) fn ask<'t>(
+        &mut self,
+        things: &Things,
+        words: &[(u32, f64)],
+        told: impl Fn(u32) -> Option<&'t Told>,
+    ) {
+        for sums in [&mut self.most, &mut self.second, &mut self.more] {
+            sums.clear(things.len());
+        }
         self.by.resize(things.len(), 0);
         (self.none, self.least) = (0.0, 1.0);
         let mut weights = 0.0;
         for (word, says) in words {
+            let Some(told) = told(*word) else { continue };
             let weight = (says / 8.0).min(1.0);
             weights += weight;
-            let (commits, mut told) = (past.commits_with(*word), 0.0);
-            self.word.clear(things.len());
-            for (commit, _) in &commits[..commits.len().min(MOST_COMMITS)] {
-                let meaning = past.meaning[*commit as usize];
-                told += meaning;
-                for thing in things.of_commit.of(*commit) {
-                    self.word.add(*thing, meaning);
-                }
-            }
-            let mixed = AS_ALWAYS / (told + AS_ALWAYS);
-            self.least = self.least.min(mixed);
-            self.none += weight * mixed.ln();
-            for (thing, count) in self.word.iter() {
-                let usual = usual(things, thing);
-                let share = (count + AS_ALWAYS * usual) / (told + AS_ALWAYS);
-                let most = self.most.get(thing);
+            self.least = self.least.min(told.as_always);
+            self.none += weight * told.as_always.ln();
+            for meant in &told.things {
+                let (share, most) = (f64::from(meant.share), self.most.get(meant.thing));
                 if share > most {
-                    self.by[thing as usize] = *word;
+                    self.by[meant.thing as usize] = *word;
                 }
-                self.second.raise(thing, share.min(most));
-                self.most.raise(thing, share);
-                self.more.add(thing, weight * (1.0 + count / (AS_ALWAYS * usual)).ln());
+                self.second.raise(meant.thing, share.min(most));
+                self.most.raise(meant.thing, share);
+                self.more.add(meant.thing, weight * f64::from(meant.more));
             }
         }
         self.damping = f64::sqrt(1.0 + weights);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::history::History;
 use crate::map::RepositoryMap;
 
+use super::meaning;
 use super::sums::Lists;
 use super::words;
 
@@ -19,6 +20,8 @@ const BODY: usize = 3_000;
 const SHORT: f64 = 50.0;
 /// The same for what is done to this repository in general.
 const LONG: f64 = 700.0;
+/// The same for how alike a commit is to a prompt.
+const FADING: f64 = 500.0;
 /// The same for what words and files mean to each other: that hardly changes.
 const MEANING: f64 = 1_500.0;
 
@@ -58,6 +61,8 @@ pub(crate) struct Past {
     pub(crate) messages: Vec<Arc<str>>,
     /// How much each commit's words mean today.
     pub(crate) meaning: Vec<f64>,
+    /// How much of each is not yet forgotten.
+    pub(crate) fading: Vec<f64>,
     /// Paths of all files: those of the tree, then those that are gone.
     pub(crate) files: Things,
     pub(crate) folders: Things,
@@ -69,6 +74,8 @@ pub(crate) struct Past {
     pub(crate) commits_of: Lists<u32>,
     /// Share of the last commits that change a file.
     pub(crate) lately: Vec<f64>,
+    /// What words have meant for files, folders and groups.
+    meant: [meaning::Words; 3],
     vocabulary: HashMap<String, u32>,
     /// The commits in which a word stands, newest first, with its weight in the commit's message of length 1.
     postings: Lists<(u32, f32)>,
@@ -116,6 +123,7 @@ impl Past {
         }
         let mut past = Self {
             messages: history.commits().iter().map(|commit| Arc::clone(&commit.message)).collect(),
+            fading: (0..commits).map(|age| decay(age as f64, FADING)).collect(),
             meaning: (0..commits).map(|age| decay(age as f64, MEANING)).collect(),
             folders: Things::new(folders, commits, &of(&folder_of)),
             groups: Things::new(groups, commits, &of(&group_of)),
@@ -154,6 +162,7 @@ impl Past {
             *weight = (f64::from(*weight) * self.rarity[*word as usize] / length) as f32;
         }
         self.postings = Lists::new(self.vocabulary.len(), &found);
+        self.meant = std::array::from_fn(|_| meaning::Words::new(self.vocabulary.len()));
     }
 
     fn rarity_of(&self, commits: u32) -> f64 {
@@ -173,6 +182,17 @@ impl Past {
     /// The commits in which a word stands, newest first, with what it weighs there.
     pub(crate) fn commits_with(&self, word: u32) -> &[(u32, f32)] {
         self.postings.of(word)
+    }
+
+    /// What a word has meant for files, for folders and for groups.
+    pub(crate) fn meant(&self, word: u32) -> [Option<&meaning::Told>; 3] {
+        let commits = self.commits_with(word);
+        let [files, folders, groups] = &self.meant;
+        [
+            files.of(word, &self.files, commits, &self.meaning),
+            folders.of(word, &self.folders, commits, &self.meaning),
+            groups.of(word, &self.groups, commits, &self.meaning),
+        ]
     }
 
     /// The commits in which a word stands and that changed a file, newest first.

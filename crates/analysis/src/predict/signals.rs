@@ -104,9 +104,9 @@ pub(crate) fn candidates(
     scratch: &mut Scratch,
 ) -> Vec<Candidate> {
     scratch.alike.find(past, &query.asked);
-    scratch.files.ask(past, &past.files, &query.telling);
-    scratch.folders.ask(past, &past.folders, &query.telling);
-    scratch.groups.ask(past, &past.groups, &query.telling);
+    scratch.files.ask(&past.files, &query.telling, |word| past.meant(word)[0]);
+    scratch.folders.ask(&past.folders, &query.telling, |word| past.meant(word)[1]);
+    scratch.groups.ask(&past.groups, &query.telling, |word| past.meant(word)[2]);
     names.alike(&query.words, &query.title, &mut scratch.names, &mut scratch.symbols);
     let by_name = scratch.names.top(BY_NAME);
     let most_alike = by_name.first().map_or(0.0, |(_, alike)| *alike);
