@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use globset::{GlobBuilder, GlobMatcher};
-
+use crate::pattern::{Cover, is_pattern};
 use crate::{Collisions, Confidence, EdgeReason, Foresight, PathClaim, RunState, Writes};
 
 /// A collision is foreseen where each of the two was expected to write the file rather than not.
@@ -12,35 +11,6 @@ const RATHER: Confidence = Confidence(50);
 /// So many different patterns are looked at for collisions; with more, what the plan's edges say counts alone. Each of them is
 /// held against each file that was written.
 const MOST_PATTERNS: usize = 200;
-
-/// What a claim stands for.
-enum Cover<'a> {
-    /// Itself, and what is below it.
-    Path(&'a str),
-    /// What the pattern fits.
-    Pattern(GlobMatcher),
-}
-
-impl<'a> Cover<'a> {
-    fn of(path: &'a str) -> Self {
-        let pattern = is_pattern(path);
-        let glob = pattern.then(|| GlobBuilder::new(path).literal_separator(true).build().ok()).flatten();
-        glob.map_or(Self::Path(path.trim_end_matches('/')), |glob| Self::Pattern(glob.compile_matcher()))
-    }
-
-    fn covers(&self, written: &str) -> bool {
-        match self {
-            Self::Path(path) => {
-                written.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-            Self::Pattern(glob) => glob.is_match(written),
-        }
-    }
-}
-
-fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '[', '{'])
-}
 
 impl Writes {
     /// Holds what was expected against what was written.

@@ -18,6 +18,7 @@ mod input;
 pub mod order;
 mod outcome;
 mod past;
+pub mod pattern;
 mod plan;
 mod purpose;
 mod report;

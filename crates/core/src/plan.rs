@@ -73,6 +73,13 @@ impl Complexity {
 #[serde(transparent)]
 pub struct Confidence(pub u8);
 
+impl Confidence {
+    /// The same from 0 to 1.
+    pub fn probability(self) -> f64 {
+        f64::from(self.0.min(100)) / 100.0
+    }
+}
+
 impl Default for Confidence {
     /// What nobody doubted.
     fn default() -> Self {

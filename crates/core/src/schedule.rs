@@ -115,7 +115,12 @@ impl Job {
 impl Estimate {
     /// MiB that such tasks were seen to take; none where the figure is the built-in table's, which measured nothing.
     pub fn measured_memory(&self) -> Option<u64> {
-        (self.source.starts_with("history") && self.memory_mb > 0).then_some(self.memory_mb)
+        (self.is_measured() && self.memory_mb > 0).then_some(self.memory_mb)
+    }
+
+    /// Whether it was learnt from tasks that are over.
+    fn is_measured(&self) -> bool {
+        self.source.starts_with("history")
     }
 }
 

@@ -85,8 +85,7 @@ impl Errors {
         for (task, job) in plan.tasks.iter().zip(jobs) {
             let next = sources.len();
             let source = *sources.entry(task.estimate.source.as_str()).or_insert(next);
-            let measured = task.estimate.source.starts_with("history");
-            let common = if measured { COMMON_IN_HISTORY } else { COMMON_IN_TABLE };
+            let common = if task.estimate.is_measured() { COMMON_IN_HISTORY } else { COMMON_IN_TABLE };
             let (own, shared) = ((1.0 - common).sqrt() * job.sigma(), common.sqrt() * job.sigma());
             tasks.push((job.time(), own, shared, source));
         }
