@@ -4,14 +4,14 @@
 //! Both together give the one order of all tasks (`order::ranks`) that edges of shared files go forward in: so an import
 //! edge decides who of two that write one file is first.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use gadugi_core::order::{Arc, topological};
+use gadugi_core::order::Arc;
 use gadugi_core::{Confidence, Edge, EdgeReason, OverlapPolicy, Plan, PlannedTask, TaskId};
 use serde::Serialize;
 
 use crate::imports::{self, ImportEdge, NamedSymbol};
-use crate::order;
+use crate::order::{self, Reach};
 use crate::overlap::{self, Expected, Field, Overlap, Threshold};
 use crate::tree::Tree;
 
@@ -19,8 +19,6 @@ use crate::tree::Tree;
 const MOST_PAIRS: usize = 100;
 /// Files that it names for each.
 const MOST_FILES: usize = 5;
-/// Tasks, at most, for which it is known who is ordered against whom already: a bit for each pair, 32 MiB in all.
-const MOST_ORDERED: usize = 16_384;
 
 /// An edge that a prompt declares.
 #[derive(Clone, Debug)]
@@ -161,9 +159,10 @@ fn collisions(
     arcs: &[Arc],
 ) -> Collisions {
     let tasks = given.tasks;
-    let ordered = Ordered::new(tasks.len(), arcs);
+    let reach = Reach::of(tasks.len(), arcs);
+    let is_ordered = |from, to| reach.as_ref().is_some_and(|reach| reach.reaches(from, to));
     let mut open: Vec<&overlap::Collision> =
-        found.iter().filter(|edge| !ordered.reaches(edge.from, edge.to)).collect();
+        found.iter().filter(|edge| !is_ordered(edge.from, edge.to)).collect();
     let groups = overlap::groups(tasks.len(), open.iter().map(|edge| (edge.from, edge.to)));
     open.sort_by_key(|edge| std::cmp::Reverse(edge.confidence));
     let named = open.iter().take(MOST_PAIRS).filter_map(|edge| {
@@ -177,41 +176,6 @@ fn collisions(
             .into_iter()
             .map(|group| group.into_iter().map(|task| tasks[task].id.clone()).collect())
             .collect(),
-    }
-}
-
-/// Who comes before whom by paths of arcs: a row of bits for each task. Empty where there are no arcs, and where there
-/// are too many tasks to tell.
-struct Ordered {
-    rows: BTreeMap<usize, Vec<u64>>,
-}
-
-impl Ordered {
-    fn new(tasks: usize, arcs: &[Arc]) -> Self {
-        let mut rows: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
-        if tasks > MOST_ORDERED {
-            return Self { rows };
-        }
-        let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for arc in arcs {
-            after.entry(arc.from).or_default().push(arc.to);
-        }
-        for from in topological(&vec![0; tasks], arcs).into_iter().rev() {
-            let Some(next) = after.get(&from) else { continue };
-            let mut row = vec![0_u64; tasks.div_ceil(64)];
-            for to in next {
-                row[to / 64] |= 1 << (to % 64);
-                for (mine, theirs) in row.iter_mut().zip(rows.get(to).into_iter().flatten()) {
-                    *mine |= theirs;
-                }
-            }
-            rows.insert(from, row);
-        }
-        Self { rows }
-    }
-
-    fn reaches(&self, from: usize, to: usize) -> bool {
-        self.rows.get(&from).is_some_and(|row| row[to / 64] >> (to % 64) & 1 == 1)
     }
 }
 

@@ -14,12 +14,12 @@ mod circles;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use gadugi_core::pattern::Cover;
 use gadugi_core::{Confidence, PathClaim};
 
 use crate::map::{FileId, RepositoryMap};
 use crate::overlap::{Expected, percent};
 use crate::text::one_line;
-use crate::tree::{glob, is_pattern};
 pub(crate) use circles::without_circles;
 
 /// From which probability on something counts as expected: likelier than not.
@@ -201,7 +201,7 @@ fn by_symbol<'a>(tasks: &[Task<'a>]) -> (Parties<'a>, Parties<'a>) {
     let (mut changers, mut users) = (Parties::new(), Parties::new());
     for (at, task) in tasks.iter().enumerate() {
         for symbol in task.symbols {
-            let sure = f64::from(symbol.confidence.0.min(100)) / 100.0;
+            let sure = symbol.confidence.probability();
             let file = symbol.file.as_deref();
             let changes = symbol.intent.changes();
             // Only who will write the file changes what is in it. What is to be made may not have a file yet.
@@ -227,15 +227,7 @@ fn by_symbol<'a>(tasks: &[Task<'a>]) -> (Parties<'a>, Parties<'a>) {
 
 /// How likely it is that a task writes a file.
 fn writes(task: &Task<'_>, file: &str) -> f64 {
-    let covers = |path: &str| {
-        if is_pattern(path) {
-            glob(path).is_ok_and(|glob| glob.compile_matcher().is_match(file))
-        } else {
-            path == file
-                || file.strip_prefix(path.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
-        }
-    };
-    let covering = task.writes.iter().filter(|expected| covers(expected.path));
+    let covering = task.writes.iter().filter(|expected| Cover::of(expected.path).covers(file));
     covering.map(|expected| expected.probability).fold(0.0, f64::max)
 }
 
@@ -244,8 +236,7 @@ fn by_file<'a>(tasks: &[Task<'a>]) -> HashMap<&'a str, Vec<(usize, f64)>> {
     let mut claimed: HashMap<&'a str, Vec<(usize, f64)>> = HashMap::new();
     for (at, task) in tasks.iter().enumerate() {
         let writes = task.writes.iter().map(|expected| (expected.path, expected.probability));
-        let reads =
-            task.reads.iter().map(|claim| (claim.path.as_str(), f64::from(claim.confidence.0) / 100.0));
+        let reads = task.reads.iter().map(|claim| (claim.path.as_str(), claim.confidence.probability()));
         for (path, probability) in writes.chain(reads).filter(|(_, probability)| *probability >= LIKELY) {
             let list = claimed.entry(path).or_default();
             match list.last_mut() {

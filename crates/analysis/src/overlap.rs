@@ -71,7 +71,7 @@ impl<'a> From<&'a PathClaim> for Expected<'a> {
     fn from(claim: &'a PathClaim) -> Self {
         Self {
             path: &claim.path,
-            probability: f64::from(claim.confidence.0.min(100)) / 100.0,
+            probability: claim.confidence.probability(),
             source: claim.source,
             evidence: &claim.evidence,
         }

@@ -10,13 +10,14 @@ mod words;
 
 use std::collections::{BTreeMap, HashSet};
 
+use gadugi_core::pattern::{glob, is_pattern};
 use gadugi_core::{ClaimSource, Confidence, PathClaim};
 
 use crate::imports::{NamedSymbol, SymbolIntent};
 use crate::inference::{InferenceError, MAX_PATHS, Surroundings};
 use crate::markdown::{Block, BlockKind};
 use crate::text::evidence;
-use crate::tree::{Found, Tree, glob, is_pattern};
+use crate::tree::{Found, Tree};
 use words::{Intent, Reader, Word};
 
 /// Below this an expectation to write says too little to hold anybody up, and is taken as a reading.

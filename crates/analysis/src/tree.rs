@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use globset::{Glob, GlobBuilder};
-
 /// An index of the tree.
 #[derive(Debug, Default)]
 pub struct Tree<'a> {
@@ -83,16 +81,6 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Compiles a path pattern: `*` and `?` stay within one part of a path, `**` goes over all of them.
-pub(crate) fn glob(pattern: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
-}
-
-/// Whether a path is a pattern.
-pub(crate) fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '[', '{'])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +102,5 @@ mod tests {
         ] {
             assert_eq!(tree.find(word), expected, "{word}");
         }
-    }
-
-    #[test]
-    fn globs_stay_within_parts() {
-        let matcher = glob("src/*.rs").unwrap().compile_matcher();
-        assert!(matcher.is_match("src/a.rs"));
-        assert!(!matcher.is_match("src/b/c.rs"));
     }
 }

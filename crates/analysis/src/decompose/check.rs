@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gadugi_core::Kind;
 use gadugi_core::order::{Arc, circle, topological};
+use gadugi_core::pattern::glob;
 use serde_json::{Map, Value};
 
 use super::overlap::Place;
 use super::{Answer, Part, Parts, Reading};
+use crate::order::Reach;
 use crate::plan::done_word;
 use crate::text::{closest, one_line};
-use crate::tree::glob;
 
 /// Lines that are told: an agent that did everything wrong begins anew anyway.
 const MOST_TOLD: usize = 12;
@@ -379,12 +380,13 @@ fn arcs(parts: &[Part]) -> Vec<Arc> {
 
 /// Tasks that write one file, where neither waits for the other.
 fn overlaps(wrong: &mut Wrong, parts: &[Part], arcs: &[Arc]) {
-    let after = reach(parts.len(), arcs);
+    let reach = Reach::of(parts.len(), arcs);
+    let is_before = |one, other| reach.as_ref().is_some_and(|reach| reach.reaches(one, other));
     let places: Vec<Vec<Place<'_>>> =
         parts.iter().map(|part| part.touches.iter().map(|path| Place::new(path)).collect()).collect();
     for one in 0..parts.len() {
         for other in one + 1..parts.len() {
-            if after[one][other] || after[other][one] {
+            if is_before(one, other) || is_before(other, one) {
                 continue;
             }
             let met = places[one].iter().zip(&parts[one].touches).find_map(|(place, path)| {
@@ -400,18 +402,4 @@ fn overlaps(wrong: &mut Wrong, parts: &[Part], arcs: &[Arc]) {
             }
         }
     }
-}
-
-/// `[a][b]`: b comes behind a, directly or not. The arcs close no circle.
-fn reach(count: usize, arcs: &[Arc]) -> Vec<Vec<bool>> {
-    let mut reach = vec![vec![false; count]; count];
-    let order = topological(&vec![0; count], arcs);
-    for at in order.into_iter().rev() {
-        for arc in arcs.iter().filter(|arc| arc.from == at) {
-            let behind = reach[arc.to].clone();
-            reach[at][arc.to] = true;
-            reach[at].iter_mut().zip(behind).for_each(|(known, more)| *known |= more);
-        }
-    }
-    reach
 }

@@ -1,8 +1,7 @@
 //! Whether two paths or patterns can mean one file. Without the tree: an answer speaks of files that are not there yet.
 
+use gadugi_core::pattern::{fixed, glob, is_pattern, within};
 use globset::GlobMatcher;
-
-use crate::tree::{glob, is_pattern};
 
 /// A path, folder or pattern that a part will write.
 pub(super) struct Place<'a> {
@@ -32,11 +31,6 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether `path` is `folder` or below it.
-fn within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// Whether a pattern fits a path, or what can be below it.
 fn covers(pattern: &GlobMatcher, text: &str, path: &str) -> bool {
     pattern.is_match(path) || within(ends(text).0.trim_end_matches('/'), path)
@@ -44,11 +38,8 @@ fn covers(pattern: &GlobMatcher, text: &str, path: &str) -> bool {
 
 /// What of a pattern is plain: up to the last `/` before its first sign, and behind its last.
 fn ends(pattern: &str) -> (&str, &str) {
-    const SIGNS: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
-    let first = pattern.find(SIGNS).unwrap_or(pattern.len());
-    let start = pattern[..first].rfind('/').map_or(0, |at| at + 1);
-    let last = pattern.rfind(SIGNS).map_or(0, |at| at + 1);
-    (&pattern[..start], &pattern[last..])
+    let (start, end) = fixed(pattern);
+    (&start[..start.rfind('/').map_or(0, |at| at + 1)], end)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use gadugi_core::pattern::{glob, is_pattern};
 use gadugi_core::{ClaimSource, CommitId, Complexity, Confidence, Kind, PathClaim, TaskId};
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,6 @@ use super::{Ask, ExternalError, Opinions};
 use crate::dependencies::Mention;
 use crate::inference::{Inference, MAX_PATHS, ReadPrompt};
 use crate::text::one_line;
-use crate::tree::{glob, is_pattern};
 
 /// Longest path, in bytes, as in prompts.
 const LONGEST_PATH: usize = 512;

@@ -1,12 +1,12 @@
 //! The keys of front matter, each with what it takes. [`KEYS`] and the `match` in [`read`] name the same ones.
 
+use gadugi_core::pattern::glob;
 use gadugi_core::{DoneWhen, ExecutorKind, Kind, RESERVED_AGENTS, parse_duration};
 
 use super::yaml::{Node, Value};
 use super::{Findings, FrontMatter, Known, Placed};
 use crate::ids;
 use crate::text::closest;
-use crate::tree::glob;
 
 /// Every key, in the contract's order.
 const KEYS: [&str; 13] = [

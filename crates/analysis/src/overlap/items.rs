@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use gadugi_core::ClaimSource;
+use gadugi_core::pattern::{fixed, is_pattern};
 use hashbrown::HashMap;
 
 use super::{Expected, patterns};
-use crate::tree::{Tree, is_pattern};
+use crate::tree::Tree;
 
 /// Pairs of different paths that can mean one file, at most: some 16 MiB. Where there are more, a pattern fits nearly
 /// everything that anybody writes, and those who have patterns are taken in one line.
@@ -144,7 +145,7 @@ fn claims<'a>(expected: &[Expected<'a>], place: &HashMap<&'a str, u32>) -> Vec<C
 /// All patterns, and the files whose paths begin as one of them does.
 fn may_meet(all: &[Item<'_>]) -> BTreeSet<u32> {
     let patterns = all.iter().filter(|item| item.pattern);
-    let starts: BTreeSet<&str> = patterns.map(|item| patterns::fixed(item.path).0).collect();
+    let starts: BTreeSet<&str> = patterns.map(|item| fixed(item.path).0).collect();
     // Every beginning of the path is looked up, so that the cost is that of the paths and not of the patterns.
     let may_fit =
         |path: &str| (0..=path.len()).filter_map(|end| path.get(..end)).any(|start| starts.contains(start));

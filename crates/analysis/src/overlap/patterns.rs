@@ -1,9 +1,10 @@
 //! Which folders and patterns can mean one file with which others.
 
+use gadugi_core::pattern::{fixed, glob, is_pattern};
 use globset::{GlobMatcher, GlobSetBuilder};
 
 use super::items::Item;
-use crate::tree::{Tree, glob, is_pattern};
+use crate::tree::Tree;
 
 /// Different patterns of one plan, at most, that are told apart: comparing them takes two million steps, and compiling
 /// them half a second.
@@ -107,15 +108,6 @@ fn names_can_meet(one: &Shape, two: &Shape) -> bool {
             (a.0.starts_with(b.0) || b.0.starts_with(a.0)) && (a.1.ends_with(b.1) || b.1.ends_with(a.1))
         }
     }
-}
-
-const SIGNS: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
-
-/// What a name's pattern begins and ends with.
-pub(super) fn fixed(name: &str) -> (&str, &str) {
-    let start = name.find(SIGNS).unwrap_or(name.len());
-    let end = name.rfind(SIGNS).map_or(0, |at| at + 1);
-    (&name[..start], &name[end..])
 }
 
 fn shape(item: usize, path: &str) -> Option<Shape> {

@@ -8,14 +8,12 @@
 use super::Threshold;
 use super::items::Items;
 use super::shared;
+use crate::order::Reach;
 
 /// Meetings of two claimants at one path, at most, each a few nanoseconds.
 const MOST_MEETINGS: usize = 2_000_000;
 /// Pairs, at most, of which everything that they share is added up, each up to a microsecond.
 const MOST_PAIRS: usize = 500_000;
-/// Tasks, at most, for which it is known whom edges order already: a bit for each pair, 32 MiB in all. In a larger plan no
-/// sums are made.
-const MOST_TASKS: usize = 16_384;
 
 /// The claimants of each path that is looked at, by rank; none of the others.
 struct Rare {
@@ -24,7 +22,8 @@ struct Rare {
     highest: Vec<f64>,
 }
 
-/// Adds to `edges` (pairs of ranks, earlier and later) what orders those pairs too.
+/// Adds to `edges` (pairs of ranks, earlier and later) what orders those pairs too. In a plan so large that nobody can tell
+/// whom edges order already, no sums are made.
 pub(super) fn add(
     items: &Items<'_>,
     ranks: &[usize],
@@ -32,9 +31,7 @@ pub(super) fn add(
     edges: Vec<(u32, u32)>,
 ) -> Vec<(u32, u32)> {
     let tasks = ranks.len();
-    if tasks > MOST_TASKS {
-        return edges;
-    }
+    let Some(mut ordered) = Reach::new(tasks) else { return edges };
     let mut task_of = vec![0; tasks];
     for (task, rank) in ranks.iter().enumerate() {
         task_of[*rank] = task;
@@ -44,26 +41,28 @@ pub(super) fn add(
     for (from, to) in &edges {
         after[*from as usize].push(*to);
     }
-    let mut ordered = Ordered { width: tasks.div_ceil(64), rows: vec![Vec::new(); tasks] };
     let mut edges = edges;
     let mut sums = Sums { of: vec![0.0; tasks], touched: Vec::new() };
     let mut left = MOST_PAIRS;
     // From the last: what a task reaches is known when those before it are looked at.
     for from in (0..tasks).rev() {
         for to in &after[from] {
-            ordered.follow(from, *to);
+            ordered.follow(from, *to as usize);
         }
         let all = rare.gather(items, task_of[from], from as u32, &mut sums);
         sums.touched.sort_unstable();
         for to in std::mem::take(&mut sums.touched) {
             let sum = std::mem::take(&mut sums.of[to as usize]);
-            if left == 0 || ordered.reaches(from, to) || !threshold.reached(1.0 - (-(sum + all)).exp()) {
+            if left == 0
+                || ordered.reaches(from, to as usize)
+                || !threshold.reached(1.0 - (-(sum + all)).exp())
+            {
                 continue;
             }
             left -= 1;
             let confidence = shared::confidence(items, task_of[from], task_of[to as usize]);
             if threshold.reached(confidence) {
-                ordered.follow(from, to);
+                ordered.follow(from, to as usize);
                 edges.push((from as u32, to));
             }
         }
@@ -127,28 +126,4 @@ fn weight(product: f64) -> f64 {
 struct Sums {
     of: Vec<f64>,
     touched: Vec<u32>,
-}
-
-/// Whom each rank comes before by paths of edges: a row of bits.
-struct Ordered {
-    width: usize,
-    rows: Vec<Vec<u64>>,
-}
-
-impl Ordered {
-    /// Takes an edge. What `to` reaches is known.
-    fn follow(&mut self, from: usize, to: u32) {
-        let to = to as usize;
-        let (before, behind) = self.rows.split_at_mut(to);
-        let row = &mut before[from];
-        row.resize(self.width, 0);
-        row[to / 64] |= 1 << (to % 64);
-        for (mine, theirs) in row.iter_mut().zip(&behind[0]) {
-            *mine |= theirs;
-        }
-    }
-
-    fn reaches(&self, from: usize, to: u32) -> bool {
-        self.rows[from].get(to as usize / 64).is_some_and(|bits| bits >> (to % 64) & 1 == 1)
-    }
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use gadugi_core::order::{Arc, topological};
 use gadugi_core::{Edge, EdgeReason, Plan, TaskId};
 
+use crate::order::Reach;
+
 /// A plan with more tasks is large.
 const SMALL_TASKS: usize = 100;
 /// A plan with more edges is large.
 const SMALL_EDGES: usize = 200;
-/// Tasks, at most, for which it is found out which edges follow from others: a bit for each pair, 32 MiB in all.
-const MOST_REDUCED: usize = 16_384;
 /// Ids that a box of several tasks names.
 const MOST_IDS: usize = 3;
 
@@ -134,11 +134,9 @@ impl<'a> View<'a> {
     }
 }
 
-/// The edges without those that follow from paths of others.
+/// The edges without those that follow from paths of others; all of them, where there are too many tasks to tell.
 fn reduced(tasks: usize, mut edges: Vec<(Arc, &Edge)>) -> Vec<(Arc, &Edge)> {
-    if tasks > MOST_REDUCED {
-        return edges;
-    }
+    let Some(mut reach) = Reach::new(tasks) else { return edges };
     let arcs: Vec<Arc> = edges.iter().map(|(arc, _)| *arc).collect();
     let order = topological(&vec![0; tasks], &arcs);
     let mut rank = vec![usize::MAX; tasks];
@@ -149,25 +147,17 @@ fn reduced(tasks: usize, mut edges: Vec<(Arc, &Edge)>) -> Vec<(Arc, &Edge)> {
     for arc in &arcs {
         after[arc.from].push(arc.to);
     }
-    let width = tasks.div_ceil(64);
-    let mut reach: Vec<Vec<u64>> = vec![Vec::new(); tasks];
     let mut kept: HashSet<(usize, usize)> = HashSet::new();
     for from in order.into_iter().rev() {
         let mut next = std::mem::take(&mut after[from]);
         next.sort_unstable_by_key(|to| rank[*to]);
-        let mut row = vec![0_u64; if next.is_empty() { 0 } else { width }];
         // By rank: whoever is reached through one of the others is reached through an earlier one.
         for to in next {
-            if row[to / 64] >> (to % 64) & 1 == 1 {
-                continue;
-            }
-            kept.insert((from, to));
-            row[to / 64] |= 1 << (to % 64);
-            for (mine, theirs) in row.iter_mut().zip(&reach[to]) {
-                *mine |= theirs;
+            if !reach.reaches(from, to) {
+                kept.insert((from, to));
+                reach.follow(from, to);
             }
         }
-        reach[from] = row;
     }
     edges.retain(|(arc, _)| kept.contains(&(arc.from, arc.to)));
     edges
