@@ -28,6 +28,7 @@ pub mod map;
 mod markdown;
 mod order;
 mod overlap;
+mod parallel;
 mod plan;
 pub mod predict;
 pub mod prompts;

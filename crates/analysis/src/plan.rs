@@ -22,6 +22,7 @@ use crate::imports::{Importers, NamedSymbol};
 use crate::inference::{Inference, InferenceError, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings};
 use crate::map::RepositoryMap;
 use crate::overlap::{Expected, Threshold};
+use crate::parallel::shares;
 use crate::predict::Predictor;
 use crate::prompts::PromptFile;
 use crate::text::one_line;
@@ -198,10 +199,13 @@ fn infer_all(
     drafts: &[Draft],
     around: &Surroundings<'_>,
 ) -> Result<Inferred, AnalysisError> {
+    /// Fewer prompts are not worth a thread.
+    const LEAST: usize = 16;
     let mut inferences = Vec::with_capacity(drafts.len());
     let mut failed: Option<String> = None;
-    let all = side_by_side(drafts, |draft| guarded(request.options.analyser, &draft.read(), around));
-    for (draft, inference) in drafts.iter().zip(all) {
+    let infer = |draft: &Draft| guarded(request.options.analyser, &draft.read(), around);
+    let all = shares(drafts, LEAST, |drafts| drafts.iter().map(infer).collect::<Vec<_>>());
+    for (draft, inference) in drafts.iter().zip(all.into_iter().flatten()) {
         match inference {
             Ok(inference) => inferences.push(inference),
             Err(source) if request.options.fallback => {
@@ -212,22 +216,6 @@ fn infer_all(
         }
     }
     Ok((inferences, failed))
-}
-
-/// Does the same with each, on all processors, and keeps their order.
-fn side_by_side<T: Sync, R: Send>(all: &[T], one: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    /// Fewer are not worth a thread.
-    const LEAST: usize = 16;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let some = |part: &[T]| part.iter().map(&one).collect::<Vec<R>>();
-    std::thread::scope(|scope| {
-        let parts = all.chunks(all.len().div_ceil(threads).max(LEAST));
-        let threads: Vec<_> = parts.map(|part| scope.spawn(move || some(part))).collect();
-        let done = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        done.flatten().collect()
-    })
 }
 
 /// An analyser may have a defect; that is a reason for an orderly plan, not for the end of the program.

@@ -1,6 +1,6 @@
 //! Which file uses which: imports resolved to files, the way back, and where names are defined.
 
-use std::thread;
+use std::{panic, thread};
 
 use hashbrown::HashMap;
 
@@ -11,6 +11,7 @@ use super::project::Project;
 use super::record::SymbolAt;
 use super::vocabulary::WordId;
 use super::{Definition, Import, ImportedName};
+use crate::parallel::shares;
 
 /// How many files a name is followed through that hand it on.
 const MOST_HOPS: usize = 8;
@@ -43,14 +44,8 @@ impl Graph {
     pub(crate) fn new(project: &Project<'_>) -> Self {
         let layouts: Vec<Box<dyn Layout>> = thread::scope(|scope| {
             let works = languages::ALL.map(|language| scope.spawn(move || language.layout(project)));
-            works
-                .into_iter()
-                .zip(languages::ALL)
-                .map(|(work, language)| {
-                    // A panic in there is a defect; it happens again here, where it is seen.
-                    work.join().unwrap_or_else(|_| language.layout(project))
-                })
-                .collect()
+            let done = works.into_iter().map(|work| work.join());
+            done.map(|done| done.unwrap_or_else(|cause| panic::resume_unwind(cause))).collect()
         });
         let (mut first_import, mut first_target, mut targets) = (vec![0], vec![0], Vec::new());
         for part in resolve_all(project, &layouts) {
@@ -79,7 +74,8 @@ impl Graph {
     fn look_through(&mut self, project: &Project<'_>) {
         let extra: Vec<(usize, FileId)> = {
             let graph = &*self;
-            shares(project, |files| graph.behind(project, files)).into_iter().flatten().collect()
+            let behind = |files: &[FileId]| graph.behind(project, files);
+            shares(&files_of(project), WORTH_A_THREAD, behind).concat()
         };
         if extra.is_empty() {
             return;
@@ -249,27 +245,11 @@ impl Graph {
 
 /// Resolves every import; the parts are in the order of the files.
 fn resolve_all(project: &Project<'_>, layouts: &[Box<dyn Layout>]) -> Vec<Part> {
-    shares(project, |files| resolve(project, layouts, files))
+    shares(&files_of(project), WORTH_A_THREAD, |files| resolve(project, layouts, files))
 }
 
-/// Does a work for all files, on every processor; what comes of it is in the order of the files.
-fn shares<T: Send>(project: &Project<'_>, work: impl Fn(&[FileId]) -> T + Sync) -> Vec<T> {
-    let files: Vec<FileId> = project.files.all().collect();
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let threads = processors.min(files.len().div_ceil(WORTH_A_THREAD)).max(1);
-    let share = files.len().div_ceil(threads).max(1);
-    let work = &work;
-    thread::scope(|scope| {
-        let mut shares = files.chunks(share);
-        let mine = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares.map(|files| (files, scope.spawn(move || work(files)))).collect();
-        let mut done = vec![work(mine)];
-        for (files, other) in others {
-            // A panic in there is a defect; it happens again here, where it is seen.
-            done.push(other.join().unwrap_or_else(|_| work(files)));
-        }
-        done
-    })
+fn files_of(project: &Project<'_>) -> Vec<FileId> {
+    project.files.all().collect()
 }
 
 fn resolve(project: &Project<'_>, layouts: &[Box<dyn Layout>], files: &[FileId]) -> Part {
