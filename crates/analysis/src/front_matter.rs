@@ -44,6 +44,11 @@ pub(crate) fn split(text: &str) -> Split {
     none
 }
 
+/// A prompt's text without its front matter.
+pub fn without_front_matter(text: &str) -> &str {
+    &text[split(text).body..]
+}
+
 /// A value, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Placed<T> {

@@ -43,7 +43,7 @@ pub use classify::ClassifyRule;
 pub use edges::{Collisions, Pair, release};
 pub use error::{AnalysisError, FrontMatterError, FrontMatterPlace, InputError, PromptError};
 pub use estimate::{Calibration, EstimateFor, Estimator, PastEstimator};
-pub use front_matter::MAX_FRONT_MATTER_BYTES;
+pub use front_matter::{MAX_FRONT_MATTER_BYTES, without_front_matter};
 pub use imports::{NamedSymbol, SymbolIntent};
 pub use inference::{
     Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings,

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use gadugi_analysis::without_front_matter;
 use gadugi_core::{Event, Outcome, PastTask, PastWork, RunId, SCRIPTED, State, StepId, TaskId};
 use gadugi_store::{Elsewhere, PAST_TEXT_BYTES};
 
@@ -75,7 +76,7 @@ impl Memory {
         let read = File::open(self.layout.prompt(run, task))
             .and_then(|file| file.take(2 * PAST_TEXT_BYTES as u64).read_to_end(&mut bytes));
         match read {
-            Ok(_) => body(&String::from_utf8_lossy(&bytes)).to_owned(),
+            Ok(_) => without_front_matter(&String::from_utf8_lossy(&bytes)).to_owned(),
             Err(_) => String::new(),
         }
     }
@@ -100,31 +101,5 @@ impl Memory {
                 }
             }
         });
-    }
-}
-
-/// What stands behind the front matter, as far as there is any.
-fn body(text: &str) -> &str {
-    let behind =
-        |rest: &str| rest.split_once("\n---").and_then(|(_, rest)| Some(rest.split_once('\n')?.1.len()));
-    let length = text.strip_prefix("---\n").and_then(behind);
-    length.map_or(text, |length| &text[text.len() - length..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn front_matter_is_no_text() {
-        for (text, wanted) in [
-            ("# Fix\n\nIt.", "# Fix\n\nIt."),
-            ("---\nkind: bug-fix\n---\n# Fix\n", "# Fix\n"),
-            ("---\nnever closed\n# Fix\n", "---\nnever closed\n# Fix\n"),
-            ("---\na: b\n---", "---\na: b\n---"),
-            ("", ""),
-        ] {
-            assert_eq!(body(text), wanted);
-        }
     }
 }

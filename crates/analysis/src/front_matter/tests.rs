@@ -28,6 +28,7 @@ fn front_matter_is_divided_from_the_text() {
     ] {
         let split = split(text);
         assert_eq!((split.yaml.map(|range| &text[range]), &text[split.body..]), (yaml, body), "{text:?}");
+        assert_eq!(without_front_matter(text), body);
     }
 }
 
