@@ -165,7 +165,8 @@ pub struct FrontMatterPlace {
     pub column: u64,
 }
 
-fn hint(candidates: &[String]) -> String {
+/// What a name could have meant, for the end of a complaint about it.
+pub(crate) fn hint(candidates: &[String]) -> String {
     if candidates.is_empty() { String::new() } else { format!(" (there is {})", candidates.join(", ")) }
 }
 

@@ -75,6 +75,18 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// Names that a complaint about an unknown one lists, at most.
+pub(crate) const MOST_CANDIDATES: usize = 8;
+
+/// What an unknown name could have meant: all names where they are few, else the one that it most likely means.
+pub(crate) fn candidates<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<&str> = names.collect();
+    if names.len() > MOST_CANDIDATES {
+        names = closest(name, names).into_iter().collect();
+    }
+    names.into_iter().map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

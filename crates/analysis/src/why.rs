@@ -11,16 +11,15 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::dependencies::Names;
+use crate::error::hint;
 use crate::overlap::{Expected, Field, Overlap, Threshold};
-use crate::text::closest;
+use crate::text::{MOST_CANDIDATES, candidates};
 use crate::tree::Tree;
 
 /// Files that both may write that are named.
 const MOST_FILES: usize = 10;
 /// Edges of a path that are named at either end of it before the middle is counted.
 const MOST_STEPS: usize = 5;
-/// Names that a complaint about an unknown one lists.
-const MOST_NAMES: usize = 8;
 
 /// What is asked.
 #[derive(Clone, Copy)]
@@ -61,10 +60,6 @@ pub enum WhyError {
     /// Both names mean one task.
     #[error("both names mean the task {0}")]
     Same(TaskId),
-}
-
-fn hint(candidates: &[String]) -> String {
-    if candidates.is_empty() { String::new() } else { format!(" (there is {})", candidates.join(", ")) }
 }
 
 /// Why two tasks do or don't run together.
@@ -262,6 +257,7 @@ impl<'a> Finder<'a> {
 
     fn find(&self, name: &str) -> Result<usize, WhyError> {
         let id = |at: &usize| self.plan.tasks[*at].id.as_str().to_owned();
+        let ids = || self.plan.tasks.iter().map(|task| task.id.as_str());
         let beginning = || -> Vec<usize> {
             let fits = |task: &PlannedTask| !name.is_empty() && task.id.as_str().starts_with(name);
             (0..self.plan.tasks.len()).filter(|at| fits(&self.plan.tasks[*at])).collect()
@@ -272,21 +268,12 @@ impl<'a> Finder<'a> {
         };
         match found.as_slice() {
             [one] => Ok(*one),
-            [] => Err(WhyError::Unknown { name: name.to_owned(), candidates: self.closest(name) }),
+            [] => Err(WhyError::Unknown { name: name.to_owned(), candidates: candidates(name, ids()) }),
             several => Err(WhyError::Ambiguous {
                 name: name.to_owned(),
-                candidates: several.iter().take(MOST_NAMES).map(id).collect(),
+                candidates: several.iter().take(MOST_CANDIDATES).map(id).collect(),
             }),
         }
-    }
-
-    /// All ids where they are few, else the likest.
-    fn closest(&self, name: &str) -> Vec<String> {
-        let ids: Vec<&str> = self.plan.tasks.iter().map(|task| task.id.as_str()).collect();
-        if ids.len() <= MOST_NAMES {
-            return ids.into_iter().map(str::to_owned).collect();
-        }
-        closest(name, ids).map(str::to_owned).into_iter().collect()
     }
 }
 

@@ -1,13 +1,14 @@
 //! What git told of commits, kept by their ids.
 //!
-//! As bytes: a line that names the format, the paths, the commits, and a checksum over all of it. Numbers are little-endian.
+//! As bytes: a line that names the format, the paths, the commits, and a checksum over all of it
+//! (against damage, not against malice). Numbers are little-endian.
 //! Whatever is not exactly that (another version's, cut off, damaged) is no cache: one begins with none, and git is
 //! asked again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gadugi_core::CommitId;
+use gadugi_core::{CommitId, fingerprint};
 
 use super::{Changed, History, Names};
 
@@ -137,16 +138,10 @@ impl HistoryCache {
     }
 }
 
-/// FNV-1a, 64 bits: against damage, not against malice.
-fn checksum(bytes: &[u8]) -> u64 {
-    let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
 /// With the format's name before and the checksum behind.
 pub(super) fn sealed(body: &[u8]) -> Vec<u8> {
     let mut bytes = [HEAD, body].concat();
-    let sum = checksum(&bytes);
+    let sum = fingerprint(&bytes);
     bytes.extend(sum.to_le_bytes());
     bytes
 }
@@ -213,7 +208,7 @@ struct Reader<'a>(&'a [u8]);
 impl<'a> Reader<'a> {
     fn cache(bytes: &'a [u8]) -> Option<HistoryCache> {
         let (body, sum) = bytes.split_last_chunk::<8>()?;
-        if checksum(body) != u64::from_le_bytes(*sum) {
+        if fingerprint(body) != u64::from_le_bytes(*sum) {
             return None;
         }
         let mut reader = Self(body.strip_prefix(HEAD)?);

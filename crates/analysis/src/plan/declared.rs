@@ -11,7 +11,7 @@ use crate::edges::Declared;
 use crate::error::{AnalysisError, FrontMatterPlace, InputError};
 use crate::ids;
 use crate::inference::{Inference, Surroundings};
-use crate::text::{closest, one_line};
+use crate::text::{candidates, one_line};
 
 /// The edges that prompts declare, in front matter or in words, without circles.
 pub(super) fn declared(
@@ -86,13 +86,7 @@ impl Lookup<'_> {
         if let Some(prompt) = there {
             return InputError::DependencyNotPlanned { at, name, prompt };
         }
-        // All of them where they are few, else the one that was probably meant.
-        let ids: Vec<&str> = self.around.names.ids().collect();
-        let candidates = if ids.len() <= 8 {
-            ids.into_iter().map(str::to_owned).collect()
-        } else {
-            closest(&name, ids).map(str::to_owned).into_iter().collect()
-        };
+        let candidates = candidates(&name, self.around.names.ids());
         InputError::UnknownDependency { at, name, candidates }
     }
 }

@@ -128,6 +128,6 @@ fn names_that_mean_nothing_are_told() {
     );
     assert!(matches!(
         asked(&many, 4, "more", "docs"),
-        Err(WhyError::Ambiguous { candidates, .. }) if candidates.len() == MOST_NAMES
+        Err(WhyError::Ambiguous { candidates, .. }) if candidates.len() == MOST_CANDIDATES
     ));
 }
