@@ -4,14 +4,15 @@
 //! partial clone what is not here stays where it is: nothing is fetched for it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout};
 
 use gadugi_core::CommitId;
 
-use crate::Result;
 use crate::door::{Call, fields};
 use crate::objects::{GITLINK, unreadable};
 use crate::repository::{Repository, entry};
+use crate::{Error, Result};
 
 /// The mode of a symbolic link.
 const SYMLINK: &str = "120000";
@@ -59,6 +60,8 @@ pub enum Blob<'b> {
 /// A conversation with git in which blobs are read.
 #[derive(Debug)]
 pub struct BlobReader {
+    /// The repository's.
+    root: PathBuf,
     git: Child,
     ask: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -88,7 +91,8 @@ impl Repository {
         // What it complains of, it says by what it answers as well; but it is not to wait until somebody listens.
         std::thread::spawn(move || said.map(|mut said| io::copy(&mut said, &mut io::sink())));
         let answers = answers.ok_or_else(|| unreadable("cat-file"))?;
-        Ok(BlobReader { git, ask, answers: BufReader::with_capacity(1 << 16, answers), bytes: Vec::new() })
+        let (root, answers) = (self.root().to_owned(), BufReader::with_capacity(1 << 16, answers));
+        Ok(BlobReader { root, git, ask, answers, bytes: Vec::new() })
     }
 }
 
@@ -140,14 +144,14 @@ impl BlobReader {
     fn ask<'i>(&mut self, what: &str, ids: impl Iterator<Item = &'i str>) -> Result<()> {
         let lines: String = ids.map(|id| format!("{what} {id}\n")).collect();
         let ask = self.ask.as_mut().ok_or_else(|| unreadable("cat-file"))?;
-        ask.write_all(lines.as_bytes()).map_err(|_| unreadable("cat-file"))
+        ask.write_all(lines.as_bytes()).map_err(Error::io(&self.root))
     }
 
     /// `<id> blob <size>`; `<id> missing`.
     fn header(&mut self) -> Result<Option<u64>> {
         let mut line = Vec::new();
         let read = (&mut self.answers).take(LONGEST_LINE).read_until(b'\n', &mut line);
-        read.map_err(|_| unreadable("cat-file"))?;
+        read.map_err(Error::io(&self.root))?;
         let line = line.strip_suffix(b"\n").ok_or_else(|| unreadable("cat-file"))?;
         let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ').skip(1);
         Ok(match (words.next(), words.next()) {
@@ -161,10 +165,8 @@ impl BlobReader {
         let size = self.header()?.ok_or_else(|| unreadable("cat-file"))?;
         self.bytes.clear();
         let read = (&mut self.answers).take(size + 1).read_to_end(&mut self.bytes);
-        match read {
-            Ok(read) if read as u64 == size + 1 && self.bytes.pop() == Some(b'\n') => Ok(()),
-            _ => Err(unreadable("cat-file")),
-        }
+        let whole = read.map_err(Error::io(&self.root))? as u64 == size + 1;
+        if whole && self.bytes.pop() == Some(b'\n') { Ok(()) } else { Err(unreadable("cat-file")) }
     }
 }
 

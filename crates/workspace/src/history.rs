@@ -126,7 +126,8 @@ impl Repository {
                 .chunks(share)
                 .map(|chunk| scope.spawn(|| self.share_of_facts(chunk, renames)))
                 .collect();
-            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|_| Ok(Vec::new()))).collect()
+            let read = readers.into_iter().map(|reader| reader.join());
+            read.map(|read| read.unwrap_or_else(|cause| std::panic::resume_unwind(cause))).collect()
         });
         let mut facts = Vec::with_capacity(commits.len());
         for some in read {
