@@ -137,7 +137,7 @@ fn summary(lines: &[Value]) -> Measurement {
 mod tests {
     use super::*;
 
-    fn line(value: Value, holds: bool) -> Value {
+    fn line(value: &Value, holds: bool) -> Value {
         json!({"repository": "r", "commit": "c", "value": value, "holds": holds, "gadugi": {"pairs": {"f1": 0.5}},
                "times_original": {"value": null}, "times_popularity": {"value": 1.5}})
     }

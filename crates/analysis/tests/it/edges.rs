@@ -79,7 +79,7 @@ fn who_changes_what_another_file_imports_comes_first() {
         let edge = plan.edges.iter().find(|edge| edge.reason.word() == "import").unwrap();
         assert_eq!(
             edge.evidence,
-            format!("“{}” of {prices}, which b-prices changes, is imported by {cart}", language.name)
+            format!("“{}” of {prices}, which b-prices renames, is imported by {cart}", language.name)
         );
         assert!((50..=100).contains(&edge.confidence.0));
     }
