@@ -236,6 +236,12 @@ impl RepositoryMap {
         self.all_words().find(word)
     }
 
+    /// Works out where names are defined and what imports lead to, which the first question after either would wait for.
+    pub(crate) fn prepare(&self) {
+        self.definitions("");
+        self.graph();
+    }
+
     fn graph(&self) -> &Graph {
         self.graph.get_or_init(|| Graph::new(&self.project()))
     }

@@ -141,7 +141,11 @@ pub fn analyse(request: &AnalysisRequest<'_>) -> Result<Analysis, AnalysisError>
     }
     let prompts: HashSet<&str> = request.prompts.iter().map(|prompt| prompt.shown.as_str()).collect();
     let tree = Tree::new(map.files().map(|file| map.path(file)));
-    let predictor = Predictor::new(map, request.history);
+    // Each takes some tenths of a second where there are 50,000 files.
+    let predictor = std::thread::scope(|scope| {
+        scope.spawn(|| map.prepare());
+        Predictor::new(map, request.history)
+    });
     let around = Surroundings { tree, map, predictor, names, prompts, rules: options.rules };
     let (mut inferences, sequential_because) = infer_all(request, &read.drafts, &around)?;
     if let Some(ask) = options.ask_analyser {
