@@ -144,12 +144,12 @@ mod tests {
 
     #[test]
     fn one_that_falls_short_is_one_too_many() {
-        let both = summary(&[line(json!(1.2), true), line(json!(0.9), false)]);
+        let both = summary(&[line(&json!(1.2), true), line(&json!(0.9), false)]);
         assert!(!both.holds && (both.value - 0.9).abs() < f64::EPSILON);
-        let good = summary(&[line(json!(1.2), true), line(json!(1.1), true)]);
+        let good = summary(&[line(&json!(1.2), true), line(&json!(1.1), true)]);
         assert!(good.holds && (good.value - 1.1).abs() < f64::EPSILON);
         // Nothing was measured where there is no figure.
-        assert!(summary(&[line(Value::Null, false)]).value.abs() < f64::EPSILON);
+        assert!(summary(&[line(&Value::Null, false)]).value.abs() < f64::EPSILON);
         assert!(!summary(&[]).holds);
         assert!(
             good.line().contains(
