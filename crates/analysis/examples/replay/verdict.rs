@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn who_foretells_well_reaches_all_bars() {
         // Half of the commits are foretold, the original foretells one in twenty, as surely.
-        let half = |case: u32| if case % 2 == 0 { vec![(case % 20, 0.9)] } else { Vec::new() };
-        let few = |case: u32| if case % 7 == 0 { vec![(case % 20, 1.0)] } else { Vec::new() };
+        let half = |case: u32| if case.is_multiple_of(2) { vec![(case % 20, 0.9)] } else { Vec::new() };
+        let few = |case: u32| if case.is_multiple_of(7) { vec![(case % 20, 1.0)] } else { Vec::new() };
         let verdict = verdict(half, few);
         assert!(verdict.holds(), "{verdict:?}");
         assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25 && verdict.worst() > 1.0);
@@ -149,7 +149,7 @@ mod tests {
     fn who_is_less_precise_falls_short() {
         // Right in every pair of the even ones, and wrong as often; the original is right in each of many.
         let vague = |case: u32| vec![(case % 20 / 2 * 2, 0.9)];
-        let sure = |case: u32| if case % 20 == 0 { vec![(0, 1.0)] } else { Vec::new() };
+        let sure = |case: u32| if case.is_multiple_of(20) { vec![(0, 1.0)] } else { Vec::new() };
         let verdict = verdict(vague, sure);
         assert!(!verdict.precise && !verdict.holds(), "{verdict:?}");
         assert!(verdict.original.0 > 2.0 && verdict.popularity.0 > 1.25);
