@@ -24,6 +24,7 @@ pub mod history;
 mod ids;
 mod imports;
 mod inference;
+mod lists;
 pub mod map;
 mod markdown;
 mod order;

@@ -28,6 +28,7 @@ use gadugi_core::{ClaimSource, PathClaim};
 
 use crate::history::History;
 use crate::map::RepositoryMap;
+use crate::parallel::shares;
 
 use names::Names;
 use past::Past;
@@ -115,24 +116,13 @@ impl<'m> Predictor<'m> {
 
     /// The same for many prompts, on several threads.
     pub fn predict_all(&self, prompts: &[PromptWords<'_>]) -> Vec<Vec<Likely>> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let each = prompts.len().div_ceil(threads).max(8);
-        let some = |prompts: &[PromptWords<'_>]| {
+        /// Fewer are not worth a thread.
+        const LEAST: usize = 8;
+        let likely = shares(prompts, LEAST, |some| {
             let mut scratch = Scratch::default();
-            prompts.iter().map(|prompt| self.predict_with(prompt, &mut scratch)).collect::<Vec<_>>()
-        };
-        if prompts.len() <= each {
-            return some(prompts);
-        }
-        std::thread::scope(|scope| {
-            let parts: Vec<_> =
-                prompts.chunks(each).map(|part| (part, scope.spawn(move || some(part)))).collect();
-            // What a thread died of, whoever asks dies of too.
-            parts
-                .into_iter()
-                .flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| some(part)))
-                .collect()
-        })
+            some.iter().map(|prompt| self.predict_with(prompt, &mut scratch)).collect::<Vec<_>>()
+        });
+        likely.into_iter().flatten().collect()
     }
 
     /// What each candidate is weighed by, for those who fit the model: paths and signals, in the order of [`signal_names`].
@@ -198,7 +188,7 @@ impl<'m> Predictor<'m> {
 /// What the prompt itself says has at least the confidence that it is said with.
 fn with_claims(likely: &mut Vec<Likely>, claims: &[PathClaim]) {
     for claim in claims {
-        let confidence = f64::from(claim.confidence.0.min(100)) / 100.0;
+        let confidence = claim.confidence.probability();
         let said = || Likely {
             path: claim.path.clone(),
             probability: confidence,

@@ -4,14 +4,14 @@ use super::entry::FileId;
 use super::files::{common_folders, folder_of, name_of};
 use super::languages::{self, Subject};
 use super::project::Project;
+use crate::lists::Lists;
 
 /// Tests and their subjects.
 pub(crate) struct Companions {
     /// Of each file, whether it is a test, and what it is about.
     subjects: Vec<(bool, Option<FileId>)>,
-    /// Of each file, the first of its tests.
-    first: Vec<u32>,
-    tests: Vec<FileId>,
+    /// Of each file, sorted.
+    tests: Lists<FileId>,
 }
 
 impl Companions {
@@ -24,21 +24,13 @@ impl Companions {
                 None => (false, None),
             })
             .collect();
-        let mut pairs: Vec<(FileId, FileId)> = project
+        let tests: Vec<(u32, FileId)> = project
             .files
             .all()
             .zip(&subjects)
-            .filter_map(|(test, (_, subject))| Some(((*subject)?, test)))
+            .filter_map(|(test, (_, subject))| Some(((*subject)?.0, test)))
             .collect();
-        pairs.sort_unstable();
-        let mut first = vec![0; project.files.len() + 1];
-        for (subject, _) in &pairs {
-            first[subject.index() + 1] += 1;
-        }
-        for at in 1..first.len() {
-            first[at] += first[at - 1];
-        }
-        Self { subjects, first, tests: pairs.into_iter().map(|(_, test)| test).collect() }
+        Self { tests: Lists::new(project.files.len(), &tests), subjects }
     }
 
     pub(crate) fn is_test(&self, file: FileId) -> bool {
@@ -50,10 +42,7 @@ impl Companions {
     }
 
     pub(crate) fn tests_of(&self, file: FileId) -> &[FileId] {
-        match self.first.get(file.index()..file.index() + 2) {
-            Some([start, end]) => &self.tests[*start as usize..*end as usize],
-            _ => &[],
-        }
+        self.tests.of(file.0)
     }
 }
 

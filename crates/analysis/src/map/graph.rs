@@ -11,6 +11,7 @@ use super::project::Project;
 use super::record::SymbolAt;
 use super::vocabulary::WordId;
 use super::{Definition, Import, ImportedName};
+use crate::lists::Lists;
 use crate::parallel::shares;
 
 /// How many files a name is followed through that hand it on.
@@ -27,9 +28,8 @@ pub(crate) struct Graph {
     /// Of each import, the first of its targets.
     first_target: Vec<u32>,
     targets: Vec<FileId>,
-    /// Of each file, the first of its importers.
-    first_importer: Vec<u32>,
-    importers: Vec<FileId>,
+    /// Of each file, sorted.
+    importers: Lists<FileId>,
 }
 
 /// What one thread found out: for each of its files how many imports, for each import how many targets.
@@ -57,14 +57,7 @@ impl Graph {
             }
             targets.extend(part.files);
         }
-        let mut graph = Self {
-            layouts,
-            first_import,
-            first_target,
-            targets,
-            first_importer: Vec::new(),
-            importers: Vec::new(),
-        };
+        let mut graph = Self { layouts, first_import, first_target, targets, importers: Lists::default() };
         graph.look_through(project);
         graph.turn_round(project);
         graph
@@ -127,21 +120,13 @@ impl Graph {
 
     /// Finds the importers of every file.
     fn turn_round(&mut self, project: &Project<'_>) {
-        let mut pairs: Vec<(FileId, FileId)> = Vec::with_capacity(self.targets.len());
+        let mut pairs: Vec<(u32, FileId)> = Vec::with_capacity(self.targets.len());
         for file in project.files.all() {
-            pairs.extend(self.targets_of(file).iter().map(|target| (*target, file)));
+            pairs.extend(self.targets_of(file).iter().map(|target| (target.0, file)));
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let mut first = vec![0; project.files.len() + 1];
-        for (target, _) in &pairs {
-            first[target.index() + 1] += 1;
-        }
-        for at in 1..first.len() {
-            first[at] += first[at - 1];
-        }
-        self.first_importer = first;
-        self.importers = pairs.into_iter().map(|(_, importer)| importer).collect();
+        self.importers = Lists::new(project.files.len(), &pairs);
     }
 
     /// All files that a file's imports lead to, with repetitions.
@@ -178,10 +163,7 @@ impl Graph {
     }
 
     pub(crate) fn importers(&self, file: FileId) -> &[FileId] {
-        match self.first_importer.get(file.index()..file.index() + 2) {
-            Some([start, end]) => &self.importers[*start as usize..*end as usize],
-            _ => &[],
-        }
+        self.importers.of(file.0)
     }
 
     pub(crate) fn module(&self, project: &Project<'_>, name: &str) -> Vec<FileId> {

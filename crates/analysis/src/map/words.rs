@@ -6,6 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::entry::FileId;
 use super::project::Project;
+use crate::lists::Lists;
 
 /// A word, by its number in one map.
 pub type WordNumber = u32;
@@ -16,9 +17,8 @@ const MOST_SYMBOLS: usize = 2000;
 /// The words of all files.
 pub(crate) struct Words {
     list: WordList,
-    /// Of each file, the first of its words.
-    first: Vec<u32>,
-    words: Vec<WordNumber>,
+    /// Of each file, sorted, each once.
+    words: Lists<WordNumber>,
 }
 
 /// Different words.
@@ -36,7 +36,7 @@ impl Words {
         // Names that many files define are taken apart once: of each name that was, where its words lie.
         let mut parts: Vec<WordNumber> = Vec::new();
         let mut places: Vec<Option<(u32, u32)>> = vec![None; project.store.words.len()];
-        let (mut first, mut words, mut own) = (vec![0], Vec::new(), Vec::new());
+        let (mut words, mut own) = (Lists::default(), Vec::new());
         for file in project.files.all() {
             own.clear();
             split(project.files.path(file), &mut |word| own.push(list.intern(word)));
@@ -52,17 +52,13 @@ impl Words {
             }
             own.sort_unstable();
             own.dedup();
-            words.extend_from_slice(&own);
-            first.push(words.len() as u32);
+            words.push(&own);
         }
-        Self { list, first, words }
+        Self { list, words }
     }
 
     pub(crate) fn of(&self, file: FileId) -> &[WordNumber] {
-        match self.first.get(file.index()..file.index() + 2) {
-            Some([start, end]) => &self.words[*start as usize..*end as usize],
-            _ => &[],
-        }
+        self.words.of(file.0)
     }
 
     pub(crate) fn get(&self, word: WordNumber) -> &str {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use gadugi_core::{ClaimSource, PathClaim};
 
+use crate::lists::Lists;
 use crate::map::{FileId, RepositoryMap};
 
 use super::past::{folder, is_test_word, is_text, name};
-use super::sums::{Lists, Sums};
+use super::sums::Sums;
 use super::words;
 
 /// Where a word of a file stands: in its name, in its folders, in what it defines. What each counts in [`Names::alike`].
@@ -248,7 +249,7 @@ impl<'m> Names<'m> {
                 ClaimSource::Module => &mut mentions.stem,
                 _ => &mut mentions.path,
             };
-            sums.raise(file.index() as u32, f64::from(claim.confidence.0.min(100)) / 100.0);
+            sums.raise(file.index() as u32, claim.confidence.probability());
         }
         let body = words::head(body, 6_000);
         let code = code(body).chain(code(title)).flat_map(words::names).collect::<Vec<&str>>();

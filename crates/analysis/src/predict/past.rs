@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::history::History;
+use crate::lists::Lists;
 use crate::map::RepositoryMap;
+use crate::parallel::shares;
 
 use super::meaning;
-use super::sums::Lists;
 use super::words;
 
 /// Words of messages are looked at to this byte of the body.
@@ -221,26 +222,14 @@ impl Past {
 
 /// The words of all messages, read on several threads.
 fn read(messages: &[Arc<str>]) -> Vec<Vec<(String, f64)>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-    let each = messages.len().div_ceil(threads).max(256);
+    /// Fewer are not worth a thread.
+    const LEAST: usize = 256;
     let of = |message: &Arc<str>| {
         let (title, body) = words::parts(message);
         words::weighted(title, words::head(body, BODY))
     };
-    if messages.len() <= each {
-        return messages.iter().map(of).collect();
-    }
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = messages
-            .chunks(each)
-            .map(|part| (part, scope.spawn(move || part.iter().map(of).collect::<Vec<_>>())))
-            .collect();
-        let whole = parts.into_iter().map(|(part, thread)| {
-            // A thread that died says nothing; what it would have said is worked out here.
-            thread.join().unwrap_or_else(|_| part.iter().map(of).collect())
-        });
-        whole.flatten().collect()
-    })
+    let read = shares(messages, LEAST, |some| some.iter().map(of).collect::<Vec<_>>());
+    read.into_iter().flatten().collect()
 }
 
 /// Numbers different names in the order in which they come.

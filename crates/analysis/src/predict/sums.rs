@@ -62,41 +62,6 @@ pub(crate) fn top(mut items: Vec<(u32, f64)>, most: usize) -> Vec<(u32, f64)> {
     items
 }
 
-/// Lists of numbers, one for each of many things, in one piece of memory.
-#[derive(Debug, Default)]
-pub(crate) struct Lists<T> {
-    first: Vec<u32>,
-    items: Vec<T>,
-}
-
-impl<T: Copy + Default> Lists<T> {
-    /// From pairs of a thing and an item of its list; the order of the items stays.
-    pub(crate) fn new(length: usize, pairs: &[(u32, T)]) -> Self {
-        let mut first = vec![0_u32; length + 1];
-        for (at, _) in pairs {
-            first[*at as usize + 1] += 1;
-        }
-        for at in 1..first.len() {
-            first[at] += first[at - 1];
-        }
-        let mut next = first.clone();
-        let mut items = vec![T::default(); pairs.len()];
-        for (at, item) in pairs {
-            let place = &mut next[*at as usize];
-            items[*place as usize] = *item;
-            *place += 1;
-        }
-        Self { first, items }
-    }
-
-    pub(crate) fn of(&self, at: u32) -> &[T] {
-        match self.first.get(at as usize..at as usize + 2) {
-            Some([start, end]) => &self.items[*start as usize..*end as usize],
-            _ => &[],
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,14 +85,5 @@ mod tests {
     #[test]
     fn equals_go_by_number() {
         assert_eq!(top(vec![(5, 1.0), (2, 1.0), (9, 3.0), (3, 1.0)], 3), [(9, 3.0), (2, 1.0), (3, 1.0)]);
-    }
-
-    #[test]
-    fn lists_keep_their_order() {
-        let lists = Lists::new(3, &[(2, 'a'), (0, 'b'), (2, 'c')]);
-        assert_eq!(
-            (lists.of(0), lists.of(1), lists.of(2), lists.of(7)),
-            (&['b'][..], &[][..], &['a', 'c'][..], &[][..])
-        );
     }
 }
