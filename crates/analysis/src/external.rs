@@ -18,8 +18,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::text::one_line;
-pub use analyser::consult as consult_analyser;
-pub use estimator::{AskedTask, consult as consult_estimator};
+pub(crate) use analyser::consult as consult_analyser;
+pub(crate) use estimator::{AskedTask, consult as consult_estimator};
 
 /// Version of questions and answers. They grow by fields without a new number; who reads them ignores those that it does
 /// not know.

@@ -231,11 +231,6 @@ impl RepositoryMap {
         self.all_words().get(number)
     }
 
-    /// The number of a word, which is in lower case.
-    pub fn word_number(&self, word: &str) -> Option<WordNumber> {
-        self.all_words().find(word)
-    }
-
     /// Works out where names are defined and what imports lead to, which the first question after either would wait for.
     pub(crate) fn prepare(&self) {
         self.definitions("");

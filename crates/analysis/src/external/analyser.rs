@@ -106,7 +106,7 @@ struct Opinion {
 }
 
 /// Asks the analyser about all prompts, and puts what it says in place of what was inferred. Gives warnings.
-pub fn consult(
+pub(crate) fn consult(
     ask: Ask<'_>,
     base: &CommitId,
     prompts: &[ReadPrompt<'_>],

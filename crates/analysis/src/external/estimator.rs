@@ -18,7 +18,7 @@ const SOURCE: &str = "external";
 
 /// A task as the estimator is asked about it.
 #[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
-pub struct AskedTask<'a> {
+pub(crate) struct AskedTask<'a> {
     /// Its id.
     pub id: &'a str,
     /// The path of its prompt.
@@ -63,7 +63,7 @@ pub(super) struct Said {
 
 /// Asks the estimator about all tasks, and puts what it says in place of what was estimated; `estimates` are in the order
 /// of `tasks`. Gives warnings.
-pub fn consult(
+pub(crate) fn consult(
     ask: Ask<'_>,
     base: &CommitId,
     tasks: &[AskedTask<'_>],

@@ -68,11 +68,6 @@ impl Words {
     pub(crate) fn len(&self) -> usize {
         self.list.ends.len()
     }
-
-    pub(crate) fn find(&self, word: &str) -> Option<WordNumber> {
-        let list = &self.list;
-        list.table.find(list.hasher.hash_one(word), |number| list.get(*number) == word).copied()
-    }
 }
 
 impl WordList {
