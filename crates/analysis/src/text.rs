@@ -3,10 +3,14 @@
 /// Longest piece of evidence, in characters: one line of a terminal.
 const LONGEST_EVIDENCE: usize = 100;
 
-/// Whether a character may not reach a terminal or a table as it is: controls, and the marks that reorder text.
+/// Whether a character may not reach a terminal or a table as it is: controls, and the marks that reorder, join or hide
+/// text. The joiner of emoji (U+200D) hides nothing.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The words on one line, without control characters: at most `longest` characters, and an ellipsis behind them where
@@ -94,6 +98,8 @@ mod tests {
     #[test]
     fn one_line_drops_what_a_terminal_would_obey() {
         assert_eq!(one_line("  a\u{1b}[31m b\n\nc\u{202e}d ", 80), "a [31m b c d");
+        assert_eq!(one_line("a\u{61c}b\u{9b}1mc\u{e0041}d\u{ad}e\u{fff9}f", 80), "a b 1mc d e f");
+        assert_eq!(one_line("👩\u{200d}👧", 80), "👩\u{200d}👧");
         assert_eq!(one_line("abcdef", 3), "abc…");
         assert_eq!(one_line("abc", 3), "abc");
     }

@@ -23,16 +23,19 @@ pub(crate) fn result_bytes(bytes: &[u8]) -> Result<(), Stop> {
 
 /// Writes one line of JSON as a result.
 pub(crate) fn result_json(value: &impl serde::Serialize) -> Result<(), Stop> {
-    let mut line = serde_json::to_string(value).map_err(|error| Problem::internal(&error))?;
-    line.push('\n');
-    result(&line)
+    let line = serde_json::to_string(value).map_err(|error| Problem::internal(&error))?;
+    result(&text::json(line + "\n"))
 }
 
 /// Writes JSON for people as a result.
 pub(crate) fn result_json_pretty(value: &impl serde::Serialize) -> Result<(), Stop> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| Problem::internal(&error))?;
-    text.push('\n');
-    result(&text)
+    result(&pretty(value)?)
+}
+
+/// JSON for people, with a line end.
+pub(crate) fn pretty(value: &impl serde::Serialize) -> Result<String, Stop> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Problem::internal(&error))?;
+    Ok(text::json(text + "\n"))
 }
 
 /// Says something beside the result.

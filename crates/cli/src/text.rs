@@ -28,6 +28,25 @@ pub(crate) fn block(text: &str) -> String {
     visible(text).collect()
 }
 
+/// JSON with what a terminal would obey written as escapes, which mean the same: it stands in strings alone.
+pub(crate) fn json(text: String) -> String {
+    let is_plain = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
+    if text.chars().all(is_plain) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        if is_plain(c) {
+            out.push(c);
+        } else {
+            let escapes =
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            out.push_str(&escapes);
+        }
+    }
+    out
+}
+
 /// [`line()`], cut to so many columns of a terminal, with an ellipsis where something is missing.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     cut(&line(text), columns)
@@ -176,6 +195,20 @@ mod tests {
         assert!(
             block(&text).chars().all(|c| c == '\n' || c == '\t' || (!c.is_control() && !is_invisible(c)))
         );
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_a_terminal_would_obey() {
+        let words = "a\u{9b}31m \u{61c}\u{202e}\u{7f}\u{e0041} \u{1b}[31m\n日本 👩\u{200d}👧 \"";
+        for pretty in [false, true] {
+            let value = serde_json::json!({ words: [words] });
+            let made =
+                if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let clean = json(made.unwrap());
+            assert_eq!(block(&clean), clean);
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&clean).unwrap(), value);
+        }
+        assert_eq!(json("{\"a\": 1}\n".into()), "{\"a\": 1}\n");
     }
 
     #[test]

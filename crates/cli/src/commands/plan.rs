@@ -123,7 +123,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
     let text = match args.format {
         None if let Some([a, b]) = args.why.as_deref() => {
             let why = planned.why(&resolved, a, b)?;
-            if args.json { pretty(&render::why_json(&why))? } else { render::why(&why) }
+            if args.json { output::pretty(&render::why_json(&why))? } else { render::why(&why) }
         }
         Some(Format::Mermaid) => render::mermaid(plan),
         Some(Format::Dot) => render::dot(plan),
@@ -132,7 +132,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
             if let Some(splits) = &splits {
                 json["decomposed"] = decompose::json(splits);
             }
-            pretty(&json)?
+            output::pretty(&json)?
         }
         None => render::table(plan, slots, output::columns().unwrap_or(COLUMNS)),
     };
@@ -141,10 +141,6 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         None => output::result(&text)?,
     }
     Ok(Exit::Success)
-}
-
-fn pretty(json: &serde_json::Value) -> Result<String, Stop> {
-    Ok(serde_json::to_string_pretty(json).map_err(|error| Problem::internal(&error))? + "\n")
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Stop> {
