@@ -6,7 +6,6 @@
 //! state: where one is damaged, of another version, or cannot be written, everything is read anew. Earlier tasks are
 //! read from the database beside an engine that may live; a plan is made without them where that cannot be read.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -22,6 +21,9 @@ use crate::layout::Layout;
 
 /// So many earlier tasks are learnt from, the latest.
 const MOST_TASKS: usize = 2_000;
+
+/// Bytes of a file that is kept, at most: records of 256 MiB, which is the most that a map has, and the names in them.
+const MOST_KEPT: u64 = 384 << 20;
 
 /// What is known of a repository at one commit.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub enum KnowledgeError {
     /// Git cannot tell of the commit.
     #[error(transparent)]
     Git(#[from] Error),
+    /// What lies at the commit cannot be told: something is damaged, or, in a partial clone, elsewhere.
+    #[error("the files of the base cannot be listed: {0}")]
+    Tree(#[source] Error),
     /// Files of the commit cannot be read.
     #[error("the files of the base cannot be read: {0}")]
     Blobs(#[source] io::Error),
@@ -67,9 +72,10 @@ pub fn gather(
 }
 
 fn map(repository: &Repository, layout: &Layout, base: &CommitId) -> Result<RepositoryMap, KnowledgeError> {
-    let entries = repository.tree_entries(base)?.into_iter().filter_map(entry).collect();
+    let entries =
+        repository.tree_entries(base).map_err(KnowledgeError::Tree)?.into_iter().filter_map(entry).collect();
     let file = layout.analysis().join("map");
-    let mut cache = MapCache::from_bytes(&kept(&file));
+    let mut cache = MapCache::from_bytes(&kept(layout, &file));
     let map = RepositoryMap::build(entries, &BlobsOf(repository), &mut cache);
     let map = map.map_err(KnowledgeError::Blobs)?;
     if cache.is_changed() {
@@ -80,7 +86,7 @@ fn map(repository: &Repository, layout: &Layout, base: &CommitId) -> Result<Repo
 
 fn history(repository: &Repository, layout: &Layout, base: &CommitId) -> Result<History, Error> {
     let file = layout.analysis().join("history");
-    let mut cache = HistoryCache::from_bytes(&kept(&file));
+    let mut cache = HistoryCache::from_bytes(&kept(layout, &file));
     let commits = repository.past(base, MOST_COMMITS)?;
     let unknown = cache.unknown(&commits);
     for facts in repository.commit_facts(&unknown)? {
@@ -102,15 +108,32 @@ fn past(database: &Path) -> Result<Vec<PastTask>, StoreError> {
     Store::open_to_read(database)?.past_tasks(MOST_TASKS)
 }
 
-fn kept(file: &Path) -> Vec<u8> {
-    fs::read(file).unwrap_or_default()
+/// Nothing where that is something else by now.
+fn kept(layout: &Layout, file: &Path) -> Vec<u8> {
+    if !lies_here(layout) {
+        return Vec::new();
+    }
+    files::read_own(file, MOST_KEPT).unwrap_or_default()
+}
+
+/// Whether the folder is below the repository: a repository may come with a link of that name, which leads anywhere.
+fn lies_here(layout: &Layout) -> bool {
+    [layout.state_dir(), layout.analysis()].iter().all(|dir| files::is_own_dir(dir))
 }
 
 /// Keeps what was understood, where that can be: a repository on a disk that is full, or that cannot be written, is
 /// analysed all the same.
 fn keep(layout: &Layout, file: &Path, bytes: &[u8]) {
-    let kept = files::create_ignored_dir(&layout.state_dir())
-        .and_then(|()| files::create_private_dir(&layout.analysis()))
+    let own = |dir: &Path| match files::is_own_dir(dir) {
+        true => Ok(()),
+        false => Err(io::Error::from(io::ErrorKind::NotADirectory)),
+    };
+    let (state, folder) = (layout.state_dir(), layout.analysis());
+    let kept = files::create_private_dir(&state)
+        .and_then(|()| own(&state))
+        .and_then(|()| files::create_ignored_dir(&state))
+        .and_then(|()| files::create_private_dir(&folder))
+        .and_then(|()| own(&folder))
         .and_then(|()| files::write_atomic(file, bytes));
     if let Err(error) = kept {
         tracing::debug!(file = %file.display(), %error, "not kept");

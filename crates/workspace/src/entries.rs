@@ -70,9 +70,10 @@ pub struct BlobReader {
 
 impl Repository {
     /// All entries of a commit, sorted bytewise by path, submodules and links with them. Names that are not UTF-8 are left
-    /// out (no plan can name them).
+    /// out (no plan can name them). Nothing is fetched for it: it fails where a tree is not here.
     pub fn tree_entries(&self, commit: &CommitId) -> Result<Vec<Entry>> {
-        let listing = self.main(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]).bytes()?;
+        let call = self.main(["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]);
+        let listing = local(call).bytes()?;
         let entries = fields(&listing).filter_map(entry).filter_map(|(mode, id, name)| {
             let kind = match mode {
                 GITLINK => EntryKind::Submodule,
@@ -98,8 +99,13 @@ impl Repository {
 
 /// Objects as they are, and only those that are here.
 fn quiet(call: Call<'_>) -> Call<'_> {
-    // Git before 2.45 knows the second not, and is kept from fetching by having no way to.
-    call.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none")
+    local(call).env("GIT_NO_REPLACE_OBJECTS", "1")
+}
+
+/// Only objects that are here.
+pub(crate) fn local(call: Call<'_>) -> Call<'_> {
+    // Git before 2.45 knows the first not, and is kept from fetching by having no way to.
+    call.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none")
 }
 
 impl BlobReader {

@@ -14,6 +14,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use gadugi_core::CommitId;
 
 use crate::door::Call;
+use crate::entries::local;
 use crate::objects::GITLINK;
 use crate::repository::Repository;
 use crate::{Error, Result};
@@ -211,7 +212,7 @@ struct Told {
 
 /// Reads objects as they are, and none that is not here.
 fn as_it_is(call: Call<'_>) -> Call<'_> {
-    call.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_NO_LAZY_FETCH", "1")
+    local(call).env("GIT_NO_REPLACE_OBJECTS", "1")
 }
 
 fn first_word(line: &str) -> Option<String> {

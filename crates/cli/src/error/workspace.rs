@@ -64,6 +64,10 @@ impl From<KnowledgeError> for Stop {
     fn from(error: KnowledgeError) -> Self {
         match error {
             KnowledgeError::Git(error) => error.into(),
+            KnowledgeError::Tree(_) => {
+                let hint = "git fsck shows what is damaged; what a partial clone lacks: git ls-tree -r BASE";
+                Problem::environment("base-unreadable", &error, Some(hint)).into()
+            }
             KnowledgeError::Blobs(_) => {
                 let hint = Some("git fsck shows what is damaged");
                 Problem::environment("base-unreadable", &error, hint).into()
