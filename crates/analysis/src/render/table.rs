@@ -23,7 +23,8 @@ const SHORTEST_ID: usize = 9;
 const LONGEST_ID: usize = 28;
 
 /// The plan by stages, what each task writes and waits for, and what all of it takes on so many slots. Lines have at
-/// most `width` characters, which counts as 72 where it is less; sentences at the end are not broken.
+/// most `width` characters, which counts as 72 where it is less; sentences at the end are not broken. Warnings, which people are
+/// told beside it, are not in it.
 pub fn table(plan: &Plan, slots: usize, width: usize) -> String {
     let mut out = String::new();
     let stages = plan.stages();
@@ -37,16 +38,6 @@ pub fn table(plan: &Plan, slots: usize, width: usize) -> String {
     if !plan.tasks.is_empty() {
         rows(&mut out, plan, &stages, width.max(NARROWEST));
         totals(&mut out, plan, &stages, slots);
-    }
-    if let Some(because) = &plan.sequential_because {
-        let _ = writeln!(out, "The tasks are taken one after another: {}", one_line(because, 300));
-    }
-    for skipped in &plan.skipped {
-        let _ =
-            writeln!(out, "skipped: {} ({})", one_line(&skipped.path, 200), one_line(&skipped.because, 100));
-    }
-    for warning in &plan.warnings {
-        let _ = writeln!(out, "warning: {}", one_line(warning, 300));
     }
     out
 }
