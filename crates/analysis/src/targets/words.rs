@@ -230,12 +230,16 @@ impl Reader {
         }
     }
 
-    /// At a backtick: begins a code span where one closes it before the line ends.
+    /// At a backtick: begins a code span where one closes it before the line ends, and soon. Looked for further, a line of
+    /// megabytes would be gone through for each backtick in it.
     fn open_code(&mut self, text: &str) {
+        /// Bytes. What is longer names nothing.
+        const LONGEST: usize = 4096;
         let rest = &text[self.at..];
         let ticks = rest.bytes().take_while(|byte| *byte == b'`').count();
         self.at += ticks;
         let inner = &rest[ticks..];
+        let inner = &inner[..inner.floor_char_boundary(LONGEST)];
         let line = inner.find('\n').unwrap_or(inner.len());
         if let Some(length) = inner[..line].find(&rest[..ticks]).filter(|length| *length > 0) {
             self.code_until = Some(self.at + length);
