@@ -71,7 +71,7 @@ impl Names {
     /// that any prompt has. `beside` is the prompt that says it, whose folder a relative path begins in.
     pub(crate) fn find(&self, name: &str, beside: &str) -> &[usize] {
         let plain = name.strip_prefix("./").unwrap_or(name);
-        let in_folder = Path::new(beside).parent().map(|folder| crate::prompts::lexical(&folder.join(name)));
+        let in_folder = Path::new(beside).parent().map(|folder| crate::paths::lexical(&folder.join(name)));
         let in_folder = in_folder.as_deref().and_then(Path::to_str);
         for level in &self.by {
             if let Some(found) = level.get(plain).or_else(|| level.get(in_folder?)) {

@@ -1,15 +1,13 @@
 //! What is inferred from the words of one prompt: the door through which one prompt's analysis can fail.
 
-use gadugi_core::{Complexity, Confidence, Kind, PathClaim};
+use gadugi_core::{Complexity, Kind, PathClaim};
 use thiserror::Error;
 
-use crate::classify::{self, ClassifyRule, Words};
-use crate::dependencies::{self, Mention, Names};
+use crate::classify::ClassifyRule;
+use crate::dependencies::{Mention, Names};
 use crate::imports::NamedSymbol;
 use crate::map::RepositoryMap;
-use crate::markdown::{self, Block};
-use crate::predict::{Likely, Predictor, PromptWords};
-use crate::targets;
+use crate::predict::Predictor;
 use crate::tree::Tree;
 
 /// The most paths that one prompt may name. More than so many is no list of targets but a listing, and what would
@@ -77,42 +75,8 @@ pub enum InferenceError {
     Panicked(String),
 }
 
-/// Infers what one prompt's words say. The one that is built in is [`RuleAnalyser`].
+/// Infers what one prompt's words say. The one that is built in is [`crate::RuleAnalyser`].
 pub trait PromptAnalyser: Sync {
     /// Looks at one prompt. It fails where nothing can be said of it.
     fn infer(&self, prompt: &ReadPrompt<'_>, around: &Surroundings<'_>) -> Result<Inference, InferenceError>;
-}
-
-impl From<Likely> for PathClaim {
-    fn from(likely: Likely) -> Self {
-        let Likely { path, probability, source, evidence } = likely;
-        let confidence = Confidence((probability.clamp(0.0, 1.0) * 100.0).round() as u8);
-        Self { path, confidence, evidence, source, stated: None }
-    }
-}
-
-/// Infers by the rules of this crate, and from what was changed before.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RuleAnalyser;
-
-impl PromptAnalyser for RuleAnalyser {
-    fn infer(&self, prompt: &ReadPrompt<'_>, around: &Surroundings<'_>) -> Result<Inference, InferenceError> {
-        let blocks: Vec<Block> = markdown::blocks(prompt.body);
-        let words = Words::count(prompt.title, prompt.body, &blocks);
-        let targets = targets::find(prompt.body, &blocks, around)?;
-        let explicit = &targets.writes;
-        let likely =
-            around.predictor.predict(&PromptWords { title: prompt.title, body: prompt.body, explicit });
-        let likely = likely.into_iter().filter(|file| !around.prompts.contains(file.path.as_str()));
-        let mut writes: Vec<PathClaim> = likely.map(PathClaim::from).collect();
-        writes.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(Inference {
-            kind: classify::kind(&words, prompt.title, prompt.body, around.rules),
-            complexity: classify::complexity(&words, targets.writes.len()),
-            follows: dependencies::mentions(prompt, &blocks, &around.names),
-            writes,
-            reads: targets.reads,
-            symbols: targets.symbols,
-        })
-    }
 }

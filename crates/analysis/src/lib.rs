@@ -30,11 +30,13 @@ mod markdown;
 mod order;
 mod overlap;
 mod parallel;
+mod paths;
 mod plan;
 pub mod predict;
 pub mod prompts;
 pub mod render;
 pub mod request;
+mod rules;
 mod targets;
 mod text;
 mod tree;
@@ -47,9 +49,10 @@ pub use estimate::{Calibration, EstimateFor, Estimator, PastEstimator};
 pub use front_matter::{MAX_FRONT_MATTER_BYTES, without_front_matter};
 pub use imports::{NamedSymbol, SymbolIntent};
 pub use inference::{
-    Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, RuleAnalyser, Surroundings,
+    Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, Surroundings,
 };
 pub use overlap::{Expected, Overlap, Shared, Side, Threshold};
 pub use plan::{Analysis, AnalysisOptions, AnalysisRequest, PromptText, analyse};
 pub use prompts::{HEADER_ROOM, MAX_PROMPT_BYTES, PromptFile};
+pub use rules::RuleAnalyser;
 pub use why::{Why, WhyError, WhyRequest, why};

@@ -5,10 +5,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::error::PromptError;
 use crate::front_matter;
+use crate::paths::lexical;
 
 /// What stays free for the header that gadugi puts before a prompt, in bytes.
 pub const HEADER_ROOM: u64 = 128 * 1024;
@@ -183,21 +184,6 @@ fn unreadable(shown: &str, source: io::Error) -> PromptError {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PromptError::Missing { path },
         _ => PromptError::Unreadable { path, source },
     }
-}
-
-/// A path without `.` and `..`, taken by its words alone.
-pub(crate) fn lexical(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 /// The text of a prompt, checked.

@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use crate::error::PromptError;
 use crate::markdown::list_marker;
-use crate::prompts::{Gathered, PromptFile, Repository, lexical, locate};
+use crate::paths::lexical;
+use crate::prompts::{Gathered, PromptFile, Repository, locate};
 use crate::text::one_line;
 
 /// The most that a request may be, in bytes: twenty thousand names of fifty bytes.
