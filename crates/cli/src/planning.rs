@@ -20,7 +20,7 @@ use gadugi_sys::program::{self, Question};
 use crate::error::{Problem, Stop};
 use crate::output::Manner;
 use crate::place::Place;
-use crate::programs;
+use crate::{follow, programs, text};
 
 /// A plan and what it was made from.
 #[derive(Debug)]
@@ -75,8 +75,9 @@ pub(crate) fn plan(
         false => Vec::new(),
     };
     let (calibration, estimator) = learnt(&knowledge.past, &elsewhere);
-    let analyser = own_program(place, resolved.analysis.command.as_deref());
-    let estimates = own_program(place, resolved.analysis.estimates_command.as_deref());
+    let analyser = own_program(place, "[analysis] command", resolved.analysis.command.as_deref(), manner);
+    let estimates =
+        own_program(place, "[estimates] command", resolved.analysis.estimates_command.as_deref(), manner);
     let settings = &resolved.settings;
     let options = AnalysisOptions {
         fallback: resolved.fallback_to_sequential,
@@ -92,7 +93,13 @@ pub(crate) fn plan(
         threshold: threshold(resolved),
         ..AnalysisOptions::default()
     };
-    let analysis = analyse(&AnalysisRequest { base: &base, map: &knowledge.map, history: &knowledge.history, prompts, options })?;
+    let analysis = analyse(&AnalysisRequest {
+        base: &base,
+        map: &knowledge.map,
+        history: &knowledge.history,
+        prompts,
+        options,
+    })?;
     let (plan, collisions, may_write) = (analysis.plan, analysis.collisions, analysis.may_write);
     plan.warnings.iter().for_each(|warning| manner.warn(warning));
     if let Some(because) = &plan.sequential_because {
@@ -110,18 +117,23 @@ fn learnt(past: &[PastTask], elsewhere: &[PastWork]) -> (Calibration, PastEstima
     (Calibration::of(past), PastEstimator::of(past.iter().map(|task| &task.work), elsewhere))
 }
 
-/// A program of the user's own, where one is named, ready to be asked at the root of the repository.
+/// A program of the user's own, where one is named, ready to be asked at the root of the repository. That it is run is
+/// said: who named it may have been who wrote the repository.
 fn own_program<'a>(
     place: &'a Place,
+    key: &'a str,
     argv: Option<&'a [String]>,
+    manner: Manner,
 ) -> Option<impl Fn(&[u8]) -> Result<Vec<u8>, String> + use<'a>> {
     /// It may ask a model about all prompts at once; a plan that takes longer is one that hangs.
     const TIMEOUT: Duration = Duration::from_secs(300);
     /// Bytes: 10,000 tasks with a hundred paths each.
     const MOST: usize = 128 << 20;
     let argv = argv?;
+    follow::heed();
     let cwd = place.repository.here();
     Some(move |input: &[u8]| {
+        manner.tell(&text::line(&format!("asked: {} ({key})", argv.join(" "))));
         let question = Question { argv, cwd, input, timeout: TIMEOUT, most: MOST };
         program::ask(&question).map_err(|error| error.to_string())
     })

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use stage::{Ran, Stage};
+use stage::{Ran, Stage, signal, until};
 
 /// A source file, and a prompt that wants it changed.
 fn stage() -> Stage {
@@ -340,4 +340,33 @@ fn what_is_to_be_known_is_said_once() {
     let both = format!("{}{}", ran.stdout, ran.stderr);
     assert_eq!(both.matches("unknown key").count(), 1, "{both}");
     assert_eq!(both.matches("prompts/old.md").count(), 1, "{both}");
+}
+
+#[test]
+fn who_interrupts_a_plan_leaves_no_program_behind() {
+    let stage = stage();
+    let (program, pids) = (stage.home.join("program"), stage.home.join("pids"));
+    // What it starts itself goes with it.
+    let script =
+        format!("#!/bin/sh\nsleep 600 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait\n", pids.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    stage.write("gadugi.toml", &format!("[analysis]\ncommand = [\"{}\"]\n", program.display()));
+    for kind in ["INT", "TERM"] {
+        let plan = stage.spawn(&["plan"]);
+        until("the program is asked", || pids.exists());
+        let asked = fs::read_to_string(&pids).unwrap();
+        fs::remove_file(&pids).unwrap();
+        signal(i32::try_from(plan.id()).unwrap(), kind);
+        let ran = stage.finish(plan);
+        ran.ends_with(130);
+        let said = format!("asked: {} ([analysis] command)\n", program.display());
+        assert_eq!((ran.stdout.as_str(), ran.stderr), ("", said));
+        let is_alive = |pid: &str| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // One that nobody has waited for yet is dead all the same.
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        until("nothing of it is left", || !asked.split_whitespace().any(is_alive));
+    }
 }

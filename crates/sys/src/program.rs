@@ -5,17 +5,22 @@
 //! group is killed, whether it answered or not. (A program that takes its children out of the group has taken them out
 //! of reach.) Nothing here waits in turns: one poll watches the pipes and the process.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// Groups of the programs that are being asked.
+static ASKED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// Bytes of standard error that are kept, from its end: what is told of it is its last line.
 const KEPT_STDERR: usize = 4096;
@@ -123,7 +128,7 @@ pub fn ask(question: &Question<'_>) -> Result<Vec<u8>, AskError> {
         ErrorKind::NotFound => AskError::Missing { program: program.clone() },
         _ => AskError::NotStarted { program: program.clone(), source },
     })?;
-    let mut group = Group { child, over: false };
+    let mut group = Group::new(child);
     let said = converse(&mut group.child, question, program);
     let status = group.end().map_err(AskError::Io)?;
     let said = said?;
@@ -134,6 +139,23 @@ pub fn ask(question: &Question<'_>) -> Result<Vec<u8>, AskError> {
     Err(AskError::Failed { program: program.clone(), status, last_line })
 }
 
+/// Kills every program that is being asked, with whatever it started: for whoever is about to end this process, which
+/// would leave them behind. Whether there was one.
+pub fn kill_asked() -> bool {
+    let asked = asked();
+    asked.iter().copied().filter_map(Pid::from_raw).for_each(kill);
+    !asked.is_empty()
+}
+
+fn asked() -> MutexGuard<'static, BTreeSet<i32>> {
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kill(group: Pid) {
+    // It fails where nobody is left to be killed.
+    let _ = kill_process_group(group, Signal::KILL);
+}
+
 /// A child and whatever it started: gone when this is.
 struct Group {
     child: Child,
@@ -141,12 +163,19 @@ struct Group {
 }
 
 impl Group {
+    fn new(child: Child) -> Self {
+        asked().extend(i32::try_from(child.id()));
+        Self { child, over: false }
+    }
+
     /// Kills what is left and waits for the child. Until it was waited for, its number is no other's, and so is its group's.
     fn end(&mut self) -> io::Result<ExitStatus> {
         self.over = true;
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It fails where nobody is left to be killed.
-            let _ = kill_process_group(group, Signal::KILL);
+        let group = i32::try_from(self.child.id()).ok();
+        group.and_then(Pid::from_raw).into_iter().for_each(kill);
+        // Before it is waited for: then its number may be another's.
+        if let Some(group) = group {
+            asked().remove(&group);
         }
         self.child.wait()
     }

@@ -26,7 +26,7 @@ pub(crate) use board::{Board, hold};
 pub(crate) use echo::Unechoed;
 use face::Face;
 pub(crate) use lines::{dollars, tokens};
-pub(crate) use signals::Signals;
+pub(crate) use signals::{Signals, heed};
 pub(crate) use words::{count, hold_words, mark, names, short, when};
 
 use crate::error::{Done, Exit, Problem, Stop};

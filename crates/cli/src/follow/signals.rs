@@ -1,9 +1,19 @@
 //! What the user asks for by signals: Ctrl-C and SIGTERM mean the same. A terminal that closes (SIGHUP) ends the watcher,
 //! and the run goes on.
 
+use std::process;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+use gadugi_sys::program;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::error::Problem;
+use crate::error::{Exit, Problem, Stop};
+use crate::place::block_on;
+
+/// How many listen.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The signals that are heard from when this is made.
 pub(crate) struct Signals {
@@ -15,7 +25,10 @@ impl Signals {
     /// Begins to listen.
     pub(crate) fn new() -> Result<Self, Problem> {
         let listen = |kind| signal(kind).map_err(|error| Problem::internal(&error));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let heard =
+            Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? };
+        LISTENERS.fetch_add(1, Ordering::SeqCst);
+        Ok(heard)
     }
 
     /// Whether one came since the last look.
@@ -31,4 +44,41 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        LISTENERS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// From here on a signal does not leave the user's own programs behind, which are asked in process groups of their own: where
+/// one is being asked, it is killed and this process ends; and so it does, as ever, where nobody listens.
+pub(crate) fn heed() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (ready, is_ready) = mpsc::channel();
+        std::thread::spawn(move || block_on(mind(ready)));
+        // Without it, a signal ends the process as it always does.
+        let _ = is_ready.recv();
+    });
+}
+
+async fn mind(ready: Sender<()>) -> Result<(), Stop> {
+    let mut signals = Signals::new()?;
+    // It is none of those who hear for the rest of the command.
+    LISTENERS.fetch_sub(1, Ordering::SeqCst);
+    // Who asked waits for it.
+    let _ = ready.send(());
+    loop {
+        signals.next().await;
+        if program::kill_asked() || LISTENERS.load(Ordering::SeqCst) == 0 {
+            end();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "main waits for a program that was just killed, or computes")]
+fn end() -> ! {
+    process::exit(Exit::Interrupted.code().into())
 }
