@@ -48,9 +48,7 @@ pub use error::{AnalysisError, FrontMatterError, FrontMatterPlace, InputError, P
 pub use estimate::{Calibration, EstimateFor, Estimator, PastEstimator};
 pub use front_matter::{MAX_FRONT_MATTER_BYTES, without_front_matter};
 pub use imports::{NamedSymbol, SymbolIntent};
-pub use inference::{
-    Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, Surroundings,
-};
+pub use inference::{Inference, InferenceError, MAX_PATHS, PromptAnalyser, ReadPrompt, Surroundings};
 pub use overlap::{Expected, Overlap, Shared, Side, Threshold};
 pub use plan::{Analysis, AnalysisOptions, AnalysisRequest, PromptText, analyse};
 pub use prompts::{HEADER_ROOM, MAX_PROMPT_BYTES, PromptFile};

@@ -87,7 +87,11 @@ fn a_plan_is_shown_in_every_form() {
     let state = fs::read_dir(stage.root.join(".gadugi")).unwrap();
     let mut left: Vec<_> = state.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     left.sort();
-    assert_eq!(left, [".gitignore", "analysis"], "a plan leaves what it understood of the repository, and nothing else");
+    assert_eq!(
+        left,
+        [".gitignore", "analysis"],
+        "a plan leaves what it understood of the repository, and nothing else"
+    );
 }
 
 #[test]

@@ -50,8 +50,8 @@ pub use report::{Collisions, Foresight, RunReport, TaskReport, Writes};
 pub use retry::{Count, Remedy, Tally, remedy};
 pub use settings::{
     AGENTS, AdmissionSettings, AgentName, AgentSettings, CONTAINER_DISK, CacheKind, ContainerSettings,
-    ExecutorKind, GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS, SCRIPTED,
-    RetrySettings, RunSettings, UvPolicy,
+    ExecutorKind, GatewaySettings, HangSettings, HomePolicy, LimitSettings, MergeStrategy, RESERVED_AGENTS,
+    RetrySettings, RunSettings, SCRIPTED, UvPolicy,
 };
 pub use state::{
     Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,

@@ -101,7 +101,8 @@ fn the_plan_as_a_table() {
 fn estimates_say_what_they_go_by() {
     let mut plan = sample();
     for (task, source) in plan.tasks.iter_mut().zip(["history: 14 feature tasks of claude (opus)"; 2]) {
-        task.estimate = Estimate { seconds: 4000.0, spread: 1.25, source: source.into(), ..task.estimate.clone() };
+        task.estimate =
+            Estimate { seconds: 4000.0, spread: 1.25, source: source.into(), ..task.estimate.clone() };
     }
     plan.tasks[2].estimate.source = "my own words".into();
     insta::assert_snapshot!("table-sources-80", table(&plan, 2, 80));

@@ -51,7 +51,13 @@ impl Repository {
         let files: Vec<(&str, &str)> =
             self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let map = RepositoryMap::of_texts(&files).expect("a map");
-        analyse(&AnalysisRequest { base: &base, map: &map, history: &History::default(), prompts: &prompts, options })
+        analyse(&AnalysisRequest {
+            base: &base,
+            map: &map,
+            history: &History::default(),
+            prompts: &prompts,
+            options,
+        })
     }
 }
 
