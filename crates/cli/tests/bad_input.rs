@@ -233,7 +233,6 @@ fn what_comes_later_is_refused_in_one_line() {
         &["--agent", "codex"],
         &["--agent", "gemini"],
         &["--agent", "opencode"],
-        &["--decompose"],
         &["--dashboard"],
         &["--dashboard=127.0.0.1:0"],
     ] {
@@ -247,7 +246,6 @@ fn what_comes_later_is_refused_in_one_line() {
         &["shell", "x", "--", "ls", "-l"],
         &["dashboard"],
         &["land", "--pr"],
-        &["plan", "--decompose"],
     ] {
         let line = one_line(&stage.gadugi(args), 2);
         assert!(line.contains("later version"), "{line}");
