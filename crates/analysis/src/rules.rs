@@ -10,6 +10,10 @@ use crate::markdown::{self, Block};
 use crate::predict::{Likely, PromptWords};
 use crate::targets;
 
+/// How likely a file is written that the prompt names to be read ("see `README.md`"), at the most: what commits with like
+/// words did knows nothing of that wish, and is now and then right all the same.
+const MOST_OF_READ: f64 = 0.2;
+
 /// Infers by the rules of this crate, and from what was changed before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RuleAnalyser;
@@ -23,7 +27,13 @@ impl PromptAnalyser for RuleAnalyser {
         let likely =
             around.predictor.predict(&PromptWords { title: prompt.title, body: prompt.body, explicit });
         let likely = likely.into_iter().filter(|file| !around.prompts.contains(file.path.as_str()));
-        let mut writes: Vec<PathClaim> = likely.map(PathClaim::from).collect();
+        let only_read = |path: &str| targets.reads.iter().any(|read| read.path == path);
+        let mut writes: Vec<PathClaim> = likely
+            .map(|file| {
+                let most = if only_read(&file.path) { MOST_OF_READ } else { 1.0 };
+                PathClaim::from(Likely { probability: file.probability.min(most), ..file })
+            })
+            .collect();
         writes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Inference {
             kind: classify::kind(&words, prompt.title, prompt.body, around.rules),

@@ -114,6 +114,17 @@ fn tasks_that_write_one_file_follow_each_other() {
 }
 
 #[test]
+fn what_is_to_be_looked_at_is_not_written() {
+    let prompts = Prompts::new(&[("a.md", "# A\n\nFix `src/a.rs`. See `README.md` for the style.\n")]);
+    let plan = prompts.plan(&["src/a.rs", "README.md"]);
+    let paths = |claims: &[PathClaim]| claims.iter().map(|claim| claim.path.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (paths(&plan.tasks[0].writes), paths(&plan.tasks[0].reads)),
+        (vec!["src/a.rs".to_owned()], vec!["README.md".to_owned()])
+    );
+}
+
+#[test]
 fn a_shared_file_never_turns_a_declared_order_round() {
     let prompts = Prompts::new(&[
         ("a.md", "---\npriority: 9\n---\n# A\n\nFix src/a.rs. Depends on c.md.\n"),
