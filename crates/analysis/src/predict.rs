@@ -39,8 +39,9 @@ use together::Ties;
 pub const MOST_FILES: usize = 50;
 /// Files less likely than this are not named: many of them together would say nothing either.
 pub const LEAST_PROBABILITY: f64 = 0.02;
-/// From which [`collision`] on two tasks are taken to collide, where nobody says otherwise. For true probabilities F1 is best at about
-/// half of the F1 that can be reached, and from words alone that is between 0.3 and 0.6.
+/// From which [`collision`] on two tasks are foretold to collide. For true probabilities F1 is best at about half of
+/// the F1 that can be reached, and from words alone that is between 0.3 and 0.6; the repositories whose best is lowest
+/// lose most by a threshold that is too high, so it is rather low.
 pub const COLLISION: f64 = 0.12;
 /// Files that change most, in general and of late, which are candidates for every prompt.
 const POPULAR: usize = 25;
