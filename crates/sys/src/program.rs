@@ -140,11 +140,17 @@ pub fn ask(question: &Question<'_>) -> Result<Vec<u8>, AskError> {
 }
 
 /// Kills every program that is being asked, with whatever it started: for whoever is about to end this process, which
-/// would leave them behind. Whether there was one.
-pub fn kill_asked() -> bool {
+/// would leave them behind. None where there was none.
+pub fn kill_asked() -> Option<Killed> {
     let asked = asked();
     asked.iter().copied().filter_map(Pid::from_raw).for_each(kill);
-    !asked.is_empty()
+    (!asked.is_empty()).then_some(Killed { _asked: asked })
+}
+
+/// Programs were killed. As long as this is held, whoever asked them hears nothing of it, and says nothing either.
+#[derive(Debug)]
+pub struct Killed {
+    _asked: MutexGuard<'static, BTreeSet<i32>>,
 }
 
 fn asked() -> MutexGuard<'static, BTreeSet<i32>> {

@@ -72,7 +72,8 @@ async fn mind(ready: Sender<()>) -> Result<(), Stop> {
     let _ = ready.send(());
     loop {
         signals.next().await;
-        if program::kill_asked() || LISTENERS.load(Ordering::SeqCst) == 0 {
+        let killed = program::kill_asked();
+        if killed.is_some() || LISTENERS.load(Ordering::SeqCst) == 0 {
             end();
         }
     }
