@@ -33,6 +33,9 @@ pub(crate) struct Planned {
     may_write: Vec<Vec<PathClaim>>,
     /// The prompts, word for word.
     pub(crate) prompts: BTreeMap<TaskId, String>,
+    /// Why nothing was learnt from earlier runs, where their records cannot be read. A run needs them itself, and its
+    /// engine says so.
+    pub(crate) forgotten: Option<String>,
     /// The files at the base.
     map: RepositoryMap,
 }
@@ -64,9 +67,6 @@ pub(crate) fn plan(
 ) -> Result<Planned, Stop> {
     let base = base(place, resolved)?;
     let knowledge = knowledge::gather(&place.repository, &place.layout, &base)?;
-    if let Some(why) = &knowledge.forgotten {
-        manner.warn(&format!("nothing is learnt from earlier runs: {why}"));
-    }
     let agents = AGENTS.map(str::to_owned);
     let rules: Vec<ClassifyRule> =
         resolved.classify.iter().map(|(kind, any)| ClassifyRule { kind: *kind, any: any.clone() }).collect();
@@ -109,7 +109,8 @@ pub(crate) fn plan(
         manner.warn(&format!("{} is skipped: {}", skipped.path, skipped.because));
     }
     let prompts = analysis.texts.into_iter().map(|(task, text)| (task, text.whole)).collect();
-    Ok(Planned { plan, collisions, may_write, prompts, map: knowledge.map })
+    let forgotten = knowledge.forgotten.map(|why| why.to_string());
+    Ok(Planned { plan, collisions, may_write, prompts, forgotten, map: knowledge.map })
 }
 
 /// What earlier tasks of this repository and others taught: how sure inferences are, and how long tasks take.

@@ -119,6 +119,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Done {
         (planning::named(&place, &args.prompts)?, None)
     };
     let planned = planning::plan(&place, &resolved, &prompts, manner)?;
+    if let Some(why) = &planned.forgotten {
+        manner.warn(&format!("nothing is learnt from earlier runs: {why}"));
+    }
     let (plan, slots) = (&planned.plan, planning::slots(&resolved));
     let text = match args.format {
         None if let Some([a, b]) = args.why.as_deref() => {
