@@ -251,7 +251,11 @@ fn a_deleted_integration_branch_is_made_again() {
 fn a_task_that_failed_can_be_retried_after_the_rest_was_landed() {
     let stage = Stage::new();
     stage.prompt("fine", "", "write fine.txt 1");
-    stage.prompt("late", "", "attempt 1 write half.txt x\nattempt 1 fail not yet\nwrite late.txt 2");
+    stage.prompt(
+        "late",
+        "",
+        "attempt 1 write half.txt x\nattempt 1 fail not yet\nsleep 1s\nwrite late.txt 2",
+    );
     stage.commit("prompts");
     stage.run(&[]).ends_with(1);
     stage.gadugi(&["land"]).ends_with(0);
