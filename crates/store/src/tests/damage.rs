@@ -294,7 +294,8 @@ fn a_database_of_version_2_opens() {
     let events = events_of("v2.db");
     let now: Vec<_> = every_event(&run("0001"));
     assert_eq!(events.len(), 28);
-    assert!(events.iter().all(|event| now.contains(event)));
+    let strange: Vec<_> = events.iter().filter(|event| !now.contains(event)).collect();
+    assert!(strange.is_empty(), "{strange:?}");
     let (_folder, mut store) = copy_of("v2.db");
     let run = run("0001");
     let figures = store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();

@@ -120,7 +120,8 @@ pub(crate) fn every_event(run: &RunId) -> Vec<Event> {
     vec![
         started(&run, 2),
         Event::IntegrationOpened { run: run.clone(), commit: commit.clone() },
-        Event::CapacityMeasured { slots: 3, reason: "4 cpus".into(), memory_mib: Some(6000) },
+        Event::CapacityMeasured { slots: 3, reason: "4 cpus".into(), memory_mib: None },
+        Event::CapacityMeasured { slots: 4, reason: "4 cpus".into(), memory_mib: Some(6000) },
         Event::RunPaused { run: run.clone(), cause: PauseCause::EngineLost, detail: String::new() },
         Event::RunResumed { run: run.clone() },
         Event::AttemptStarted { attempt: attempt.clone(), base: commit.clone(), session: session.clone() },
