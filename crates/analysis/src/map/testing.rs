@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{BlobId, BlobReader, Blobs, Content, EntryKind, MapCache, RepositoryMap, TreeEntry};
+use super::{BlobId, BlobReader, Blobs, Content, EntryKind, RepositoryMap, TreeEntry};
 
 /// Blobs in memory, and how many were asked for.
 #[derive(Debug, Default)]
@@ -64,10 +64,7 @@ impl BlobReader for &Memory {
 
 /// The map of these files.
 pub(crate) fn map_of(files: &[(&str, &str)]) -> RepositoryMap {
-    let mut memory = Memory::default();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
-    let entries = memory.tree(&files);
-    RepositoryMap::build(entries, &memory, &mut MapCache::new()).unwrap()
+    RepositoryMap::of_texts(files).unwrap()
 }
 
 /// What a file defines: `owner.name kind@line`, a dash behind what is not exported.
