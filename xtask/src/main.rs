@@ -1,5 +1,5 @@
-//! Gadugi's own chores: `cargo xtask demo`, `test`, `with-engine`, `lint`, `tidy`, `tools`, `simulate`, `soak`, `bench`,
-//! `fuzz`.
+//! Gadugi's own chores: `cargo xtask demo`, `test`, `page`, `dist`, `with-engine`, `lint`, `tidy`, `tools`, `simulate`, `soak`,
+//! `bench`, `fuzz`.
 //!
 //! A chore calls the tools that a person would call, shows each call, and fails when one of them fails. What it
 //! installs it puts under `target/tools` or gives to the system's package manager.
@@ -10,9 +10,12 @@
 mod bench;
 mod containers;
 mod demo;
+mod dist;
 mod fuzz;
 mod lint;
 mod names;
+mod node;
+mod page;
 mod shell;
 mod simulate;
 mod soak;
@@ -43,6 +46,10 @@ enum Chore {
     },
     /// Install what the tests need, then lint and test everything
     Test,
+    /// Build the page into dashboard/dist, where the next build of gadugi takes it up; nothing is done where nothing changed
+    Page,
+    /// Build gadugi for others, the page embedded, into target/dist
+    Dist,
     /// Run a command with the Docker engine that the tests have, such as `cargo test -p gadugi-exec`
     WithEngine {
         /// The command
@@ -73,6 +80,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Demo { arguments } => demo::run(&arguments),
         Chore::Test => suite::test(),
+        Chore::Page => page::run(),
+        Chore::Dist => dist::run(),
         Chore::WithEngine { command } => containers::run_with(&command),
         Chore::Lint => suite::lint(),
         Chore::Tidy => tidy::check(),

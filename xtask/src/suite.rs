@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::containers::Engine;
 use crate::shell::{cargo, complain, run, say};
-use crate::{containers, lint, strays, tools};
+use crate::{containers, lint, page, strays, tools};
 
 type Part = (&'static str, fn() -> Result<()>);
 
@@ -21,13 +21,16 @@ const LINTS: [Part; 4] = [
     ("dependencies", lint::dependencies),
 ];
 
+/// Before everything that is compiled: what it leaves goes into the binary.
+const PAGE: [Part; 2] = [("the page", page::build), ("the page's own tests", page::check)];
+
 const TESTS: [Part; 2] = [("tests", tests), ("documentation", documentation)];
 
 /// Installs what is missing, then lints and tests everything.
 pub(crate) fn test() -> Result<()> {
     containers::refuse_without_root()?;
     tools::provide(&tools::FOR_TESTS)?;
-    perform(&[LINTS.as_slice(), TESTS.as_slice()].concat())
+    perform(&[PAGE.as_slice(), LINTS.as_slice(), TESTS.as_slice()].concat())
 }
 
 /// The lints alone.

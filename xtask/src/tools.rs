@@ -1,7 +1,8 @@
 //! What the tests need beside cargo: looked for, and installed where it is missing.
 //!
-//! Programs of the system come from apt, which needs root. What this repository pins (Claude Code, cargo-deny) goes to
-//! `target/tools`, which needs no rights. What cannot be installed is told, one line for each, and is an error.
+//! Programs of the system come from apt, which needs root. What this repository pins (Claude Code, cargo-deny, Node.js where the
+//! machine's is too old) goes to `target/tools`, which needs no rights, and so does a package of Debian's whose installation would
+//! start a service (Prometheus): it is unpacked there. What cannot be installed is told, one line for each, and is an error.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{names, shell};
+use crate::{names, node, shell};
 
 /// The version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: [u32; 3] = [0, 20, 2];
@@ -27,7 +28,7 @@ const NODE: [u32; 2] = [18, 0];
 pub(crate) const FOR_LINTS: [Need; 4] = [GIT_NEED, RUSTFMT, CLIPPY, DENY];
 
 /// Everything that `cargo xtask test` needs. What others need comes before them.
-pub(crate) const FOR_TESTS: [Need; 13] = [
+pub(crate) const FOR_TESTS: [Need; 17] = [
     GIT_NEED,
     CERTIFICATES,
     COMPILER,
@@ -41,7 +42,14 @@ pub(crate) const FOR_TESTS: [Need; 13] = [
     CLIPPY,
     DENY,
     CLAUDE,
+    NODE_FOR_PAGE,
+    CHROMIUM,
+    PROMETHEUS,
+    TMUX,
 ];
+
+/// Everything that the page is built with.
+pub(crate) const FOR_PAGE: [Need; 3] = [NODE_NEED, NPM, NODE_FOR_PAGE];
 
 /// Everything that a Docker engine of the tests' own needs.
 pub(crate) const FOR_CONTAINERS: [Need; 4] = [DOCKER, IPTABLES, IPROUTE, DEBOOTSTRAP];
@@ -68,6 +76,8 @@ enum Source {
     Rustup(&'static str),
     /// A program that this repository pins; it needs no rights.
     Pinned(fn() -> Result<()>),
+    /// A package of Debian's, unpacked into a folder of `target/tools` and not installed: it would start a service.
+    Unpacked(&'static str),
 }
 
 const GIT_NEED: Need = Need {
@@ -96,6 +106,26 @@ const NODE_NEED: Need = Need {
     from: Source::Apt("nodejs"),
 };
 const NPM: Need = Need { what: "npm", found: || at_least("npm", "--version", &[]), from: Source::Apt("npm") };
+// Behind the two: npm brings it along.
+const NODE_FOR_PAGE: Need = Need {
+    what: "Node.js, 20.19 or 22.12 or later, and npm",
+    found: || node::search_path().is_some(),
+    from: Source::Pinned(node::install),
+};
+const CHROMIUM: Need = Need {
+    what: "Chromium",
+    found: || is_program("chromium") || shell::variable("GADUGI_TEST_CHROMIUM").is_some(),
+    from: Source::Apt("chromium"),
+};
+const PROMETHEUS: Need = Need {
+    what: "Prometheus and promtool",
+    found: || {
+        let there = |name| is_program(name) || names::tools().join("prometheus/usr/bin").join(name).is_file();
+        there("prometheus") && there("promtool")
+    },
+    from: Source::Unpacked("prometheus"),
+};
+const TMUX: Need = Need { what: "tmux", found: || is_program("tmux"), from: Source::Apt("tmux") };
 const DOCKER: Need = Need {
     what: "the Docker Engine and its command",
     found: || is_program("dockerd") && is_program("docker"),
@@ -146,8 +176,13 @@ pub(crate) fn provide(needs: &[Need]) -> Result<()> {
     install_packages(&missing)?;
     for need in &missing {
         // A package may have brought it along since.
-        if let (Source::Pinned(install), false) = (need.from, (need.found)()) {
-            install().with_context(|| format!("cannot install {}", need.what))?;
+        if !(need.found)() {
+            match need.from {
+                Source::Pinned(install) => install(),
+                Source::Unpacked(package) => unpack(package),
+                Source::Apt(_) | Source::Rustup(_) => Ok(()),
+            }
+            .with_context(|| format!("cannot install {}", need.what))?;
         }
         ensure!((need.found)(), "{} was installed and still cannot be found: look at PATH", need.what);
     }
@@ -159,7 +194,7 @@ pub(crate) fn provide(needs: &[Need]) -> Result<()> {
 fn cannot_install(need: &Need) -> Option<String> {
     let by_hand = match need.from {
         Source::Apt(package) if !shell::is_root() => format!("as root: apt-get install {package}"),
-        Source::Apt(package) if !is_program("apt-get") => {
+        Source::Apt(package) | Source::Unpacked(package) if !is_program("apt-get") => {
             format!("with your system's package manager (Debian calls it {package})")
         }
         Source::Rustup(component) if !is_program("rustup") => {
@@ -177,7 +212,7 @@ fn install_packages(missing: &[&Need]) -> Result<()> {
         match need.from {
             Source::Apt(package) => packages.push(package),
             Source::Rustup(component) => components.push(component),
-            Source::Pinned(_) => {}
+            Source::Pinned(_) | Source::Unpacked(_) => {}
         }
     }
     if !packages.is_empty() {
@@ -198,6 +233,27 @@ fn apt_get(arguments: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
     command.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+/// Fetches a package of Debian's and unpacks it into `target/tools/PACKAGE`: nobody's rights, no user, no service.
+fn unpack(package: &str) -> Result<()> {
+    if shell::is_root() {
+        shell::run(apt_get(&["update"]))?;
+    }
+    let place = names::tools().join(package);
+    let _ = fs::remove_dir_all(&place);
+    fs::create_dir_all(&place)?;
+    let folder = tempfile::Builder::new().prefix("apt-").tempdir_in(names::tools())?;
+    let mut download = apt_get(&["download", package]);
+    // As root, apt fetches as a user of its own, who cannot write here; it says so on each call.
+    download.args(["--option", "APT::Sandbox::User=root"]).current_dir(folder.path());
+    shell::run(download)?;
+    let archives = fs::read_dir(folder.path())?.map(|entry| Ok(entry?.path()));
+    let archives: Vec<PathBuf> = archives.collect::<Result<_>>()?;
+    let [archive] = archives.as_slice() else { bail!("apt-get download {package} left {archives:?}") };
+    let mut unpack = Command::new("dpkg-deb");
+    unpack.arg("--extract").arg(archive).arg(&place);
+    shell::run(unpack)
 }
 
 /// The pinned cargo-deny.
@@ -257,11 +313,17 @@ fn claude_is_there() -> Result<bool> {
 fn install_claude() -> Result<()> {
     let installed = claude_installed();
     fs::create_dir_all(installed.join("home"))?;
+    install_from_lockfile(&claude_pinned(), &installed)
+}
+
+/// Installs npm packages into a folder, as a checked-in manifest and its lockfile say.
+pub(crate) fn install_from_lockfile(pinned: &Path, installed: &Path) -> Result<()> {
+    fs::create_dir_all(installed)?;
     for file in ["package.json", "package-lock.json"] {
-        fs::copy(claude_pinned().join(file), installed.join(file))?;
+        fs::copy(pinned.join(file), installed.join(file))?;
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&installed);
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(installed);
     shell::run(npm)
 }
 

@@ -48,7 +48,8 @@ impl Program {
         let tools = workspace_root().join("target/tools").join(self.folder);
         let path = gadugi_sys::env::get("PATH").map(OsString::from).unwrap_or_default();
         let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
-        let found = given.or_else(|| folders.map(|folder| folder.join(self.name)).find(|path| path.is_file()));
+        let found =
+            given.or_else(|| folders.map(|folder| folder.join(self.name)).find(|path| path.is_file()));
         found.ok_or(Missing { program: self.name, variable: self.variable })
     }
 }

@@ -53,7 +53,11 @@ fn a_place_that_is_not_on_the_map() {
 #[test]
 fn a_file_that_is_too_long() {
     let (good, bad) = ("x\n".repeat(600), "x\n".repeat(601));
-    holds_and_breaks(files_stay_short, &[("a.rs", &good), ("a.md", &bad)], &[("a.rs", &bad)], "601");
+    let generated = format!("// Generated from b.\n{bad}");
+    let short = [("a.rs", good.as_str()), ("a.md", &bad), ("a.ts", &generated)];
+    for name in ["a.rs", "a.ts", "a.svelte", "a.mjs"] {
+        holds_and_breaks(files_stay_short, &short, &[(name, &bad)], "601");
+    }
 }
 
 #[test]
