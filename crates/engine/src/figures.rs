@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use gadugi_core::{Millis, Process, RunId, StepId, Timestamp};
 use gadugi_exec::{Figures, disk_use, held_open};
 use gadugi_gateway::Gateway;
-use gadugi_store::{Bytes, FigurePoint, FiguresOf, Look, Store, StoreError};
+use gadugi_store::{Bytes, FigurePoint, FiguresOf, Look, Spent, Store, StoreError};
 use gadugi_sys::clock::rfc3339;
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ pub(crate) fn add_traffic(gateway: &Gateway, step: &StepId, figures: &mut Figure
 pub(crate) fn keep(store: &mut Store, at: Timestamp, looks: &[(StepId, Figures)]) {
     let looks: Vec<(StepId, Look)> =
         looks.iter().map(|(step, figures)| (step.clone(), look(figures))).collect();
-    if let Err(error) = store.add_figures(at, &looks) {
+    if let Err(error) = store.add_figures(at, &looks, None) {
         tracing::debug!(%error, "figures of steps were not kept");
     }
 }
@@ -175,6 +175,7 @@ pub(crate) fn look(figures: &Figures) -> Look {
             net_out: figures.net_out_bytes,
             disk_used: figures.disk_used_bytes,
         },
+        spent: Spent::default(),
     }
 }
 

@@ -6,9 +6,10 @@
 //!
 //! **How much there is.** A look (every 2 s) is kept as it was for ten minutes; then half a minute of each step becomes one
 //! row, and after a day five minutes of it, with the least, the mean and the most of processors and memory, and the last of
-//! what only counts up. A row takes some 75 bytes, so a step that runs all the time has 300 rows of its last ten minutes,
-//! 2,880 of the day before, and 288 (22 kB) for each day before that: with 4 slots that are never empty 1 MB and 90 kB more for each day, with
-//! 200 of them 48 MB and 4.3 MB for each day. All of it goes with the run's other records.
+//! what only counts up. A row takes some 85 bytes, so a step that runs all the time has 300 rows of its last ten minutes,
+//! 2,880 of the day before, and 288 (25 kB) for each day before that: with 4 slots that are never empty 1.1 MB and 100 kB more for each day, with
+//! 200 of them 54 MB and 4.9 MB for each day. All of it goes with the run's other records. What the machine had left is kept beside
+//! it, in `machine.rs`, and ages in the same way.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,7 @@ use gadugi_core::{AttemptId, Millis, RunId, StepId, TaskId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::StoreError;
+use crate::machine::{self, MachineLook};
 use crate::store::Store;
 
 /// Looks are kept as they were for so long, then rows of [`HALF_MINUTE`] for so long, then rows of [`FIVE_MINUTES`].
@@ -24,6 +26,13 @@ const HALF_MINUTES_FOR: i64 = 24 * 3_600_000;
 const HALF_MINUTE: i64 = 30_000;
 const FIVE_MINUTES: i64 = 300_000;
 
+/// Which rows become which with age: the length of what they stand for, what they become, and how old they are then.
+pub(crate) const AGES: [(i64, i64, i64); 2] =
+    [(0, HALF_MINUTE, LOOKS_FOR), (HALF_MINUTE, FIVE_MINUTES, HALF_MINUTES_FOR)];
+
+/// The lengths that rows stand for, the longest first.
+pub(crate) const SPANS: [i64; 3] = [FIVE_MINUTES, HALF_MINUTE, 0];
+
 /// How often old rows are put together, and how many at a time, about: half a minute of 200 steps, which was measured to
 /// take 7 ms. A look at as many takes 0.5 ms, and an event, which is forced to disk, 0.1 to 3 ms.
 const FOLD_EVERY: i64 = HALF_MINUTE;
@@ -31,6 +40,9 @@ const FOLD_AT_ONCE: usize = 3000;
 
 /// The version of the tables that first had figures.
 const SINCE_VERSION: i64 = 2;
+
+/// The version that first kept what a step has spent.
+const SPENT_SINCE_VERSION: i64 = 4;
 
 /// What a step was seen to use at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,6 +57,18 @@ pub struct Look {
     pub pids: u32,
     /// What it moved and takes, in bytes; none where that cannot be seen.
     pub bytes: Bytes,
+    /// What its agent has used of the model API since its start.
+    pub spent: Spent,
+}
+
+/// What a step has used of the model API since its start. None where nobody knows: checks have no agent, and of some agents the
+/// cost is not known before they end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens, of all kinds.
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar.
+    pub cost_microusd: Option<u64>,
 }
 
 /// What a step moved since its start, and what it takes of the disk. None where that cannot be seen.
@@ -92,6 +116,8 @@ pub struct FigurePoint {
     pub pids: u32,
     /// What it had moved since its start by the end of the span, and the most that it took of the disk.
     pub bytes: Bytes,
+    /// What its agent had used of the model API since its start by the end of the span.
+    pub spent: Spent,
 }
 
 /// The figures of one step.
@@ -148,12 +174,17 @@ impl Memo {
 }
 
 impl Store {
-    /// Stores what a look saw of each step, and now and then puts old rows together. Not an event: see the module's first
-    /// lines. Where somebody holds the database it fails at once ([`StoreError::Locked`]).
-    pub fn add_figures(&mut self, at: Timestamp, looks: &[(StepId, Look)]) -> Result<(), StoreError> {
+    /// Stores what a look saw of each step and of the machine, and now and then puts old rows together. Not an event: see the
+    /// module's first lines. Where somebody holds the database it fails at once ([`StoreError::Locked`]).
+    pub fn add_figures(
+        &mut self,
+        at: Timestamp,
+        looks: &[(StepId, Look)],
+        machine: Option<&MachineLook>,
+    ) -> Result<(), StoreError> {
         let mut memo = std::mem::take(&mut self.figures);
         let fold = (at.0 - memo.fold_at).abs() >= FOLD_EVERY;
-        if looks.is_empty() && !fold {
+        if looks.is_empty() && machine.is_none() && !fold {
             self.figures = memo;
             return Ok(());
         }
@@ -167,8 +198,12 @@ impl Store {
                 insert(transaction, at, id, look)?;
                 ids.insert(step.clone(), id);
             }
+            if let Some(look) = machine {
+                machine::insert(transaction, at, look)?;
+            }
             if fold {
                 put_together(transaction, at)?;
+                machine::put_together(transaction, at)?;
             }
             Ok(ids)
         });
@@ -197,7 +232,8 @@ impl Store {
         if self.version < SINCE_VERSION {
             return Ok(Vec::new());
         }
-        let read = || read(&self.connection, of, from, to, resolution);
+        let spent = self.version >= SPENT_SINCE_VERSION;
+        let read = || read(&self.connection, spent, of, (from, to), resolution);
         read().map_err(|error| self.sorted(&error))
     }
 }
@@ -252,8 +288,9 @@ fn insert(
     // Two looks at the same moment are one: a clock that was set back.
     let mut insert = transaction.prepare_cached(
         "INSERT OR REPLACE INTO figures (run, span, at, step, looks, cpu_least, cpu_mean, cpu_most,
-             memory_least, memory_mean, memory_most, cpu_ms, pids, disk_read, disk_written, net_in, net_out, disk_used)
-         VALUES (?1, 0, ?2, ?3, 1, ?4, ?4, ?4, ?5, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             memory_least, memory_mean, memory_most, cpu_ms, pids, disk_read, disk_written, net_in, net_out, disk_used,
+             tokens, cost)
+         VALUES (?1, 0, ?2, ?3, 1, ?4, ?4, ?4, ?5, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let bytes = look.bytes;
     let number = |value: Option<u64>| value.map(signed);
@@ -270,6 +307,8 @@ fn insert(
         number(bytes.net_in),
         number(bytes.net_out),
         number(bytes.disk_used),
+        number(look.spent.tokens),
+        number(look.spent.cost_microusd),
     ])?;
     Ok(())
 }
@@ -281,7 +320,7 @@ fn put_together(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), rus
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut left = FOLD_AT_ONCE;
-    for (from, to, age) in [(0, HALF_MINUTE, LOOKS_FOR), (HALF_MINUTE, FIVE_MINUTES, HALF_MINUTES_FOR)] {
+    for (from, to, age) in AGES {
         let before = (now.0 - age).div_euclid(to) * to;
         for run in &runs {
             while left > 0 {
@@ -309,10 +348,11 @@ fn put_span(
     transaction
         .prepare_cached(
             "INSERT INTO figures (run, span, at, step, looks, cpu_least, cpu_mean, cpu_most,
-                 memory_least, memory_mean, memory_most, cpu_ms, pids, disk_read, disk_written, net_in, net_out, disk_used)
+                 memory_least, memory_mean, memory_most, cpu_ms, pids, disk_read, disk_written, net_in, net_out, disk_used,
+                 tokens, cost)
              SELECT run, ?3, ?4, step, sum(looks), min(cpu_least), sum(cpu_mean * looks) / sum(looks), max(cpu_most),
                  min(memory_least), sum(memory_mean * looks) / sum(looks), max(memory_most), max(cpu_ms), max(pids),
-                 max(disk_read), max(disk_written), max(net_in), max(net_out), max(disk_used)
+                 max(disk_read), max(disk_written), max(net_in), max(net_out), max(disk_used), max(tokens), max(cost)
              FROM figures WHERE run = ?1 AND span = ?2 AND at >= ?4 AND at < ?4 + ?3 GROUP BY step
              ON CONFLICT (run, span, at, step) DO UPDATE SET
                  cpu_mean = (cpu_mean * looks + excluded.cpu_mean * excluded.looks) / (looks + excluded.looks),
@@ -326,7 +366,9 @@ fn put_span(
                  disk_written = coalesce(max(disk_written, excluded.disk_written), disk_written, excluded.disk_written),
                  net_in = coalesce(max(net_in, excluded.net_in), net_in, excluded.net_in),
                  net_out = coalesce(max(net_out, excluded.net_out), net_out, excluded.net_out),
-                 disk_used = coalesce(max(disk_used, excluded.disk_used), disk_used, excluded.disk_used)",
+                 disk_used = coalesce(max(disk_used, excluded.disk_used), disk_used, excluded.disk_used),
+                 tokens = coalesce(max(tokens, excluded.tokens), tokens, excluded.tokens),
+                 cost = coalesce(max(cost, excluded.cost), cost, excluded.cost)",
         )?
         .execute([run, from, to, begin])?;
     transaction
@@ -336,23 +378,23 @@ fn put_span(
 
 fn read(
     connection: &Connection,
+    spent: bool,
     of: FiguresOf<'_>,
-    from: Timestamp,
-    to: Timestamp,
+    (from, to): (Timestamp, Timestamp),
     resolution: Millis,
 ) -> Result<Vec<StepFigures>, rusqlite::Error> {
+    // An older database that is only read has no place for it.
+    let spent = if spent { "tokens, cost" } else { "NULL, NULL" };
     let steps: BTreeMap<i64, StepId> =
         steps(connection, of.run())?.into_iter().filter(|(_, step)| of.covers(step)).collect();
     let mut points: BTreeMap<i64, BTreeMap<i64, FigurePoint>> = BTreeMap::new();
-    let mut rows = connection.prepare_cached(
+    let mut rows = connection.prepare_cached(&format!(
         "SELECT step, span, at, looks, cpu_least, cpu_mean, cpu_most, memory_least, memory_mean, memory_most, cpu_ms,
-             pids, disk_read, disk_written, net_in, net_out, disk_used
-         FROM figures WHERE run = (SELECT id FROM figure_runs WHERE run = ?1) AND span = ?2 AND at > ?3 AND at < ?4",
-    )?;
-    for span in [FIVE_MINUTES, HALF_MINUTE, 0] {
-        // A span that has begun before and reaches into the time that is asked for.
-        let after = if span == 0 { from.0.saturating_sub(1) } else { from.0.saturating_sub(span) };
-        let mut rows = rows.query(params![of.run().as_str(), span, after, to.0])?;
+             pids, disk_read, disk_written, net_in, net_out, disk_used, {spent}
+         FROM figures WHERE run = (SELECT id FROM figure_runs WHERE run = ?1) AND span = ?2 AND at > ?3 AND at < ?4"
+    ))?;
+    for span in SPANS {
+        let mut rows = rows.query(params![of.run().as_str(), span, after(from, span), to.0])?;
         while let Some(row) = rows.next()? {
             let step: i64 = row.get(0)?;
             if !steps.contains_key(&step) {
@@ -368,6 +410,11 @@ fn read(
         Some(StepFigures { step, points: points.remove(&id)?.into_values().collect() })
     });
     Ok(figures.collect())
+}
+
+/// Rows of that length reach into the time from `from` on where they begin later than this.
+pub(crate) fn after(from: Timestamp, span: i64) -> i64 {
+    from.0.saturating_sub(span.max(1))
 }
 
 fn steps(connection: &Connection, run: &RunId) -> Result<Vec<(i64, StepId)>, rusqlite::Error> {
@@ -407,6 +454,7 @@ fn point(row: &Row<'_>) -> Result<FigurePoint, rusqlite::Error> {
             net_out: count(15)?,
             disk_used: count(16)?,
         },
+        spent: Spent { tokens: count(17)?, cost_microusd: count(18)? },
     })
 }
 
@@ -427,18 +475,20 @@ impl FigurePoint {
         bytes.net_in = bytes.net_in.max(more.net_in);
         bytes.net_out = bytes.net_out.max(more.net_out);
         bytes.disk_used = bytes.disk_used.max(more.disk_used);
+        self.spent.tokens = self.spent.tokens.max(other.spent.tokens);
+        self.spent.cost_microusd = self.spent.cost_microusd.max(other.spent.cost_microusd);
         (self.at, self.span) = (Timestamp(begin), Millis(begin.abs_diff(end)));
     }
 }
 
 impl Spread {
-    fn take(&mut self, ours: f64, other: &Self, theirs: f64) {
+    pub(crate) fn take(&mut self, ours: f64, other: &Self, theirs: f64) {
         self.least = self.least.min(other.least);
         self.most = self.most.max(other.most);
         self.mean = (self.mean * ours + other.mean * theirs) / (ours + theirs).max(1.0);
     }
 }
 
-fn signed(value: u64) -> i64 {
+pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] is one SQLite database with one writer, the engine: facts in the order in which they became true,
 //! and a small projection that says which runs there are. Beside them lie figures, which are no facts: what steps
-//! were measured to use; and what tasks came to, from which later plans learn. What agents say stays in their own files.
+//! were measured to use, and what the machine had left; and what tasks came to, from which later plans learn. What agents say stays in their own files.
 //! [`monitoring`] writes the JSON files that dashboards and scripts read.
 //!
 //! **Never in here:** a decision about what an event means for a task (that is `core`), a second truth about
@@ -12,6 +12,7 @@
 mod elsewhere;
 mod error;
 mod figures;
+mod machine;
 pub mod monitoring;
 mod past;
 mod runs;
@@ -22,7 +23,8 @@ mod tests;
 
 pub use elsewhere::Elsewhere;
 pub use error::StoreError;
-pub use figures::{Bytes, FigurePoint, FiguresOf, Look, Spread, StepFigures};
+pub use figures::{Bytes, FigurePoint, FiguresOf, Look, Spent, Spread, StepFigures};
+pub use machine::{KEPT_FOR as MACHINE_KEPT_FOR, MachineLook, MachinePoint};
 pub use past::{KEPT as PAST_TASKS_KEPT, MAX_TEXT as PAST_TEXT_BYTES};
 pub use runs::RunSummary;
 pub use schema::KNOWN_VERSION;

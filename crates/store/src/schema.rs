@@ -14,7 +14,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x6761_6475;
 pub const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What makes version `n + 1` of version `n`.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // Version 1. Numbers of events are never given twice, also after a run was deleted: readers keep them as
     // cursors. `body` is the event as compact JSON; `run` is there once more to be looked up by.
     "CREATE TABLE events (
@@ -82,6 +82,31 @@ const MIGRATIONS: [&str; 3] = [
          UNIQUE (run, task)
      ) STRICT;
      CREATE INDEX past_tasks_by_end ON past_tasks (finished_at);",
+    // Version 4. What steps have used of the model API since their start: tokens, and millionths of a US dollar; null where
+    // nobody knows. What the machine had left: `span` and `looks` as in `figures`; processors and load in hundredths, how busy all
+    // processors were in tenths of a percent, the rest in MiB; null where it could not be read.
+    "ALTER TABLE figures ADD COLUMN tokens INTEGER;
+     ALTER TABLE figures ADD COLUMN cost INTEGER;
+     CREATE TABLE machine (
+         span            INTEGER NOT NULL,
+         at              INTEGER NOT NULL,
+         looks           INTEGER NOT NULL,
+         cpus            INTEGER NOT NULL,
+         cpu_least       INTEGER,
+         cpu_mean        INTEGER,
+         cpu_most        INTEGER,
+         load            INTEGER,
+         memory_total    INTEGER,
+         available_least INTEGER,
+         available_mean  INTEGER,
+         available_most  INTEGER,
+         agents_least    INTEGER NOT NULL,
+         agents_mean     INTEGER NOT NULL,
+         agents_most     INTEGER NOT NULL,
+         disk_free       INTEGER,
+         steps           INTEGER NOT NULL,
+         PRIMARY KEY (span, at)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// What kind of file was opened, seen without changing it.

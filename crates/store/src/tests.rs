@@ -4,6 +4,7 @@ mod damage;
 mod elsewhere;
 mod figures;
 mod log;
+mod machine;
 mod monitoring;
 mod past;
 mod sample;

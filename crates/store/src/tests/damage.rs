@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::past::past;
 use super::sample::*;
-use crate::{Bytes, FiguresOf, KNOWN_VERSION, Look, Store, StoreError};
+use crate::{FigurePoint, FiguresOf, KNOWN_VERSION, Look, MachineLook, Spent, Store, StoreError};
 
 fn at(folder: &TempDir) -> PathBuf {
     folder.path().join("gadugi.db")
@@ -271,21 +271,62 @@ fn fill(folder: &Path) {
 /// A database of the latest version as this program writes it. A change of the events that breaks this test breaks the
 /// databases of users. Until that version is out, `WRITE_FIXTURE=1 cargo test -p gadugi-store` makes it anew.
 #[test]
-fn a_database_of_version_3_opens() {
+fn a_database_of_version_4_opens() {
     let (run, at) = (run("0001"), Timestamp(1_700_000_000_000));
-    let look = Look { cpu_percent: 12.5, cpu_ms: 3, memory_kib: 1 << 20, pids: 4, bytes: Bytes::default() };
+    let spent = Spent { tokens: Some(123_456), cost_microusd: Some(789_000) };
+    let look = Look { cpu_percent: 12.5, cpu_ms: 3, memory_kib: 1 << 20, pids: 4, spent, ..Look::default() };
+    let machine = MachineLook { cpus: 3.5, cpu_percent: Some(37.5), agents_mib: 900, steps: 1, ..unread() };
     if gadugi_sys::env::get("WRITE_FIXTURE").is_some() {
-        let _ = fs::remove_file(fixture("v3.db"));
-        let mut store = Store::open(&fixture("v3.db")).unwrap();
+        let _ = fs::remove_file(fixture("v4.db"));
+        let mut store = Store::open(&fixture("v4.db")).unwrap();
         store.append_with(at, &every_event(&run), &[past(&run, 1), past(&run, 7)]).unwrap();
-        store.add_figures(at, &[(step(&run, 1), look)]).unwrap();
+        store.add_figures(at, &[(step(&run, 1), look)], Some(&machine)).unwrap();
     }
-    assert_eq!(events_of("v3.db"), every_event(&run));
-    let (_folder, store) = copy_of("v3.db");
-    let figures = store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
-    assert_eq!(figures.len(), 1);
-    assert_eq!((figures[0].points[0].pids, figures[0].points[0].at), (4, at));
+    assert_eq!(events_of("v4.db"), every_event(&run));
+    let (_folder, store) = copy_of("v4.db");
+    let point = only_point(&store);
+    assert_eq!((point.pids, point.at, point.spent), (4, at, spent));
+    let readings = store.machine(Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
+    assert_eq!(readings.len(), 1);
+    assert_eq!((readings[0].cpus, readings[0].steps, readings[0].load), (3.5, 1, None));
+    assert_eq!(readings[0].cpu_percent.unwrap().mean, 37.5);
     assert_eq!(store.past_tasks(9).unwrap(), [past(&run, 7), past(&run, 1)]);
+}
+
+/// Version 3 knew neither what steps spend nor what the machine had left; brought up to date it has a place for both.
+#[test]
+fn a_database_of_version_3_opens() {
+    let run = run("0001");
+    let known = every_event(&run);
+    let strange: Vec<_> = events_of("v3.db").into_iter().filter(|event| !known.contains(event)).collect();
+    assert!(strange.is_empty(), "{strange:?}");
+    let (_folder, mut store) = copy_of("v3.db");
+    assert_eq!((only_point(&store).pids, only_point(&store).spent), (4, Spent::default()));
+    assert_eq!(store.past_tasks(9).unwrap(), [past(&run, 7), past(&run, 1)]);
+    let always = |store: &Store| store.machine(Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
+    assert_eq!(always(&store), []);
+    let spent = Spent { tokens: Some(7), cost_microusd: None };
+    let looks = [(step(&run, 1), Look { spent, ..Look::default() })];
+    store.add_figures(Timestamp(1_700_000_000_000), &looks, Some(&unread())).unwrap();
+    assert_eq!((only_point(&store).spent, always(&store).len()), (spent, 1));
+    // Only read, it stays as it is.
+    let (folder, _) = copy_of("v4.db");
+    fs::copy(fixture("v3.db"), folder.path().join("old.db")).unwrap();
+    let old = Store::open_to_read(&folder.path().join("old.db")).unwrap();
+    assert_eq!((only_point(&old).pids, only_point(&old).spent), (4, Spent::default()));
+    assert_eq!(always(&old), []);
+}
+
+/// A machine of which nothing can be read.
+fn unread() -> MachineLook {
+    MachineLook { cpus: 1.0, ..MachineLook::default() }
+}
+
+fn only_point(store: &Store) -> FigurePoint {
+    let run = run("0001");
+    let figures = store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(i64::MAX), Millis(1)).unwrap();
+    assert_eq!((figures.len(), figures[0].points.len()), (1, 1));
+    figures[0].points[0]
 }
 
 /// Version 2 knew figures and kept nothing for later plans; brought up to date it has a place for that.
@@ -320,7 +361,7 @@ fn a_database_of_version_1_opens() {
     let all =
         |store: &Store| store.figures(FiguresOf::Run(&run), Timestamp(0), Timestamp(9), Millis(1)).unwrap();
     assert_eq!(all(&store), []);
-    store.add_figures(at, &[(step(&run, 1), Look::default())]).unwrap();
+    store.add_figures(at, &[(step(&run, 1), Look::default())], None).unwrap();
     assert_eq!(all(&store).len(), 1);
     // Only read, it stays as it is.
     let (folder, _) = copy_of("v2.db");

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::sample::*;
-use crate::{Bytes, FigurePoint, FiguresOf, Look, Store, StoreError};
+use crate::{Bytes, FigurePoint, FiguresOf, Look, Spent, Store, StoreError};
 
 const START: i64 = 1_700_000_100_000;
 const ALWAYS: (Timestamp, Timestamp) = (Timestamp(0), Timestamp(i64::MAX));
@@ -26,6 +26,11 @@ fn look(number: u64) -> Look {
         memory_kib: 1000 + number % 15,
         pids: 3,
         bytes: Bytes { disk_written: Some(number * 4096), ..Bytes::default() },
+        // The cost becomes known later.
+        spent: Spent {
+            tokens: Some(number * 1000),
+            cost_microusd: (number % 15 > 3).then_some(number * 25_000),
+        },
     }
 }
 
@@ -35,7 +40,7 @@ fn go_on(store: &mut Store, steps: &[StepId], looks: std::ops::Range<u64>) -> Du
     for number in looks {
         let all: Vec<_> = steps.iter().map(|step| (step.clone(), look(number))).collect();
         let begun = Instant::now();
-        store.add_figures(Timestamp(START + number as i64 * 2000), &all).unwrap();
+        store.add_figures(Timestamp(START + number as i64 * 2000), &all, None).unwrap();
         longest = longest.max(begun.elapsed());
     }
     longest
@@ -76,11 +81,13 @@ fn what_was_seen_is_found_by_run_task_step_and_time() {
     assert_eq!((point.cpu_percent.least, point.cpu_percent.mean, point.cpu_percent.most), (20.0, 20.0, 20.0));
     assert_eq!((point.cpu_ms, point.pids, point.bytes), (200, 3, look(2).bytes));
     assert_eq!((point.bytes.net_in, point.memory_kib.most), (None, 1002.0));
+    assert_eq!(point.spent, Spent { tokens: Some(2000), cost_microusd: None });
 
     // All of them in one span, wherever that begins.
     let points = &found(FiguresOf::Step(&steps[1]), 0, 10_000, 1_000_000_000_000)[0].points;
     assert_eq!((points.len(), points[0].looks, points[0].span), (1, 5, Millis(8000)));
     assert_eq!((points[0].cpu_percent.least, points[0].cpu_percent.mean, points[0].cpu_ms), (0.0, 20.0, 400));
+    assert_eq!(points[0].spent, Spent { tokens: Some(4000), cost_microusd: Some(100_000) });
 }
 
 #[test]
@@ -103,6 +110,9 @@ fn with_age_rows_become_fewer_and_nothing_is_left_out() {
     let last = (START + 10 * 30_000) / 30_000 * 30_000;
     assert!((whole.at.0 - last).abs() <= 30_000 && whole.at.0 % 30_000 == 0);
     assert_eq!(whole.cpu_ms, whole.bytes.disk_written.unwrap() / 4096 * 100, "the last of what counts up");
+    assert_eq!(whole.spent.tokens, Some(whole.cpu_ms * 10));
+    assert!(points.windows(2).all(|two| two[0].spent.tokens < two[1].spent.tokens), "tokens count up");
+    assert!(whole.spent.cost_microusd.is_some(), "what is not known at one look is known at another");
     // After a day five minutes are one row.
     let day = 24 * 60 * 30;
     go_on(&mut store, &steps, 2100 + day..2100 + day + 400);
@@ -166,7 +176,7 @@ fn who_holds_the_database_is_not_waited_for_and_events_stay_safe() {
     let holder = Connection::open(folder.path().join("gadugi.db")).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let begun = Instant::now();
-    let refused = store.add_figures(Timestamp(START + 2000), &[(steps[0].clone(), look(1))]);
+    let refused = store.add_figures(Timestamp(START + 2000), &[(steps[0].clone(), look(1))], None);
     assert!(matches!(refused, Err(StoreError::Locked)), "{refused:?}");
     assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
     holder.execute_batch("ROLLBACK").unwrap();
@@ -189,7 +199,7 @@ fn what_did_not_come_into_the_database_is_numbered_anew() {
     let room: i64 = store.connection().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     store.connection().pragma_update_and_check(None, "max_page_count", room, |_| Ok(())).unwrap();
     let all: Vec<_> = steps.iter().map(|step| (step.clone(), look(1))).collect();
-    let refused = store.add_figures(Timestamp(START), &all);
+    let refused = store.add_figures(Timestamp(START), &all, None);
     assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
     store.connection().pragma_update_and_check(None, "max_page_count", 1 << 30, |_| Ok(())).unwrap();
     go_on(&mut store, &steps, 1..2);
