@@ -1,6 +1,7 @@
 //! One client: its requests, one after another, and what follows from them.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
 
 use gadugi_core::{Command, Refusal, Reply as CoreReply, RunId};
 use gadugi_store::Store;
@@ -12,6 +13,8 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Asked, Followed, failure};
+use crate::front::{Front, Opened};
+use crate::handle::Handle;
 use crate::protocol::{Failure, Frame, Reply, Request, Submission, VERSION};
 use crate::view::{EventFrame, wire_line};
 use crate::world::World;
@@ -29,6 +32,8 @@ const PAGE: usize = 1000;
 pub(crate) struct Inside {
     pub(crate) world: Arc<World>,
     pub(crate) asked: mpsc::Sender<Asked>,
+    /// What shows this engine, where somebody does. Not held here: it holds handles, and so this.
+    pub(crate) front: Option<Weak<dyn Front>>,
 }
 
 /// Serves one client until it goes.
@@ -71,7 +76,8 @@ async fn write(writer: &mut OwnedWriteHalf, message: &impl Serialize) -> std::io
     writer.write_all(&wire_line(message)?).await
 }
 
-async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
+/// The answer to anything but [`Request::Follow`].
+pub(crate) async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
     match request {
         Request::Hello => {
             ask(inside, Asked::Hello).await?;
@@ -100,12 +106,20 @@ async fn answer(inside: &Inside, request: Request) -> Result<Reply, Failure> {
         Request::Clean { older_than_hours } => services::clean(inside, older_than_hours).await,
         Request::Worktrees { repair } => services::worktrees(inside, repair).await,
         Request::Diff { run, task } => services::diff(inside, run, task).await,
+        Request::Page { listen } => page(inside, listen).await,
         Request::Leave => {
             let _ = inside.asked.send(Asked::Terminate).await;
             Ok(Reply::Leaving)
         }
         Request::Follow { .. } => Err(failure("bad-request", "a run is followed on a connection of its own")),
     }
+}
+
+async fn page(inside: &Inside, listen: Option<SocketAddr>) -> Result<Reply, Failure> {
+    let front = inside.front.as_ref().and_then(Weak::upgrade);
+    let front = front.ok_or_else(|| failure("no-page", "this engine shows no page"))?;
+    let Opened { address, link } = front.open(Handle::new(inside.clone()), listen).await?;
+    Ok(Reply::Page { address, link })
 }
 
 /// Asks the loop, and waits for its answer.

@@ -21,6 +21,8 @@ use tokio::sync::mpsc;
 use crate::client::Announcement;
 use crate::connection::{self, Inside};
 use crate::driver::{Asked, Driver, failure};
+use crate::front::Front;
+use crate::handle::Handle;
 use crate::layout::Layout;
 use crate::look::Looker;
 use crate::monitor::Monitor;
@@ -51,6 +53,8 @@ pub struct DaemonOptions {
     pub monitoring_dir: PathBuf,
     /// How often they are written at least.
     pub monitoring_interval: Millis,
+    /// What shows the engine beyond its socket, if anything does.
+    pub front: Option<Arc<dyn Front>>,
 }
 
 /// Why an engine could not live.
@@ -128,9 +132,15 @@ fn elected(options: &DaemonOptions) -> Result<(), DaemonError> {
         .build()
         .map_err(io_error("starting threads"))?;
     let lived = runtime.block_on(live(options, &mut tenure));
+    if let Some(front) = &options.front {
+        front.close();
+    }
     tenure.unlisten();
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(tenure);
+    if let Some(front) = &options.front {
+        front.linger();
+    }
     lived
 }
 
@@ -187,9 +197,13 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     let under_way = driver.under_way();
     world.reap(&under_way, &driver.unread()).await;
     caches::begin(&world, &under_way).await;
-    let inside = Inside { world: Arc::clone(&world), asked: asked_in };
+    let front = options.front.as_ref();
+    let inside = Inside { world: Arc::clone(&world), asked: asked_in, front: front.map(Arc::downgrade) };
+    if let Some(front) = front {
+        front.begin(Handle::new(inside.clone()));
+    }
     let mut looker = Looker::new(layout);
-    let machine = looker.look(Vec::new()).machine;
+    let first = looker.look(Vec::new());
     let helpers = [
         tokio::spawn(renew_leases(inside.clone())),
         tokio::spawn(look_around(inside.clone(), looker)),
@@ -197,7 +211,7 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
         tokio::spawn(gate::hear(world, notices)),
     ];
     let lived = tokio::select! {
-        lived = driver.run(heard, asked, machine) => lived,
+        lived = driver.run(heard, asked, first) => lived,
         () = receive(&inside, tenure, listener) => Ok(()),
     };
     helpers.iter().for_each(tokio::task::JoinHandle::abort);

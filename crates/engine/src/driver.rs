@@ -8,8 +8,9 @@ mod displaced;
 mod followers;
 mod query;
 mod waiting;
+mod watchers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,15 +24,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::effects;
 use crate::figures;
-use crate::look::Sight;
+use crate::handle::{Fact, MachineView, News, RunSummary, Watch};
+use crate::look::{Overview, Sight};
 use crate::monitor::Monitor;
 use crate::past::Memory;
-use crate::protocol::{Failure, RunLine, RunView};
-use crate::view::{Live, run_view};
+use crate::protocol::{Activity, Failure, RunLine, RunView};
+use crate::view::{Live, run_view, total};
 use crate::world::{Heard, RunContext, Seen, World};
 
 pub(crate) use followers::Followed;
 use followers::Followers;
+use watchers::Watchers;
 
 /// Inputs taken into one turn at most, and so into one transaction: enough to share the cost of one fsync among
 /// everything that a few hundred running steps report at once, few enough to answer a client within some 10 ms.
@@ -57,6 +60,14 @@ pub(crate) enum Asked {
     Runs(oneshot::Sender<Result<Vec<RunLine>, Failure>>),
     /// What happens to a run from here on.
     Follow(RunId, oneshot::Sender<Result<Followed, Failure>>),
+    /// What happens to all runs from here on.
+    Watch(oneshot::Sender<Result<Watch, Failure>>),
+    /// The latest look at the machine.
+    Machine(oneshot::Sender<Result<MachineView, Failure>>),
+    /// A run's plan and settings; none where it is not in memory.
+    Plan(RunId, oneshot::Sender<Result<Option<RunContext>, Failure>>),
+    /// Those of these runs that are in memory, in a line each.
+    Summaries(Vec<RunId>, oneshot::Sender<Result<HashMap<RunId, RunSummary>, Failure>>),
     /// A run's plan, settings, events and report as JSON.
     Export(RunId, oneshot::Sender<Result<serde_json::Value, Failure>>),
     /// A run's records are wanted no longer.
@@ -93,6 +104,7 @@ pub(crate) struct Driver {
     world: Arc<World>,
     live: Live,
     followers: Followers,
+    watchers: Watchers,
     monitor: Monitor,
     memory: Memory,
     clients: usize,
@@ -109,6 +121,8 @@ pub(crate) struct Driver {
     wake: Option<Timestamp>,
     /// What the machine was last seen to have: a run that begins before the next look is held to it too.
     machine: Reading,
+    /// The same for people.
+    overview: MachineView,
     /// When the last turn was, by the clock that people set and by one that nobody does.
     clocks: (Timestamp, Instant),
 }
@@ -156,6 +170,7 @@ impl Driver {
             world,
             live,
             followers: Followers::default(),
+            watchers: Watchers::default(),
             monitor,
             memory,
             clients: 0,
@@ -166,6 +181,7 @@ impl Driver {
             seq,
             wake: None,
             machine: Reading::default(),
+            overview: MachineView::default(),
             clocks: (clock::now(), Instant::now()),
         };
         let unfinished: BTreeSet<RunId> = driver.store.unfinished_runs()?.into_iter().collect();
@@ -211,12 +227,11 @@ impl Driver {
         mut self,
         mut heard: mpsc::Receiver<Heard>,
         mut asked: mpsc::Receiver<Asked>,
-        machine: Reading,
+        first: Sight,
     ) -> Result<(), StoreError> {
         let mut turn = Turn::now();
-        self.machine = machine;
         self.consider(&mut turn, Input::Command(Command::Restart));
-        self.consider(&mut turn, Input::Command(Command::Measured(self.machine.clone())));
+        self.take_machine(&mut turn, &first.machine, &first.overview);
         self.finish(turn, &mut asked).await?;
         let mut monitor_tick = tokio::time::interval(MONITOR_EVERY);
         monitor_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -299,6 +314,13 @@ impl Driver {
                 let followed = self.follow(&run);
                 respond(turn, answer, followed);
             }
+            Asked::Watch(answer) => {
+                let watch = self.watch();
+                respond(turn, answer, watch);
+            }
+            Asked::Machine(answer) => respond(turn, answer, Ok(self.overview.clone())),
+            Asked::Plan(run, answer) => respond(turn, answer, Ok(self.plan(&run))),
+            Asked::Summaries(runs, answer) => respond(turn, answer, Ok(self.summaries(&runs))),
             Asked::Export(run, answer) => respond(turn, answer, self.export(&run)),
             Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
             Asked::Seen(sight) => self.take_sight(turn, sight),
@@ -376,7 +398,7 @@ impl Driver {
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
         for (seq, event) in numbers.into_iter().zip(turn.events) {
             self.seq = seq;
-            self.publish(&StoredEvent { seq, at, event });
+            self.publish(StoredEvent { seq, at, event });
         }
         touched.iter().for_each(|run| self.tell_rest(run));
         for effect in turn.effects {
@@ -419,17 +441,23 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self, stored: &StoredEvent) {
+    fn publish(&mut self, stored: StoredEvent) {
         self.forget_step(&stored.event);
         self.monitor.touch();
-        match stored.event.run() {
-            Some(run) => {
-                if let Some(run) = self.state.runs.get(run) {
-                    self.followers.event(run, stored);
-                }
+        let report = match &stored.event {
+            Event::RunFinished { run, .. } => {
+                self.state.runs.get(run).map(|run| Box::new(run.report(stored.at)))
             }
+            _ => None,
+        };
+        let fact = Fact { stored, report };
+        match fact.event.run() {
+            Some(run) => self.followers.event(run, &fact),
             // What is decided for all runs is news to the followers of each.
-            None => self.state.runs.values().for_each(|run| self.followers.event(run, stored)),
+            None => self.state.runs.keys().for_each(|run| self.followers.event(run, &fact)),
+        }
+        if self.watchers.any() {
+            self.watchers.fact(fact);
         }
     }
 
@@ -459,7 +487,14 @@ impl Driver {
 
     fn note_seen(&mut self, step: StepId, seen: Seen) {
         if let Some(before) = self.running_task(&step).map(|task| task.usage) {
-            self.followers.activity(&step, &seen, &before);
+            let activity = Activity {
+                task: step.attempt.task.clone(),
+                phase: seen.phase.map(gadugi_core::Phase::number),
+                action: seen.action.clone(),
+                usage: total(&before, &seen.usage),
+            };
+            self.watchers.activity(&step.attempt.run, &activity);
+            self.followers.activity(&step.attempt.run, activity);
             self.live.beat(&step, clock::now());
             self.live.seen.insert(step, seen);
         }
@@ -468,8 +503,7 @@ impl Driver {
     fn take_sight(&mut self, turn: &mut Turn, sight: Sight) {
         #[cfg(feature = "faults")]
         let sight = crate::fault::lie(sight);
-        self.machine = Reading { slowed: self.world.slowed(), ..sight.machine };
-        self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
+        self.take_machine(turn, &sight.machine, &sight.overview);
         for (step, bytes) in sight.taken {
             self.memory.see(&step, bytes);
             self.consider(turn, Input::Report(Report::DiskUsed { step, bytes }));
@@ -496,6 +530,25 @@ impl Driver {
         if !self.displaced {
             figures::keep(&mut self.store, turn.at, &looks);
         }
+        self.watchers.tell(&News::Machine(self.overview.clone()));
+    }
+
+    fn take_machine(&mut self, turn: &mut Turn, machine: &Reading, seen: &Overview) {
+        self.machine = Reading { slowed: self.world.slowed(), ..machine.clone() };
+        self.consider(turn, Input::Command(Command::Measured(self.machine.clone())));
+        self.overview = MachineView {
+            at: turn.at,
+            cpu_percent: seen.cpu_percent,
+            load: seen.load,
+            cpus: seen.cpus,
+            memory_available_mib: seen.available_mib,
+            memory_total_mib: seen.total_mib,
+            agents_memory_mib: seen.agents_mib,
+            disk_free_mib: seen.disk_free_mib,
+            slots: self.state.capacity.unwrap_or(1),
+            steps: self.world.running_count(),
+            slowed: self.machine.slowed.clone(),
+        };
     }
 
     /// A clock that was set, or a machine that slept: what is timed by the clock must not fall due for that.

@@ -20,7 +20,9 @@ mod exports;
 mod fault;
 mod figures;
 mod follow;
+pub mod front;
 mod gate;
+pub mod handle;
 pub mod knowledge;
 mod launch;
 pub mod layout;
@@ -42,4 +44,5 @@ mod world;
 
 pub use daemon::{DaemonError, DaemonOptions, serve};
 pub use gate::has_credential;
+pub use handle::Handle;
 pub use look::slots;

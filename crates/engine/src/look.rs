@@ -16,10 +16,31 @@ use crate::world::RunningStep;
 #[derive(Debug)]
 pub(crate) struct Sight {
     pub(crate) machine: Reading,
+    /// The same for people.
+    pub(crate) overview: Overview,
     /// Each step that runs: what its tree uses, where it can be seen, and how quiet it is.
     pub(crate) steps: Vec<(StepId, Option<Figures>, Quiet)>,
     /// How much of the disk each step was last found to take, bytes: also where nothing else of it can be seen.
     pub(crate) taken: Vec<(StepId, u64)>,
+}
+
+/// What the machine has, as people look at it. Whatever cannot be read is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Overview {
+    /// How busy all processors together were since the look before, percent.
+    pub(crate) cpu_percent: Option<f64>,
+    /// Processes that ran or waited to run, mean of the last minute.
+    pub(crate) load: Option<f64>,
+    /// Processors that we may use.
+    pub(crate) cpus: f64,
+    /// Memory that can be taken without swapping, MiB.
+    pub(crate) available_mib: Option<u64>,
+    /// All the memory that there is for us, MiB.
+    pub(crate) total_mib: Option<u64>,
+    /// What the steps that run have of it, MiB.
+    pub(crate) agents_mib: f64,
+    /// Room on the disk, MiB.
+    pub(crate) disk_free_mib: Option<u64>,
 }
 
 /// What of an attempt's folder counts as taken of the disk, beside its workspace: the step's own files have bounds of their
@@ -75,7 +96,7 @@ impl Looker {
         let taken =
             steps.iter().zip(taken).filter_map(|(step, taken)| Some((step.step.clone(), taken?))).collect();
         let agents_mib = figures.iter().flatten().map(|figures| figures.own_mib).sum::<f64>();
-        let machine = self.machine(agents_mib as u64);
+        let (machine, overview) = self.machine(agents_mib);
         let dirs: Vec<PathBuf> = steps.iter().map(|step| self.layout.step_dir(&step.step)).collect();
         let running: Vec<Running<'_>> = steps
             .iter()
@@ -92,10 +113,10 @@ impl Looker {
         let quiet = self.quiet.look(Instant::now(), &running, &mut Disk);
         let steps = steps.into_iter().zip(figures).zip(quiet);
         let steps = steps.map(|((step, figures), quiet)| (step.step, figures, quiet)).collect();
-        Sight { machine, steps, taken }
+        Sight { machine, overview, steps, taken }
     }
 
-    fn machine(&mut self, agents_mib: u64) -> Reading {
+    fn machine(&mut self, agents_mib: f64) -> (Reading, Overview) {
         let mut reading = machine::Reading::default();
         let mut disk_free_mib = None;
         for disk in &self.disks {
@@ -111,16 +132,26 @@ impl Looker {
             _ => false,
         };
         let percent = |value: f64| value.round().clamp(0.0, 100.0) as u32;
-        Reading {
+        let overview = Overview {
+            cpu_percent: reading.busy_percent,
+            load: reading.load,
+            cpus: reading.cpus.unwrap_or(1.0),
+            available_mib: reading.available_mib,
+            total_mib: reading.total_mib,
+            agents_mib,
+            disk_free_mib,
+        };
+        let machine = Reading {
             // Whole ones: half a processor is one that is busy sooner.
             cpus: reading.cpus.map_or(1, |cpus| cpus.round().max(1.0) as u32),
             available_mib: reading.available_mib,
-            agents_mib,
+            agents_mib: agents_mib as u64,
             cpu_percent: if waits { Some(100) } else { reading.busy_percent.map(percent) },
             memory_stall_percent: reading.memory_pressure.map(percent),
             disk_free_mib,
             slowed: None,
-        }
+        };
+        (machine, overview)
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Reading {
     /// Memory that can still be taken without swapping, MiB: `MemAvailable`, or what our control group has left of its
     /// limit where that is less.
     pub(crate) available_mib: Option<u64>,
+    /// All the memory that there is, MiB: `MemTotal`, or our control group's limit where that is less.
+    pub(crate) total_mib: Option<u64>,
     /// Processors that we may use, a quota counted: 1.5 are one and a half.
     pub(crate) cpus: Option<f64>,
     /// How busy all processors together were since the last reading, percent; or how much of our group's quota was used,
@@ -55,6 +57,7 @@ pub(crate) fn read(previous: &mut Previous, disk: &Path) -> Reading {
     let (disk_mib, inodes) = room(disk);
     Reading {
         available_mib: least(kib(&info, "MemAvailable:"), memory.map(|memory| memory.left_kib)).map(mib),
+        total_mib: least(kib(&info, "MemTotal:"), memory.map(|memory| memory.limit_kib)).map(mib),
         cpus: least(processors(), quota),
         busy_percent: previous.busy(Instant::now(), ticks(&text("/proc/stat")), group.cpu_us(), quota),
         cpu_pressure: pressure(&text("/proc/pressure/cpu")),
@@ -237,7 +240,7 @@ mod tests {
     fn this_machine_can_be_read_and_it_costs_next_to_nothing() {
         let mut previous = Previous::default();
         let first = read(&mut previous, Path::new("/"));
-        assert!(first.available_mib.unwrap() > 0);
+        assert!(first.available_mib.unwrap() > 0 && first.available_mib <= first.total_mib);
         assert!(first.cpus.unwrap() > 0.0);
         assert_eq!(first.busy_percent, None);
         assert!(first.disk_mib.is_some() && first.load.is_some());

@@ -5,13 +5,14 @@
 //! same binary; should they differ, [`Reply::Hello`] says so before anything else is asked.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use gadugi_core::{CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change that an older peer would misunderstand.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a client asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,12 +101,20 @@ pub enum Request {
         /// Mend what can be mended without losing anything.
         repair: bool,
     },
-    /// What the workspace of a task in containers holds at this moment, against its base. Answered by [`Reply::Patch`].
+    /// What a task has changed so far, against its base. Answered by [`Reply::Patch`]; refused as `not-begun` or
+    /// `nothing-left` where there is nothing to show.
     Diff {
         /// The run.
         run: RunId,
         /// The task.
         task: TaskId,
+    },
+    /// Show runs on a page: open it, or say where it is open. It stays open as long as the engine lives. Answered by
+    /// [`Reply::Page`].
+    Page {
+        /// Where it listens; none: where it is open already, else where it was last. One that is open elsewhere opens here too,
+        /// and stays open there.
+        listen: Option<SocketAddr>,
     },
     /// Leave as soon as nothing is under way.
     Leave,
@@ -189,6 +198,13 @@ pub enum Reply {
         /// The file.
         path: PathBuf,
     },
+    /// The page is open.
+    Page {
+        /// Where it listens.
+        address: SocketAddr,
+        /// What a person opens; whoever has it may do all that the page can.
+        link: String,
+    },
     /// The engine will leave.
     Leaving,
     /// It was not done.
@@ -199,7 +215,7 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Stable: `unknown-run`, `no-runs`, `unknown-task`, `run-over`, `not-paused`, `not-retryable`, `bad-plan`, `bad-request`,
-    /// `nothing-to-land`, `land-refused`, `store`, `git`, `executor`, `engine`, `busy`, `leaving`,
+    /// `nothing-to-land`, `land-refused`, `store`, `git`, `executor`, `engine`, `busy`, `leaving`, `not-begun`, `nothing-left`, `no-page`,
     /// `store-full`, `store-locked`, `store-unwritable`, `records-gone`.
     pub code: String,
     /// One line for people.

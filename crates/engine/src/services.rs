@@ -16,7 +16,7 @@ use crate::driver::{Asked, failure};
 use crate::protocol::{Failure, Reply, RunView, TaskView};
 
 pub(crate) use clean::clean;
-pub(crate) use diff::diff;
+pub(crate) use diff::{diff, patch, take_patch};
 pub(crate) use worktrees::worktrees;
 
 async fn blocking<T: Send + 'static>(

@@ -42,6 +42,17 @@ impl Live {
         self.heartbeats.get(step).copied()
     }
 
+    /// What the running steps of a run have used so far.
+    pub(crate) fn used(&self, run: &RunState) -> Usage {
+        let mut used = Usage::default();
+        for (at, attempt) in run.active() {
+            let step = attempt.step().map(|step| step.id(run.attempt_id(at, attempt.number)));
+            let seen = step.and_then(|step| self.seen.get(&step));
+            seen.into_iter().for_each(|seen| used.add(&seen.usage));
+        }
+        used
+    }
+
     /// The step is over.
     pub(crate) fn forget(&mut self, step: &StepId) {
         self.seen.remove(step);
@@ -96,7 +107,7 @@ pub(crate) fn run_view(
         sequential_because: run.plan.sequential_because.clone(),
         slots: run.settings.max_parallel.unwrap_or(slots),
         seq,
-        usage: report.usage,
+        usage: total(&report.usage, &live.used(run)),
         tasks,
         kept: report.kept,
         prediction: report.foresight.as_ref().map(prediction),
@@ -126,7 +137,7 @@ fn task_prediction(foresight: &Foresight, at: usize) -> Option<TaskPrediction> {
     })
 }
 
-fn pause_word(cause: PauseCause) -> &'static str {
+pub(crate) fn pause_word(cause: PauseCause) -> &'static str {
     match cause {
         PauseCause::Asked => "asked",
         PauseCause::Interrupted => "interrupted",

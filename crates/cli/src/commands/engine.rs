@@ -30,6 +30,7 @@ pub(crate) fn run(global: &Global, _: &EngineArgs) -> Done {
         program: programs::own()?,
         monitoring_dir,
         monitoring_interval: interval,
+        front: None,
     };
     serve(&options).map_err(|error| Problem::environment("engine", error, None))?;
     Ok(Exit::Success)

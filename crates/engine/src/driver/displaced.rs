@@ -17,6 +17,7 @@ impl Driver {
         self.displaced = true;
         self.keep_hidden();
         self.followers.fail(&gone(why));
+        self.watchers.dismiss();
         self.terminate(turn);
     }
 

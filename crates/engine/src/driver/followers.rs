@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gadugi_core::{Event, RunId, RunState, StepId, Usage};
-use gadugi_store::StoredEvent;
-use gadugi_sys::clock;
+use gadugi_core::RunId;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::handle::Fact;
 use crate::protocol::{Activity, Failure, Frame, RunView};
-use crate::view::{EventFrame, total, wire_line};
-use crate::world::Seen;
+use crate::view::{EventFrame, wire_line};
 
 /// A frame, ready to be written to any number of clients.
 pub(crate) type WireLine = Arc<[u8]>;
@@ -44,22 +42,14 @@ impl Followers {
         receiver
     }
 
-    pub(super) fn event(&mut self, run: &RunState, stored: &StoredEvent) {
-        if !self.by_run.contains_key(&run.id) {
-            return;
+    pub(super) fn event(&mut self, run: &RunId, fact: &Fact) {
+        if self.by_run.contains_key(run) {
+            self.send(run, &EventFrame::new(&fact.stored, fact.report.as_deref()));
         }
-        let report = matches!(stored.event, Event::RunFinished { .. }).then(|| run.report(clock::now()));
-        self.send(&run.id, &EventFrame::new(stored, report.as_ref()));
     }
 
-    pub(super) fn activity(&mut self, step: &StepId, seen: &Seen, before: &Usage) {
-        let activity = Activity {
-            task: step.attempt.task.clone(),
-            phase: seen.phase.map(gadugi_core::Phase::number),
-            action: seen.action.clone(),
-            usage: total(before, &seen.usage),
-        };
-        self.send(&step.attempt.run, &Frame::Activity(activity));
+    pub(super) fn activity(&mut self, run: &RunId, activity: Activity) {
+        self.send(run, &Frame::Activity(activity));
     }
 
     /// The run rests or is over: its followers are told, and are followers no longer.

@@ -1,5 +1,8 @@
 //! What people ask of the loop without wanting anything changed, and the records of old runs.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use gadugi_core::{RunId, RunStatus};
 use gadugi_store::StoreError;
 use serde_json::{Value, json};
@@ -8,8 +11,10 @@ use tokio::sync::mpsc;
 use super::followers::last_frame;
 use super::{Driver, Followed, failure};
 use crate::figures;
+use crate::handle::{RunSummary, Watch, summary};
 use crate::protocol::{Failure, RunLine, RunView};
 use crate::view::{EventLine, report_json, wire_line};
+use crate::world::RunContext;
 use gadugi_sys::clock;
 
 /// Events that are read from the log at a time: some 400 kB.
@@ -104,6 +109,26 @@ impl Driver {
             self.followers.add(run)
         };
         Ok(Followed { up_to: self.seq, frames, report: self.state.runs[run].report(clock::now()) })
+    }
+
+    /// Registers a watcher of everything. What is stored already it reads from the log.
+    pub(super) fn watch(&mut self) -> Result<Watch, Failure> {
+        if self.displaced {
+            return Err(failure("leaving", "the engine is leaving"));
+        }
+        Ok(Watch { up_to: self.seq, machine: self.overview.clone(), news: self.watchers.add() })
+    }
+
+    /// Plan and settings of a run that is in memory.
+    pub(super) fn plan(&self, run: &RunId) -> Option<RunContext> {
+        let run = self.state.runs.get(run)?;
+        Some(RunContext { plan: Arc::clone(&run.plan), settings: Arc::clone(&run.settings) })
+    }
+
+    /// Those of the runs that are in memory, in a line each.
+    pub(super) fn summaries(&self, runs: &[RunId]) -> HashMap<RunId, RunSummary> {
+        let known = runs.iter().filter_map(|run| self.state.runs.get(run));
+        known.map(|run| (run.id.clone(), summary(run, &self.live.used(run), clock::now()))).collect()
     }
 
     pub(super) fn export(&mut self, run: &RunId) -> Result<Value, Failure> {

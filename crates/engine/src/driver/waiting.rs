@@ -16,6 +16,10 @@ impl Driver {
             Asked::Attempt(_, _, to) => refuse(to, error),
             Asked::Runs(to) => refuse(to, error),
             Asked::Follow(_, to) => refuse(to, error),
+            Asked::Watch(to) => refuse(to, error),
+            Asked::Machine(to) => refuse(to, error),
+            Asked::Plan(_, to) => refuse(to, error),
+            Asked::Summaries(_, to) => refuse(to, error),
             Asked::Export(_, to) => refuse(to, error),
             Asked::Forget(_, to) => refuse(to, error),
             // Nobody waiting for it any more is no failure.
