@@ -101,8 +101,12 @@ impl Scene {
 
     /// The latest run's folder.
     pub(crate) fn run_dir(&self) -> PathBuf {
-        let runs = fs::read_dir(self.root.join(".gadugi/runs")).unwrap().flatten();
-        runs.map(|entry| entry.path()).max().unwrap()
+        self.run_dir_if_any().unwrap()
+    }
+
+    fn run_dir_if_any(&self) -> Option<PathBuf> {
+        let runs = fs::read_dir(self.root.join(".gadugi/runs")).ok()?.flatten();
+        runs.map(|entry| entry.path()).max()
     }
 
     /// The first attempt's `/tmp`, as it is outside: where a test leaves a sign for who waits inside, and finds one.
@@ -112,8 +116,9 @@ impl Scene {
 
     /// Waits for a sign of a task's, which is in its `/tmp`.
     pub(crate) fn await_sign(&self, task: &str, name: &str) {
-        let runs = self.root.join(".gadugi/runs");
-        until(&format!("{task} says {name}"), || runs.exists() && self.tmp(task).join(name).exists());
+        until(&format!("{task} says {name}"), || {
+            self.run_dir_if_any().is_some() && self.tmp(task).join(name).exists()
+        });
     }
 
     /// Leaves it one.

@@ -192,7 +192,8 @@ fn of_registry(scene: &Scene) -> Option<Figures> {
     let registry = json_file(&scene.root.join(".gadugi/monitoring/process_registry.json"))?;
     let process = registry["processes"].as_array()?.iter().find(|task| task["task_id"] == "steady")?.clone();
     assert_eq!(process["status"], "running", "{process}");
-    let usage = &process["resource_usage"];
+    // None until it was looked at.
+    let usage = Some(&process["resource_usage"]).filter(|usage| !usage.is_null())?;
     assert_eq!(usage["container"], true, "{usage}");
     Some((usage["cpu_percent"].as_f64()?, usage["memory_mb"].as_f64()?, Some(usage["pids"].as_f64()?)))
 }
