@@ -1075,7 +1075,7 @@ cpu_percent?: number,
  */
 load?: number,
 /**
- * Processors.
+ * Processors that gadugi may use; 1.5 are one and a half.
  */
 cpus: number,
 /**
@@ -1097,7 +1097,15 @@ disk_free_mb?: number,
 /**
  * Steps that run.
  */
-steps: number, };
+steps: number,
+/**
+ * Attempts at a time, where a run names no number.
+ */
+slots: number,
+/**
+ * Why fewer requests pass to model APIs than agents would make; none: all pass.
+ */
+slowed?: string, };
 
 /**
  * What a model API said of one of an account's limits.

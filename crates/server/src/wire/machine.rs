@@ -78,8 +78,8 @@ pub struct MachineFigure {
     /// The load average of a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
-    /// Processors.
-    pub cpus: u32,
+    /// Processors that gadugi may use; 1.5 are one and a half.
+    pub cpus: f64,
     /// MiB that could be had without swapping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_available_mb: Option<f64>,
@@ -93,6 +93,11 @@ pub struct MachineFigure {
     pub disk_free_mb: Option<f64>,
     /// Steps that run.
     pub steps: u32,
+    /// Attempts at a time, where a run names no number.
+    pub slots: u32,
+    /// Why fewer requests pass to model APIs than agents would make; none: all pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slowed: Option<String>,
 }
 
 /// What a model API said of one of an account's limits.
