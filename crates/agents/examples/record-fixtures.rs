@@ -37,6 +37,26 @@ const SUB_AGENT: &str = r#"```model
 ```
 "#;
 
+/// Every tool that a page shows in its own way: edits that succeed and fail, lists of what is to be done.
+const CARDS: &str = r##"```model
+[{"tool": "Read", "input": {"file_path": "$CWD/README.md"}}, {"tool": "TaskCreate", "input": {"subject": "Write the notes", "description": "All of them", "activeForm": "Writing the notes"}}]
+{"tool": "Edit", "input": {"file_path": "$CWD/README.md", "old_string": "# Sample", "new_string": "# Example"}}
+{"tool": "Write", "input": {"file_path": "$CWD/notes/a.txt", "content": "one\ntwo\nthree\n"}}
+{"tool": "TaskUpdate", "input": {"taskId": "1", "status": "in_progress"}}
+{"tool": "Write", "input": {"file_path": "$CWD/notes/a.txt", "content": "one\n2\nthree\n"}}
+{"tool": "Edit", "input": {"file_path": "$CWD/notes/a.txt", "old_string": "e\n", "new_string": "E\n", "replace_all": true}}
+{"tool": "Edit", "input": {"file_path": "$CWD/notes/a.txt", "old_string": "no such words", "new_string": "x"}}
+{"tool": "MultiEdit", "input": {"file_path": "$CWD/notes/a.txt", "edits": [{"old_string": "2", "new_string": "two"}]}}
+{"tool": "Write", "input": {"file_path": "$CWD/n.ipynb", "content": "{\"cells\":[{\"cell_type\":\"code\",\"id\":\"c1\",\"metadata\":{},\"outputs\":[],\"execution_count\":null,\"source\":[\"1\"]}],\"metadata\":{\"language_info\":{\"name\":\"python\"}},\"nbformat\":4,\"nbformat_minor\":5}\n"}}
+{"tool": "NotebookEdit", "input": {"notebook_path": "$CWD/n.ipynb", "cell_id": "c1", "new_source": "2"}}
+{"tool": "TodoWrite", "input": {"todos": [{"content": "Write", "status": "completed", "activeForm": "Writing"}, {"content": "Read", "status": "in_progress", "activeForm": "Reading"}, {"content": "Rest", "status": "pending", "activeForm": "Resting"}]}}
+{"tool": "TaskUpdate", "input": {"taskId": "1", "status": "completed"}}
+{"tool": "TaskList", "input": {}}
+{"tool": "TaskGet", "input": {"taskId": "1"}}
+{"text": "GADUGI-PHASE: 5\n\nThe notes are there."}
+```
+"##;
+
 /// Paths and addresses of the machine where it was recorded are no part of a fixture.
 fn scrub(text: &str, stage: &Stage) -> String {
     let repo = stage.repo();
@@ -73,9 +93,18 @@ fn keep(name: &str, stage: &Stage, output: &Output) {
     fs::write(folder.join(format!("{name}.end.json")), format!("{end:#}\n")).unwrap();
 }
 
+/// All of them, or with the argument `cards` that one alone.
 fn main() {
-    record_runs();
-    record_faults();
+    record_cards();
+    if std::env::args().nth(1).as_deref() != Some("cards") {
+        record_runs();
+        record_faults();
+    }
+}
+
+fn record_cards() {
+    let stage = Stage::new();
+    keep("cards", &stage, &stage.play(&stage.launch(CARDS, |_| {})).output);
 }
 
 fn record_runs() {

@@ -19,6 +19,7 @@ mod kind;
 pub mod scripted;
 mod shell;
 mod stream;
+pub mod transcript;
 
 pub use brief::{Question, Sibling, TaskBrief};
 pub use check::{CheckLaunch, check_launch};

@@ -5,6 +5,8 @@
 mod args;
 mod command;
 mod parser;
+mod transcript;
 
 pub(crate) use command::command_line;
-pub(crate) use parser::{Parser, result_of};
+pub(crate) use parser::{Parser, mended, result_of};
+pub(crate) use transcript::entries;

@@ -9,14 +9,29 @@ use gadugi_core::{AgentEnd, EndClass, Millis, Phase, SessionId, StepExit, Timest
 use crate::AgentEvent;
 use crate::class::{Evidence, ResultFacts, classify};
 use crate::event::one_line;
-use lines::{Block, Content, Line, LineUsage, RateLimitInfo, ResultLine, add, read};
+use lines::{Block, Content, Line, LineUsage, RateLimitInfo, add};
+pub(crate) use lines::{ResultLine, mended, read};
 
 /// Characters of a summary, a detail, a remembered line.
-const SUMMARY: usize = 160;
+pub(crate) const SUMMARY: usize = 160;
 const DETAIL: usize = 500;
 
 /// Characters of an id or another word that is remembered; Claude Code's have some thirty.
 const WORD: usize = 200;
+
+/// What says most about a tool's use, the first that is there.
+pub(crate) const ABOUT: [&str; 10] = [
+    "file_path",
+    "notebook_path",
+    "command",
+    "pattern",
+    "path",
+    "url",
+    "query",
+    "description",
+    "prompt",
+    "skill",
+];
 
 /// Messages whose usage may still grow: parallel sub-agents can have some lines of theirs between those of one message.
 const OPEN_MESSAGES: usize = 64;
@@ -177,17 +192,13 @@ impl Parser {
     /// Markers stand on lines of their own, in the agent's own words: what a tool printed or a sub-agent said claims
     /// nothing. Models like to set such lines in bold or as code.
     fn claims(&mut self, text: &str, events: &mut Vec<AgentEvent>) {
-        for line in text.lines() {
-            let line = line.trim().trim_matches(['*', '`']).trim();
-            if let Some(number) = line.strip_prefix("GADUGI-PHASE:") {
-                let number = number.trim().trim_matches(['*', '`']).trim();
-                if let Some(phase) = number.parse().ok().and_then(Phase::from_number) {
+        for mark in text.lines().filter_map(mark) {
+            match mark {
+                Mark::Phase(phase) => {
                     self.phases.insert(phase);
                     events.push(AgentEvent::Phase(phase));
                 }
-            } else if let Some(reason) = line.strip_prefix("GADUGI-NO-CHANGE:") {
-                let reason = one_line(reason.trim().trim_matches(['*', '`']), DETAIL);
-                if !reason.is_empty() {
+                Mark::NoChange(reason) => {
                     self.no_change = Some(reason.clone());
                     events.push(AgentEvent::NoChange(reason));
                 }
@@ -272,14 +283,34 @@ impl Parser {
     }
 }
 
+/// What a line of an agent's words reports.
+pub(crate) enum Mark {
+    /// It has reached a phase.
+    Phase(Phase),
+    /// Nothing needs changing, and why.
+    NoChange(String),
+}
+
+/// The report that a line is, where it is one.
+pub(crate) fn mark(line: &str) -> Option<Mark> {
+    let line = line.trim().trim_matches(['*', '`']).trim();
+    if let Some(number) = line.strip_prefix("GADUGI-PHASE:") {
+        let number = number.trim().trim_matches(['*', '`']).trim();
+        return number.parse().ok().and_then(Phase::from_number).map(Mark::Phase);
+    }
+    let reason = line.strip_prefix("GADUGI-NO-CHANGE:")?;
+    let reason = one_line(reason.trim().trim_matches(['*', '`']), DETAIL);
+    (!reason.is_empty()).then_some(Mark::NoChange(reason))
+}
+
 /// What an agent said beside its reports, where that is anything.
-fn without_markers(text: &str) -> String {
+pub(crate) fn without_markers(text: &str) -> String {
     let marker = |line: &&str| line.trim().trim_start_matches(['*', '`']).starts_with("GADUGI-");
     let words = text.lines().filter(|line| !marker(line)).collect::<Vec<_>>().join("\n");
     if words.trim().is_empty() { text.to_owned() } else { words }
 }
 
-fn retry_error(status: Option<u64>, error: Option<&serde_json::Value>) -> String {
+pub(crate) fn retry_error(status: Option<u64>, error: Option<&serde_json::Value>) -> String {
     let error = match error {
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
@@ -302,20 +333,7 @@ fn tool_results(line: &Line) -> Vec<AgentEvent> {
 fn tool_use(block: Block) -> AgentEvent {
     let name = block.name.unwrap_or_else(|| "tool".into());
     let input = block.input.unwrap_or_default();
-    // What says most about a call, the first that is there.
-    let keys = [
-        "file_path",
-        "notebook_path",
-        "command",
-        "pattern",
-        "path",
-        "url",
-        "query",
-        "description",
-        "prompt",
-        "skill",
-    ];
-    let about = keys.iter().find_map(|key| input.get(key)?.as_str()).unwrap_or_default();
+    let about = ABOUT.iter().find_map(|key| input.get(key)?.as_str()).unwrap_or_default();
     let summary = one_line(&format!("{name} {about}"), SUMMARY);
     AgentEvent::ToolUse { name, summary }
 }

@@ -11,11 +11,12 @@ use serde_json::Value;
 /// Reads a line. Text that was cut in the middle of a character comes as half a surrogate pair (JavaScript writes such a
 /// half as an escape, JSON has no meaning for it) or as bytes that are no UTF-8: a replacement character stands for
 /// each, and the rest of the line still counts.
-pub(super) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(line).or_else(|_| serde_json::from_str(&mended(line))).ok()
 }
 
-fn mended(line: &[u8]) -> String {
+/// The text with a replacement character for each half of a character.
+pub(crate) fn mended(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut mended = String::with_capacity(text.len());
     let mut rest = &text[..];
@@ -189,13 +190,13 @@ impl RateLimitInfo {
 /// The last word. Errors carry `errors` where successes carry `result`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ResultLine {
+pub(crate) struct ResultLine {
     #[serde(deserialize_with = "lenient")]
-    pub(super) is_error: bool,
+    pub(crate) is_error: bool,
     #[serde(deserialize_with = "lenient")]
-    pub(super) api_error_status: Option<u64>,
+    pub(crate) api_error_status: Option<u64>,
     #[serde(deserialize_with = "lenient")]
-    pub(super) num_turns: u64,
+    pub(crate) num_turns: u64,
     #[serde(deserialize_with = "lenient")]
     result: Option<String>,
     #[serde(deserialize_with = "lenient")]
@@ -242,7 +243,7 @@ pub(super) fn add(to: &mut Usage, more: &Usage) {
 }
 
 impl ResultLine {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match &self.result {
             Some(text) => text.clone(),
             None => {
@@ -255,7 +256,7 @@ impl ResultLine {
 
     /// All models of the process together where they are named (side calls count), else the main conversation, else
     /// what its messages said.
-    pub(super) fn usage_total(&self, messages: &Usage) -> Option<Usage> {
+    pub(crate) fn usage_total(&self, messages: &Usage) -> Option<Usage> {
         let mut total = Usage::default();
         for model in self.model_usage.values() {
             add(&mut total, &model.total());
