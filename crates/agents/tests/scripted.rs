@@ -186,6 +186,16 @@ fn a_rate_of_lines_is_kept() {
 }
 
 #[test]
+fn stamped_lines_hold_the_moments_at_which_they_were_said() {
+    let before = gadugi_sys::clock::now().0;
+    let (_, end) = Stage::new().play("lines 20 200 stamped");
+    let words = end.detail;
+    let moment = words.strip_prefix("line 20 of 20 at ").unwrap_or_else(|| panic!("{words}"));
+    let moment: i64 = moment.parse().unwrap();
+    assert!((before + 95..=gadugi_sys::clock::now().0).contains(&moment), "{words}, begun at {before}");
+}
+
+#[test]
 fn a_try_and_a_process_can_have_actions_of_their_own() {
     let script = "fresh write a fresh\nresumed write a resumed\nattempt 2 write b second";
     let mut stage = Stage::new();

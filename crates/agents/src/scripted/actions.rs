@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gadugi_sys::clock::{self, pause};
 use serde_json::json;
@@ -98,7 +98,7 @@ impl<'v, 'o> Actor<'v, 'o> {
                 ignore_term();
                 Ok(())
             }
-            Action::Lines { count, per_second } => self.lines(*count, *per_second),
+            Action::Lines { count, per_second, stamped } => self.lines(*count, *per_second, *stamped),
             Action::Garbage(bytes) => self.garbage(*bytes),
             Action::Line(bytes) => self.long_line(*bytes),
             Action::InvalidUtf8 => self.voice.raw().write_all(b"{\"type\":\"\xff\xfe\x80\"}\n"),
@@ -112,19 +112,22 @@ impl<'v, 'o> Actor<'v, 'o> {
         }
     }
 
-    /// In bursts of a hundredth of a second, so that high rates come out right.
-    fn lines(&mut self, count: u64, per_second: u64) -> io::Result<()> {
+    /// In bursts of a hundredth of a second, so that high rates come out right; each at its own moment after the first, so
+    /// that what writing takes does not add up.
+    fn lines(&mut self, count: u64, per_second: u64, stamped: bool) -> io::Result<()> {
         const BURSTS: u64 = 100;
         let burst = if per_second == 0 { count.max(1) } else { per_second.div_ceil(BURSTS) };
-        let rest = if per_second == 0 { 0.0 } else { burst as f64 / per_second as f64 };
+        let began = Instant::now();
         let mut said = 0;
         while said < count {
             for _ in 0..burst.min(count - said) {
                 said += 1;
-                self.voice.say(&format!("line {said} of {count}"))?;
+                let stamp = if stamped { format!(" at {}", clock::now().0) } else { String::new() };
+                self.voice.say(&format!("line {said} of {count}{stamp}"))?;
             }
-            if said < count {
-                pause(Duration::from_secs_f64(rest));
+            if said < count && per_second > 0 {
+                let due = Duration::from_secs_f64(said as f64 / per_second as f64);
+                pause(due.saturating_sub(began.elapsed()));
             }
         }
         Ok(())

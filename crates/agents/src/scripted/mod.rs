@@ -33,7 +33,7 @@
 //! | `commit MESSAGE` | `git add -A` and `git commit`; nothing to commit is no failure |
 //! | `run SHELL` | a shell command; its failure is reported and the script goes on |
 //! | `usage IN OUT USD` | adds tokens and dollars to what it says it used |
-//! | `lines COUNT RATE` | messages, RATE a second (0: as fast as it can) |
+//! | `lines COUNT RATE [stamped]` | messages, RATE a second (0: as fast as it can); each with the moment, in milliseconds since 1970 |
 //! | `fail TEXT` | ends with a failed result and exit 1 |
 //! | `max-turns`, `auth-error`, `overloaded`, `usage-limit EPOCH` | ends as Claude Code does in these cases; `usage-limit +3s` is lifted so long after it was met |
 //! | `exit N`, `no-result` | ends at once with that code (0) and no result |

@@ -25,6 +25,7 @@ pub(super) enum Action {
     Lines {
         count: u64,
         per_second: u64,
+        stamped: bool,
     },
     Garbage(u64),
     Line(u64),
@@ -214,8 +215,10 @@ fn action(line: &str, text: Option<String>) -> Result<Action, String> {
             _ => return Err("`usage` takes tokens in, tokens out, and dollars".into()),
         },
         "lines" => match rest.split_whitespace().collect::<Vec<_>>()[..] {
-            [count, rate] => Action::Lines { count: parse(count)?, per_second: parse(rate)? },
-            _ => return Err("`lines` takes a count and a rate".into()),
+            [count, rate, ref more @ ..] if matches!(more, [] | ["stamped"]) => {
+                Action::Lines { count: parse(count)?, per_second: parse(rate)?, stamped: !more.is_empty() }
+            }
+            _ => return Err("`lines` takes a count and a rate, and may be `stamped`".into()),
         },
         "garbage" => Action::Garbage(parse(rest)?),
         "line" => Action::Line(parse(rest)?),
