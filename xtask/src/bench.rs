@@ -13,6 +13,7 @@ mod sandbox;
 mod scale;
 mod schedule;
 mod speedup;
+mod stream;
 mod tasks;
 mod watch;
 
@@ -20,7 +21,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use crate::{names, shell};
+use crate::{names, page, shell};
 
 /// What can be measured.
 #[derive(Clone, Subcommand)]
@@ -45,6 +46,8 @@ pub(crate) enum Bench {
     Gateway,
     /// Histories of real repositories, commit by commit: which files are foretold, and which pairs collide
     Analysis(analysis::Analysis),
+    /// 64 agents that say 200 lines a second and one of them on view in Chromium: how soon a line is in the document
+    Stream,
     /// A thousand random graphs through the order of dispatch: time to the end against the lower bound and against first come
     Schedule,
 }
@@ -73,6 +76,10 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Plan => plan::measure(&binary()?)?,
         Bench::Gateway => gateway::measure()?,
         Bench::Analysis(wish) => analysis::measure(&wish)?,
+        Bench::Stream => {
+            page::run()?;
+            stream::measure(&binary()?)?
+        }
         Bench::Schedule => schedule::measure()?,
     };
     shell::say(&measured.line());

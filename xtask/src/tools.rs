@@ -51,6 +51,9 @@ pub(crate) const FOR_TESTS: [Need; 17] = [
 /// Everything that the page is built with.
 pub(crate) const FOR_PAGE: [Need; 3] = [NODE_NEED, NPM, NODE_FOR_PAGE];
 
+/// Everything that shows the page.
+pub(crate) const FOR_BROWSER: [Need; 4] = [NODE_NEED, NPM, NODE_FOR_PAGE, CHROMIUM];
+
 /// Everything that a Docker engine of the tests' own needs.
 pub(crate) const FOR_CONTAINERS: [Need; 4] = [DOCKER, IPTABLES, IPROUTE, DEBOOTSTRAP];
 
@@ -112,11 +115,7 @@ const NODE_FOR_PAGE: Need = Need {
     found: || node::search_path().is_some(),
     from: Source::Pinned(node::install),
 };
-const CHROMIUM: Need = Need {
-    what: "Chromium",
-    found: || is_program("chromium") || shell::variable("GADUGI_TEST_CHROMIUM").is_some(),
-    from: Source::Apt("chromium"),
-};
+const CHROMIUM: Need = Need { what: "Chromium", found: || chromium().is_ok(), from: Source::Apt("chromium") };
 const PROMETHEUS: Need = Need {
     what: "Prometheus and promtool",
     found: || {
@@ -325,6 +324,14 @@ pub(crate) fn install_from_lockfile(pinned: &Path, installed: &Path) -> Result<(
     let mut npm = Command::new("npm");
     npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(installed);
     shell::run(npm)
+}
+
+/// Where Chromium is.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let given = shell::variable("GADUGI_TEST_CHROMIUM").map(PathBuf::from);
+    let path = shell::search_path();
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join("chromium"));
+    given.or_else(|| places.find(|path| path.is_file())).context("there is no Chromium")
 }
 
 fn at_least(program: &str, argument: &str, least: &[u32]) -> bool {
