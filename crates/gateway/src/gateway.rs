@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::account::{Account, AccountError, Proxies, Trust};
 use crate::ledger::Ledger;
+use crate::limits::{RateLimit, Said};
 use crate::log::Log;
 use crate::metered::Metered;
 use crate::network::{AllowList, HostPort};
@@ -119,6 +120,8 @@ struct Inner {
     shared: Arc<Shared>,
     steps: Mutex<HashMap<StepId, Admitted>>,
     accounts: Mutex<Accounts>,
+    /// What agents said of limits that they met by themselves.
+    said: Said,
 }
 
 enum Admitted {
@@ -160,7 +163,8 @@ impl Gateway {
             bodies: Arc::new(Semaphore::new(ALL_BODIES_KIB)),
             patience: options.patience,
         });
-        let inner = Inner { shared, steps: Mutex::default(), accounts: Mutex::default() };
+        let inner =
+            Inner { shared, steps: Mutex::default(), accounts: Mutex::default(), said: Said::default() };
         Ok((Self(Arc::new(inner)), receiver))
     }
 
@@ -251,6 +255,20 @@ impl Gateway {
     /// What a step used so far, without the requests that are under way.
     pub fn metered(&self, step: &StepId) -> Option<Metered> {
         Some(self.step(step)?.ledger.metered())
+    }
+
+    /// What was last said of the limits of each account that was used since the gateway began, by account and kind.
+    pub fn limits(&self) -> Vec<RateLimit> {
+        let mut all: Vec<RateLimit> =
+            lock(&self.0.accounts).lines.iter().flat_map(|line| line.limits.all()).collect();
+        all.extend(self.0.said.all());
+        all
+    }
+
+    /// Takes in what an agent that finds its own way to the model API says of a limit there; `account` is the agent's name.
+    /// Words that are none are left out.
+    pub fn note_limit(&self, limit: RateLimit) {
+        self.0.said.note(limit);
     }
 
     fn step(&self, id: &StepId) -> Option<Arc<Step>> {

@@ -36,6 +36,7 @@ mod upstream;
 
 pub use account::{Account, AccountError, Credential, Proxies, Trust};
 pub use gateway::{AdmitError, Gateway, Options, Permit, StartError};
+pub use limits::RateLimit;
 pub use log::metered_in_log;
 pub use metered::{Costs, Metered, ModelMetered, Tokens};
 pub use network::{Host, HostPort, HostPortError};

@@ -1,9 +1,14 @@
 //! What an answer's head says of the account's limits.
 
+mod said;
+
 use std::time::Duration;
 
 use gadugi_core::Timestamp;
 use hyper::HeaderMap;
+
+pub use said::RateLimit;
+pub(crate) use said::Said;
 
 /// A refusal that names a longer pause than this is a limit of the account's, and no hiccup: Claude Code ends at once
 /// where it is told to wait for 61 seconds or more.

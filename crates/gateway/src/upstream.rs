@@ -11,6 +11,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, NoProxy, Proxy, Response};
 
 use crate::account::{Account, AccountError, Credential, Proxies, Trust};
+use crate::limits::Said;
 use crate::pace::Lane;
 use crate::secret::Secret;
 
@@ -34,6 +35,8 @@ pub(crate) struct Line {
     pub(crate) label: String,
     pub(crate) account: Account,
     pub(crate) lane: Lane,
+    /// What its answers last said of its limits.
+    pub(crate) limits: Said,
     client: Client,
 }
 
@@ -48,7 +51,7 @@ pub(crate) struct Unreachable {
 
 impl Line {
     pub(crate) fn new(label: String, account: Account, client: Client, lane: Lane) -> Arc<Self> {
-        Arc::new(Self { label, account, lane, client })
+        Arc::new(Self { label, account, lane, limits: Said::default(), client })
     }
 
     /// Sends a request below the account's address, under its credential.
@@ -63,7 +66,9 @@ impl Line {
         let base = self.account.upstream.as_str().trim_end_matches('/');
         let request =
             self.client.request(method, format!("{base}{path_and_query}")).headers(headers).body(body);
-        request.send().await.map_err(|error| self.unreachable(&error))
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.limits.hear(&self.label, response.headers(), gadugi_sys::clock::now());
+        Ok(response)
     }
 
     fn sign(&self, headers: &mut HeaderMap) -> Result<(), Unreachable> {

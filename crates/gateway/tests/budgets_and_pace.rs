@@ -55,6 +55,34 @@ async fn what_passes_is_metered_and_logged() {
 }
 
 #[tokio::test]
+async fn what_the_model_api_says_of_limits_is_known() {
+    let stage = Stage::new();
+    let upstream = Upstream::start(|_, _| {
+        let said = [
+            JSON[0],
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-unified-5h-utilization", "0.25"),
+        ];
+        whole(200, &said, answer(1, 1))
+    })
+    .await;
+    let client = stage.admit("a", &upstream.url()).await;
+    assert_eq!(stage.gateway.limits(), []);
+    assert_eq!(client.ask(&ask(false)).await.0, 200);
+    let limits = stage.gateway.limits();
+    let [five_hour, requests] = &limits[..] else { panic!("{limits:?}") };
+    assert_eq!((five_hour.kind.as_str(), five_hour.used), ("five-hour", Some(0.25)));
+    assert_eq!(
+        (requests.kind.as_str(), requests.limit, requests.remaining),
+        ("requests", Some(50), Some(49))
+    );
+    assert!(requests.account.starts_with("127.0.0.1:"), "{}", requests.account);
+    let said = format!("{limits:?}");
+    assert!(!said.contains(common::SECRET) && !said.contains(client.token.reveal()), "{said}");
+}
+
+#[tokio::test]
 async fn the_log_is_turned_and_holds_no_bodies() {
     let stage = Stage::with(|options| options.log_bytes = 2000);
     let api = ModelApi::start().unwrap();
