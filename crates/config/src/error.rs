@@ -112,13 +112,6 @@ pub enum Warning {
         /// The name.
         name: String,
     },
-    /// A section that this version reads and checks, and that nothing acts on yet.
-    NotYetUsed {
-        /// Where.
-        from: Source,
-        /// The section.
-        section: &'static str,
-    },
 }
 
 impl fmt::Display for Warning {
@@ -130,9 +123,6 @@ impl fmt::Display for Warning {
             }
             Self::UnknownAgent { from, name } => {
                 write!(f, "{from}: there is no agent called {name:?}, its settings have no effect")
-            }
-            Self::NotYetUsed { from, section } => {
-                write!(f, "{from}: [{section}] has no effect in this version")
             }
         }
     }

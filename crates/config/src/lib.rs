@@ -23,8 +23,9 @@ pub use branch::{BranchError, check_branch_template};
 pub use error::{ConfigError, Source, Warning};
 pub use gadugi_core::{AGENTS, RESERVED_AGENTS};
 pub use resolve::{
-    AnalysisSettings, FILE_NAME, Flags, Monitoring, Resolved, Setting, VerifyChoice, resolve, resolve_with,
+    AnalysisSettings, FILE_NAME, Flags, Monitoring, NotifySettings, Resolved, Setting, VerifyChoice, resolve,
+    resolve_with,
 };
 pub use sample::SAMPLE;
 pub use schema::json_schema;
-pub use values::DEFAULT_ENV_DENY;
+pub use values::{DEFAULT_ENV_DENY, NotifyKind};

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, CacheNames, Cpus, Dollars, EnvDeny, EnvMap, ExecutorChoice,
-    Folder, HomeChoice, HostPorts, KindChoice, Lease, Length, OverlapChoice, Parallel, Parts, Percent, Pids,
-    Program, ShellCommand, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns,
-    Url, UvChoice, Word,
+    Folder, HomeChoice, HostPorts, KindChoice, Lease, Length, NotifyKinds, OverlapChoice, Parallel, Parts,
+    Percent, Pids, Program, ShellCommand, ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts,
+    Tries, Turns, Url, UvChoice, Variable, Webhook, Word,
 };
 
 /// The whole file.
@@ -44,8 +44,7 @@ pub struct ConfigFile {
     /// How work is brought together.
     pub merge: MergeSection,
     /// Who is told of what.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub notify: toml::Table,
+    pub notify: NotifySection,
     /// Rules that say what kind of task a prompt is.
     pub classify: Vec<ClassifyRule>,
 }
@@ -259,6 +258,21 @@ pub struct MergeSection {
     pub strategy: Option<StrategyChoice>,
     /// The shell command that tests what was merged. Unset: the one of `[run]`.
     pub verify: Option<ShellCommand>,
+}
+
+/// `[notify]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, expecting = "a table, as in [notify]")]
+#[schemars(deny_unknown_fields)]
+pub struct NotifySection {
+    /// What is told: done, failed, needs-person, limit. Unset: all of it.
+    pub on: Option<NotifyKinds>,
+    /// A program, with its arguments, that gets each notification as a JSON object on its standard input.
+    pub command: Option<Arguments>,
+    /// Where each notification is posted as a JSON object: an https:// address, or an http:// one on this machine.
+    pub webhook: Option<Webhook>,
+    /// The variable that holds the secret with which what is posted is signed. No agent sees it.
+    pub webhook_secret_env: Option<Variable>,
 }
 
 /// `[[classify]]`

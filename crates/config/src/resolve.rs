@@ -15,8 +15,8 @@ use crate::error::{ConfigError, Source, Warning};
 use crate::model::ConfigFile;
 use crate::values::{
     AgentChoice, Arguments, BranchTemplate, CacheNames, DEFAULT_ENV_DENY, EnvDeny, EnvMap, Folder,
-    HomeChoice, HostPorts, Lease, Length, OverlapChoice, Parts, Percent, Pids, ShellCommands, Size,
-    StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, UvChoice,
+    HomeChoice, HostPorts, Lease, Length, NotifyKind, NotifyKinds, OverlapChoice, Parts, Percent, Pids,
+    ShellCommands, Size, StrategyChoice, Switch, TaskTimeout, Texts, Tries, Turns, UvChoice,
 };
 use layers::{Key, Layers};
 
@@ -80,8 +80,8 @@ pub struct Resolved {
     pub monitoring: Monitoring,
     /// Where tasks run, where somebody said it; else it is seen what is there.
     pub executor: Option<ExecutorKind>,
-    /// `[notify]`, as it stands in the file that wins.
-    pub notify: toml::Table,
+    /// Who is told of what.
+    pub notify: NotifySettings,
     /// `[[classify]]`: the repository's rules before the user's. The first that fits a prompt decides.
     pub classify: Vec<(Kind, Vec<String>)>,
     /// Each value and where it came from, in the order of the file's sections.
@@ -116,6 +116,19 @@ pub struct AnalysisSettings {
     pub estimates_command: Option<Vec<String>>,
     /// Whether what tasks took is shared between the user's repositories.
     pub shared: bool,
+}
+
+/// Who is told of what. Nobody, where there is neither a command nor a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// What is told.
+    pub on: Vec<NotifyKind>,
+    /// The user's own program and its arguments.
+    pub command: Option<Vec<String>>,
+    /// Where it is posted.
+    pub webhook: Option<String>,
+    /// The variable that holds the secret of the webhook.
+    pub webhook_secret_env: Option<String>,
 }
 
 /// The files for other programs.
@@ -184,7 +197,12 @@ pub fn resolve_with(
     }
     let classify = layers.files().flat_map(|file| &file.classify);
     let classify = classify.map(|rule| (rule.kind.0, rule.any.0.clone())).collect();
-    let notify = layers.table("notify", |f| &f.notify);
+    let notify = notify(&mut layers)?;
+    if let Some(secret) = &notify.webhook_secret_env
+        && !settings.env_deny.contains(secret)
+    {
+        settings.env_deny.push(secret.clone());
+    }
     let (sources, warnings) = layers.finish();
     Ok(Resolved {
         settings,
@@ -346,6 +364,19 @@ fn analysis(layers: &mut Layers<'_>, flags: &Flags) -> Result<AnalysisSettings, 
         max_parts: parts.0,
         estimates_command: estimates.map(|Arguments(command)| command).filter(|command| !command.is_empty()),
         shared: shared.0,
+    })
+}
+
+fn notify(layers: &mut Layers<'_>) -> Result<NotifySettings, ConfigError> {
+    let all = NotifyKinds(NotifyKind::ALL.to_vec());
+    let on = layers.or(Key::file("notify.on"), all, |f| &f.notify.on)?.0;
+    let command = layers.pick_owned(Key::file("notify.command"), |f| f.notify.command.clone());
+    Ok(NotifySettings {
+        on,
+        command: command.map(|Arguments(command)| command).filter(|command| !command.is_empty()),
+        webhook: layers.text(Key::file("notify.webhook"), None, |f| &f.notify.webhook)?,
+        webhook_secret_env: layers
+            .text(Key::file("notify.webhook_secret_env"), None, |f| &f.notify.webhook_secret_env)?,
     })
 }
 

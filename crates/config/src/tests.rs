@@ -255,8 +255,10 @@ shared = false
 strategy = "squash"
 verify = "make all"
 [notify]
-command = "x"
-deep = { er = 1 }
+on = ["limit", "done", "limit"]
+command = ["tell", "-x"]
+webhook = "https://hooks.example.com/x?y=1"
+webhook_secret_env = "HOOK_SECRET"
 [[classify]]
 kind = "documentation"
 any = "guide"
@@ -286,7 +288,10 @@ fn every_key_of_a_file_arrives() {
         (settings.include.as_slice(), settings.setup.as_slice()),
         (&[".env".into()][..], &["npm ci".into()][..])
     );
-    assert_eq!((settings.env_deny.as_slice(), settings.merge), (&["MY_*".into()][..], MergeStrategy::Squash));
+    assert_eq!(
+        (settings.env_deny.join(" "), settings.merge),
+        ("MY_* HOOK_SECRET".into(), MergeStrategy::Squash)
+    );
     assert_eq!(settings.agents["claude"].command.as_deref(), Some("/opt/my claude/claude"));
     assert_eq!(settings.agents["claude"].args, ["--x", "-y"]);
     assert_eq!(settings.agents["claude"].env["A"], "secret-1");
@@ -317,11 +322,15 @@ fn every_key_of_a_file_arrives() {
         shared: false,
     };
     assert_eq!(resolved.analysis, analysis);
-    assert_eq!(resolved.notify["command"].as_str(), Some("x"));
+    let notify = NotifySettings {
+        on: vec![NotifyKind::Done, NotifyKind::Limit],
+        command: words(&["tell", "-x"]),
+        webhook: Some("https://hooks.example.com/x?y=1".into()),
+        webhook_secret_env: Some("HOOK_SECRET".into()),
+    };
+    assert_eq!(resolved.notify, notify);
     assert_eq!(resolved.classify, [(Kind::Documentation, vec!["guide".to_owned()])]);
-    let sections: Vec<String> = resolved.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(sections.len(), 1, "{sections:?}");
-    assert!(sections[0].ends_with("gadugi.toml:74: [notify] has no effect in this version"), "{sections:?}");
+    assert_eq!(resolved.warnings, []);
     let known = ["run.verify", "merge.verify", "agents.claude.env", "gateway.upstream", "limits.disk"];
     for key in known {
         assert!(matches!(setting(&resolved, key).1, Source::ProjectFile { line: 2.., .. }), "{key}");
@@ -428,6 +437,37 @@ fn the_sample_says_nothing_and_its_keys_say_the_defaults() {
     assert!(missing.is_empty(), "not in the sample: {missing:?}");
     let unknown = said.warnings.iter().any(|warning| matches!(warning, Warning::UnknownKey { .. }));
     assert!(!unknown, "{:?}", said.warnings);
+}
+
+#[test]
+fn a_webhook_is_read_by_nobody_on_the_way() {
+    let world = |url: &str| World::new().repository(&format!("[notify]\nwebhook = {url:?}"));
+    for good in [
+        "https://hooks.example.com",
+        "https://hooks.example.com:8443/a?b=c",
+        "http://127.0.0.1:80/x",
+        "http://localhost/x",
+        "http://[::1]:9/",
+    ] {
+        assert_eq!(world(good).resolved().notify.webhook.as_deref(), Some(good));
+    }
+    for bad in [
+        "http://hooks.example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://localhost@example.com/",
+        "http://[::2]/",
+        "https://me:password@example.com/",
+        "https:///x",
+        "https://",
+        "ftp://example.com",
+        "hooks.example.com",
+        "https://a b",
+    ] {
+        assert!(world(bad).message().contains("notify.webhook: expected an address"), "{bad}");
+    }
+    // A run without either tells nobody.
+    let none = World::new().resolved().notify;
+    assert_eq!((none.command, none.webhook, none.on.len()), (None, None, 4));
 }
 
 #[test]

@@ -120,9 +120,15 @@ impl std::error::Error for AskError {
 
 /// Asks, and waits for the answer: what the program wrote to its standard output before it ended with 0.
 pub fn ask(question: &Question<'_>) -> Result<Vec<u8>, AskError> {
+    ask_with(question, &[])
+}
+
+/// The same, of a program that sees further variables beside those of this process.
+pub fn ask_with(question: &Question<'_>, variables: &[(&str, String)]) -> Result<Vec<u8>, AskError> {
     let Some((program, arguments)) = question.argv.split_first() else { return Err(AskError::Unnamed) };
     let mut command = Command::new(program);
     command.args(arguments).current_dir(question.cwd).process_group(0);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|source| match source.kind() {
         ErrorKind::NotFound => AskError::Missing { program: program.clone() },

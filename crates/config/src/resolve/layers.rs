@@ -167,24 +167,6 @@ impl<'a> Layers<'a> {
         Some(value)
     }
 
-    /// A section that is passed on as it is, from the first file that has it.
-    pub(super) fn table(
-        &mut self,
-        section: &'static str,
-        get: impl Fn(&ConfigFile) -> &toml::Table,
-    ) -> toml::Table {
-        self.warn_unused(section);
-        let table = self.files().map(get).find(|table| !table.is_empty());
-        table.cloned().unwrap_or_default()
-    }
-
-    /// Says of a section that it is there and does nothing yet.
-    pub(super) fn warn_unused(&mut self, section: &'static str) {
-        let from = self.files.iter().find(|layer| layer.document.lines.contains_key(section));
-        let from = from.map(|layer| layer.document.source(&layer.path, layer.user, section));
-        self.warnings.extend(from.map(|from| Warning::NotYetUsed { from, section }));
-    }
-
     /// Says of an agent that there is none of that name.
     pub(super) fn warn_unknown_agent(&mut self, name: &str) {
         let key = format!("agents.{name}");

@@ -100,6 +100,19 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "2:8: classify.kind: expected test-coverage, bug-fix, feature, refactoring, documentation or configuration, found \"poem\"",
     ),
     ("[[classify]]\nkind = 'feature'", "1:1: classify: missing field `any`"),
+    (
+        "notify.on = ['done', 'never']",
+        "1:13: notify.on: expected a list of done, failed, needs-person or limit, found \"never\"",
+    ),
+    (
+        "notify.webhook = 'http://hooks.example.com/x'",
+        "1:18: notify.webhook: expected an address that begins with https:// (http:// to this machine alone) and holds no password, found \"http://hooks.example.com/x\"",
+    ),
+    (
+        "notify.webhook_secret_env = 'a secret'",
+        "1:29: notify.webhook_secret_env: expected the name of a variable, found \"a secret\"",
+    ),
+    ("notify.command = 7", "1:18: notify.command: expected a list of arguments, found 7"),
     ("ü = 1", "1:1: invalid"),
     ("[run\n", "1:5: unclosed table, expected `]`"),
     ("a = 1\na = 2", "2:1: duplicate key"),
@@ -165,7 +178,7 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
         "8:1: unknown key agents.claude.argz (did you mean agents.claude.args?)",
         "14:1: unknown key classify.knd (did you mean classify.kind?)",
         "9: there is no agent called \"hal\", its settings have no effect",
-        "15: [notify] has no effect in this version",
+        "16:1: unknown key notify.whatever",
     ];
     let sorted = |mut list: Vec<String>| {
         list.sort();

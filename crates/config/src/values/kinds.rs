@@ -218,6 +218,74 @@ impl Value for CacheNames {
     }
 }
 
+/// Something that somebody may be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotifyKind {
+    /// A run is over, and every task of it succeeded.
+    Done,
+    /// A task, or the run it was part of, is over and has not succeeded.
+    Failed,
+    /// Something waits for a person.
+    NeedsPerson,
+    /// An account has reached its limit.
+    Limit,
+}
+
+impl NotifyKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::NeedsPerson, Self::Limit];
+
+    /// As files and messages say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::NeedsPerson => "needs-person",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// What somebody is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyKinds(pub Vec<NotifyKind>);
+
+impl NotifyKinds {
+    fn expected() -> String {
+        format!("a list of {}", one_of(&NotifyKind::ALL.map(NotifyKind::word)))
+    }
+
+    /// Each once, in one order.
+    fn read(texts: &[String]) -> Result<Self, Mismatch> {
+        let known = |text: &str| NotifyKind::ALL.into_iter().find(|kind| kind.word() == text.trim());
+        if let Some(bad) = texts.iter().find(|text| known(text).is_none()) {
+            return Err(Mismatch::text(Self::expected(), bad));
+        }
+        let wanted = |kind: &NotifyKind| texts.iter().any(|text| known(text) == Some(*kind));
+        Ok(Self(NotifyKind::ALL.into_iter().filter(wanted).collect()))
+    }
+}
+
+impl Value for NotifyKinds {
+    fn from_text(text: &str) -> Result<Self, Mismatch> {
+        Self::read(&[text.to_owned()])
+    }
+
+    fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
+        Self::read(&need_texts(&Self::expected(), value)?)
+    }
+
+    fn show(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(|kind| kind.word().to_owned()).collect();
+        show_texts(&words)
+    }
+
+    fn schema() -> serde_json::Value {
+        let name = json!({ "enum": NotifyKind::ALL.map(NotifyKind::word) });
+        json!({ "anyOf": [name, { "type": "array", "items": name }] })
+    }
+}
+
 /// How long a task may take: a bare number is hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskTimeout(pub Millis);
@@ -475,6 +543,7 @@ in_files!(
     KindChoice,
     AgentChoice,
     CacheNames,
+    NotifyKinds,
     TaskTimeout,
     Lease,
     Length,

@@ -8,12 +8,12 @@ use std::fmt;
 
 pub use kinds::{
     AgentChoice, CacheNames, Cpus, Dollars, ExecutorChoice, HomeChoice, KindChoice, Lease, Length,
-    OverlapChoice, Parallel, Parts, Percent, Pids, Size, StrategyChoice, Switch, TaskTimeout, Tries, Turns,
-    UvChoice,
+    NotifyKind, NotifyKinds, OverlapChoice, Parallel, Parts, Percent, Pids, Size, StrategyChoice, Switch,
+    TaskTimeout, Tries, Turns, UvChoice,
 };
 pub use text::{
     Arguments, BranchTemplate, EnvDeny, EnvMap, Folder, HostPorts, Program, ShellCommand, ShellCommands,
-    Texts, Url, Word,
+    Texts, Url, Variable, Webhook, Word,
 };
 
 /// Variables that no agent sees unless the configuration says otherwise: what opens forges, clouds, registries and

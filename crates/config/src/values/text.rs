@@ -108,6 +108,24 @@ fn is_url(text: &str) -> bool {
     rest.is_some_and(|rest| is_word(rest) && !rest.starts_with('/'))
 }
 
+/// Whether what is sent there is read by nobody on the way: `https`, or this machine itself. Nor is a password to stand in it,
+/// which a file of the repository would show.
+fn is_webhook(text: &str) -> bool {
+    let (plain, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return false,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let address = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let here = address || host.eq_ignore_ascii_case("localhost");
+    is_word(rest) && !host.is_empty() && !authority.contains('@') && (here || !plain)
+}
+
 fn is_host_port(text: &str) -> bool {
     let parts = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
     let host = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
@@ -133,6 +151,15 @@ single_text! {
 single_text! {
     /// The address of a model API.
     Url, "an address that begins with https:// or http://", is_url
+}
+
+single_text! {
+    /// Where notifications are sent.
+    Webhook, "an address that begins with https:// (http:// to this machine alone) and holds no password", is_webhook
+}
+single_text! {
+    /// The name of a variable.
+    Variable, "the name of a variable", is_variable
 }
 
 text_list! {
@@ -235,6 +262,8 @@ in_files!(
     ShellCommand,
     Folder,
     Url,
+    Webhook,
+    Variable,
     ShellCommands,
     Arguments,
     Texts,
