@@ -394,6 +394,10 @@ impl Driver {
         #[cfg(feature = "faults")]
         crate::fault::after_storing(&turn.events);
         self.memory.share(&self.state, past);
+        if !self.displaced {
+            let last = figures::last_looks(&turn.events, |step| self.live.figures.get(step));
+            figures::keep(&mut self.store, at, &last, None);
+        }
         turn.answers.into_iter().for_each(|answer| answer());
         let touched: BTreeSet<RunId> = turn.events.iter().filter_map(Event::run).cloned().collect();
         for (seq, event) in numbers.into_iter().zip(turn.events) {
@@ -523,12 +527,15 @@ impl Driver {
             self.world.note_peak(&step, figures.peak_mib as u64, &figures.taken());
             if self.running_task(&step).is_some() {
                 self.live.beat(&step, turn.at);
-                looks.push((step.clone(), figures));
+                let said = self.live.seen.get(&step).map(|seen| &seen.usage);
+                let spent = figures::spent(&self.world.gateway, &step, said);
+                looks.push((step.clone(), figures::look(&figures, spent)));
                 self.live.figures.insert(step, figures);
             }
         }
         if !self.displaced {
-            figures::keep(&mut self.store, turn.at, &looks);
+            let machine = figures::machine(&self.overview);
+            figures::keep(&mut self.store, turn.at, &looks, Some(&machine));
         }
         self.watchers.tell(&News::Machine(self.overview.clone()));
     }

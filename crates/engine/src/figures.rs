@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gadugi_core::{Millis, Process, RunId, StepId, Timestamp};
+use gadugi_core::{Event, Millis, Process, RunId, StepEnd, StepId, Timestamp, Usage};
 use gadugi_exec::{Figures, disk_use, held_open};
 use gadugi_gateway::Gateway;
-use gadugi_store::{Bytes, FigurePoint, FiguresOf, Look, Spent, Store, StoreError};
+use gadugi_store::{
+    Bytes, FigurePoint, FiguresOf, Look, MachineLook, MachinePoint, Spent, Spread, Store, StoreError,
+};
 use gadugi_sys::clock::rfc3339;
 use serde_json::{Value, json};
+
+use crate::gate;
+use crate::handle::MachineView;
 
 /// A step's folders are walked through so often, unless walking takes longer than [`SHARE`] allows.
 const EVERY: Duration = Duration::from_secs(10);
@@ -152,41 +157,115 @@ pub(crate) fn add_traffic(gateway: &Gateway, step: &StepId, figures: &mut Figure
     }
 }
 
-/// Keeps what a look saw. Figures are no facts: what cannot be stored at once is left out.
-pub(crate) fn keep(store: &mut Store, at: Timestamp, looks: &[(StepId, Figures)]) {
-    let looks: Vec<(StepId, Look)> =
-        looks.iter().map(|(step, figures)| (step.clone(), look(figures))).collect();
-    if let Err(error) = store.add_figures(at, &looks, None) {
-        tracing::debug!(%error, "figures of steps were not kept");
+/// Keeps what a look saw of steps and of the machine. Figures are no facts: what cannot be stored at once is left out.
+pub(crate) fn keep(
+    store: &mut Store,
+    at: Timestamp,
+    looks: &[(StepId, Look)],
+    machine: Option<&MachineLook>,
+) {
+    if let Err(error) = store.add_figures(at, looks, machine) {
+        tracing::debug!(%error, "figures were not kept");
     }
 }
 
-/// What is kept of a step's figures.
-pub(crate) fn look(figures: &Figures) -> Look {
+/// What is kept of a step's figures, and of what it has spent.
+pub(crate) fn look(figures: &Figures, spent: Spent) -> Look {
     Look {
         cpu_percent: figures.cpu_percent,
         cpu_ms: figures.cpu_ms,
         memory_kib: (figures.memory_mib * 1024.0) as u64,
         pids: figures.pids,
-        bytes: Bytes {
-            disk_read: figures.disk_read_bytes,
-            disk_written: figures.disk_written_bytes,
-            net_in: figures.net_in_bytes,
-            net_out: figures.net_out_bytes,
-            disk_used: figures.disk_used_bytes,
-        },
-        spent: Spent::default(),
+        bytes: bytes(figures),
+        spent,
     }
 }
 
-/// The figures of a run's steps for `export`: each step's as `{task, attempt, step, points}`, at most some 500 points of
-/// each.
+/// What of a step's figures is bytes.
+pub(crate) fn bytes(figures: &Figures) -> Bytes {
+    Bytes {
+        disk_read: figures.disk_read_bytes,
+        disk_written: figures.disk_written_bytes,
+        net_in: figures.net_in_bytes,
+        net_out: figures.net_out_bytes,
+        disk_used: figures.disk_used_bytes,
+    }
+}
+
+/// What is kept of a look at the machine.
+pub(crate) fn machine(view: &MachineView) -> MachineLook {
+    MachineLook {
+        cpus: view.cpus,
+        cpu_percent: view.cpu_percent,
+        load: view.load,
+        memory_total_mib: view.memory_total_mib,
+        memory_available_mib: view.memory_available_mib,
+        agents_mib: view.agents_memory_mib as u64,
+        disk_free_mib: view.disk_free_mib,
+        steps: view.steps,
+    }
+}
+
+/// What a step has spent so far: by the gateway's count, where it has one; else as its agent says. An agent's own words are of
+/// tokens alone until it ends: a cost of nothing is none that anybody knows.
+pub(crate) fn spent(gateway: &Gateway, step: &StepId, said: Option<&Usage>) -> Spent {
+    let metered = gateway.metered(step).filter(|metered| metered.requests > 0);
+    let usage = match (metered, said) {
+        (Some(metered), said) => gate::counted(&metered, said.map_or(0, |said| said.cost_microusd)),
+        (None, Some(said)) => *said,
+        (None, None) => return Spent::default(),
+    };
+    spent_of(&usage)
+}
+
+fn spent_of(usage: &Usage) -> Spent {
+    let known = |value: u64| (value > 0).then_some(value);
+    Spent { tokens: known(usage.tokens()), cost_microusd: known(usage.cost_microusd) }
+}
+
+/// The last look at steps that have ended, which holds what only their end tells: what they cost, and of those that were too
+/// quick to be looked at, all there is. `seen` is what was last seen of a step.
+pub(crate) fn last_looks<'a>(
+    events: &[Event],
+    seen: impl Fn(&StepId) -> Option<&'a Figures>,
+) -> Vec<(StepId, Look)> {
+    let ends = events.iter().filter_map(|event| match event {
+        Event::StepEnded { step, end } => Some((step, end)),
+        _ => None,
+    });
+    // Of one that never began there is nothing to see.
+    let ends = ends.filter(|(_, end)| end.wall.0 > 0);
+    ends.map(|(step, end)| (step.clone(), last_look(end, seen(step)))).collect()
+}
+
+fn last_look(end: &StepEnd, seen: Option<&Figures>) -> Look {
+    let spent = end.agent.as_ref().map(|agent| spent_of(&agent.usage)).unwrap_or_default();
+    let taken = &end.taken;
+    let mut last = match seen {
+        Some(figures) => look(figures, spent),
+        None => Look {
+            cpu_percent: end.cpu_ms as f64 * 100.0 / end.wall.0.max(1) as f64,
+            memory_kib: end.peak_mib << 10,
+            pids: taken.pids_peak.unwrap_or(1),
+            spent,
+            ..Look::default()
+        },
+    };
+    last.cpu_ms = last.cpu_ms.max(end.cpu_ms);
+    last.bytes.disk_written = last.bytes.disk_written.max(taken.disk_written_bytes);
+    last.bytes.net_in = last.bytes.net_in.max(taken.net_in_bytes);
+    last.bytes.net_out = last.bytes.net_out.max(taken.net_out_bytes);
+    last
+}
+
+/// The figures of a run for `export`: of its steps, each as `{task, attempt, step, points}`, and what the machine had left
+/// meanwhile; at most some 500 points of each.
 pub(crate) fn export(
     store: &Store,
     run: &RunId,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Value, StoreError> {
+) -> Result<(Value, Value), StoreError> {
     /// Not shorter than from one look to the next.
     const LEAST: u64 = 2000;
     const POINTS: u64 = 500;
@@ -202,19 +281,27 @@ pub(crate) fn export(
             "points": figures.points.iter().map(point_json).collect::<Vec<_>>(),
         })
     });
-    Ok(steps.collect())
+    let machine = store.machine(from, to, resolution)?;
+    Ok((steps.collect(), machine.iter().map(machine_json).collect()))
+}
+
+fn tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn spread(spread: Spread, unit: f64) -> Value {
+    let Spread { least, mean, most } = spread;
+    json!({ "min": tenth(least / unit), "avg": tenth(mean / unit), "max": tenth(most / unit) })
 }
 
 /// Percent and MiB with one digit behind the point; what could not be seen is null.
 fn point_json(point: &FigurePoint) -> Value {
-    let tenth = |value: f64| (value * 10.0).round() / 10.0;
-    let mib = |kib: f64| tenth(kib / 1024.0);
-    let (cpu, memory, bytes) = (point.cpu_percent, point.memory_kib, point.bytes);
+    let (bytes, spent) = (point.bytes, point.spent);
     json!({
         "at": rfc3339(point.at),
         "span_ms": point.span.0,
-        "cpu_percent": { "min": tenth(cpu.least), "avg": tenth(cpu.mean), "max": tenth(cpu.most) },
-        "memory_mb": { "min": mib(memory.least), "avg": mib(memory.mean), "max": mib(memory.most) },
+        "cpu_percent": spread(point.cpu_percent, 1.0),
+        "memory_mb": spread(point.memory_kib, 1024.0),
         "cpu_ms": point.cpu_ms,
         "pids": point.pids,
         "disk_read_bytes": bytes.disk_read,
@@ -222,6 +309,24 @@ fn point_json(point: &FigurePoint) -> Value {
         "disk_used_bytes": bytes.disk_used,
         "net_in_bytes": bytes.net_in,
         "net_out_bytes": bytes.net_out,
+        "tokens": spent.tokens,
+        "cost_usd": spent.cost_microusd.map(|microusd| microusd as f64 / 1e6),
+    })
+}
+
+/// As above.
+fn machine_json(point: &MachinePoint) -> Value {
+    json!({
+        "at": rfc3339(point.at),
+        "span_ms": point.span.0,
+        "cpus": point.cpus,
+        "cpu_percent": point.cpu_percent.map(|cpu| spread(cpu, 1.0)),
+        "load": point.load,
+        "memory_total_mb": point.memory_total_mib,
+        "memory_available_mb": point.memory_available_mib.map(|available| spread(available, 1.0)),
+        "agents_memory_mb": spread(point.agents_mib, 1.0),
+        "disk_free_mb": point.disk_free_mib,
+        "steps": point.steps,
     })
 }
 
@@ -279,6 +384,36 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(60), "the thread ends with it");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_steps_end_is_looked_at_once_more() {
+        let usage = Usage { input_tokens: 70, output_tokens: 7, cost_microusd: 9000, ..Usage::default() };
+        let ended = |step, wall| {
+            let mut end = StepEnd::unseen(gadugi_core::StepExit::Code(0));
+            (end.wall, end.cpu_ms, end.peak_mib) = (Millis(wall), 500, 20);
+            end.agent = Some(gadugi_core::AgentEnd {
+                class: gadugi_core::EndClass::Done,
+                detail: String::new(),
+                usage,
+                turns: 1,
+                no_change: None,
+                claimed_phases: Vec::new(),
+            });
+            Event::StepEnded { step, end }
+        };
+        let known = Figures { cpu_percent: 12.5, cpu_ms: 300, memory_mib: 3.0, ..Figures::default() };
+        let seen = |of: &StepId| (*of == step(1)).then_some(&known);
+        let events = [ended(step(1), 2000), ended(step(2), 1000), ended(step(3), 0)];
+        let looks = last_looks(&events, seen);
+        let spent = Spent { tokens: Some(77), cost_microusd: Some(9000) };
+        assert_eq!(looks.len(), 2, "one that never began was never seen");
+        assert_eq!((looks[0].1.cpu_percent, looks[0].1.memory_kib), (12.5, 3072));
+        assert_eq!((looks[0].1.cpu_ms, looks[0].1.spent), (500, spent));
+        // Too quick for anybody to look.
+        assert_eq!((looks[1].1.cpu_percent, looks[1].1.memory_kib), (50.0, 20 << 10));
+        assert_eq!(looks[1].1.spent, spent);
+        assert_eq!(spent_of(&Usage::default()), Spent::default(), "nothing is known, which is not nothing");
     }
 
     #[test]

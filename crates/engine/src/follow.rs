@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gadugi_agents::{AgentEvent, AgentKind, StreamReader};
-use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Taken, Usage};
+use gadugi_core::{Phase, Report, StepEnd, StepExit, StepId, Taken, Timestamp, Usage};
 use gadugi_exec::{Ended, StepFollower, StepNews};
+use gadugi_gateway::RateLimit;
+use gadugi_sys::clock;
 use tokio::time::Instant;
 
 use crate::launch::tail;
@@ -39,7 +41,7 @@ pub(crate) async fn follow(
     let seen = RunningStep { step: step.clone(), process, pulse: pulse.clone(), workspace };
     world.began(seen, follower.stopper());
     world.report(Report::StepStarted { step: step.clone(), process: follower.process().clone() }).await;
-    let mut watched = Watched::new(world, step, agent.map(StreamReader::new), pulse);
+    let mut watched = Watched::new(world, step, agent, pulse);
     watched.seen.process = follower.main_process();
     watched.seen.command = follower.command().into();
     watched.show().await;
@@ -61,6 +63,7 @@ pub(crate) async fn follow(
 struct Watched<'a> {
     world: &'a World,
     step: &'a StepId,
+    agent: Option<AgentKind>,
     reader: Option<StreamReader>,
     pulse: Pulse,
     seen: Seen,
@@ -69,9 +72,18 @@ struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    fn new(world: &'a World, step: &'a StepId, reader: Option<StreamReader>, pulse: Pulse) -> Self {
+    fn new(world: &'a World, step: &'a StepId, agent: Option<AgentKind>, pulse: Pulse) -> Self {
         let (seen, next_show) = (Seen::default(), Instant::now());
-        Self { world, step, reader, pulse, seen, unshown: false, next_show }
+        Self {
+            world,
+            step,
+            agent,
+            reader: agent.map(StreamReader::new),
+            pulse,
+            seen,
+            unshown: false,
+            next_show,
+        }
     }
 
     /// What is new; while nothing is, what was seen is shown when it is time.
@@ -121,8 +133,11 @@ impl<'a> Watched<'a> {
                 AgentEvent::Retry { attempt, max, error, .. } => {
                     self.action(&format!("retry {attempt} of {max}: {error}")).await;
                 }
-                AgentEvent::RateLimit { status, .. } if status == "rejected" => {
-                    self.action("the account's limit is reached").await;
+                AgentEvent::RateLimit { status, limit, resets_at } => {
+                    self.limit(&status, limit, resets_at);
+                    if status == "rejected" {
+                        self.action("the account's limit is reached").await;
+                    }
                 }
                 _ => {}
             }
@@ -140,6 +155,20 @@ impl<'a> Watched<'a> {
     fn usage(&mut self, usage: Usage) {
         self.seen.usage = usage;
         self.unshown = true;
+    }
+
+    /// Of those that go through the gateway it knows better.
+    fn limit(&self, status: &str, limit: Option<String>, resets_at: Option<Timestamp>) {
+        if self.world.gateway.metered(self.step).is_none() {
+            self.world.gateway.note_limit(RateLimit {
+                account: self.agent.map(AgentKind::name).unwrap_or_default().to_owned(),
+                kind: limit.unwrap_or_else(|| "unified".to_owned()),
+                status: Some(status.to_owned()),
+                resets_at,
+                at: clock::now(),
+                ..RateLimit::default()
+            });
+        }
     }
 
     async fn action(&mut self, text: &str) {

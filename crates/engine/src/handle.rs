@@ -17,7 +17,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use gadugi_core::{Millis, Plan, RunId, RunReport, RunSettings, StepId, TaskId, Timestamp};
-use gadugi_store::{FiguresOf, StepFigures, Store, StoreError, StoredEvent};
+use gadugi_gateway::RateLimit;
+use gadugi_store::{FiguresOf, MachinePoint, StepFigures, Store, StoreError, StoredEvent};
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
@@ -188,6 +189,21 @@ impl Handle {
             store.figures(of, from, to, resolution).map_err(|error| unreadable(&error))
         })
         .await
+    }
+
+    /// What the machine had left between two times (the later one left out), in spans of at least `resolution`.
+    pub async fn machine_figures(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        resolution: Millis,
+    ) -> Result<Vec<MachinePoint>, Failure> {
+        self.read(move |store| store.machine(from, to, resolution).map_err(|error| unreadable(&error))).await
+    }
+
+    /// What model APIs, or agents that found their own way there, last said of the limits of accounts: since this engine began.
+    pub fn limits(&self) -> Vec<RateLimit> {
+        self.inside.world.gateway.limits()
     }
 
     /// At most `limit` runs in a line each, the latest first: those that came before the run `before`, where one is named.

@@ -193,7 +193,7 @@ fn resources(figures: &Figures, started_at: Timestamp) -> ResourceSample {
         threads: u64::from(figures.threads),
         pids: u64::from(figures.pids),
         container: figures.container,
-        bytes: crate::figures::look(figures).bytes,
+        bytes: crate::figures::bytes(figures),
         status: "running".to_owned(),
         started_at,
     }

@@ -141,7 +141,7 @@ impl Driver {
             RunStatus::Active | RunStatus::Paused { .. } | RunStatus::Ending => clock::now(),
         };
         let figures = figures::export(&self.store, run, state.started_at, to);
-        let figures = figures.map_err(|error| failure("store", error.to_string()))?;
+        let (figures, machine) = figures.map_err(|error| failure("store", error.to_string()))?;
         let events: Vec<EventLine<'_>> = events.iter().map(|stored| EventLine::new(stored, None)).collect();
         Ok(json!({
             "schema": 1,
@@ -152,6 +152,7 @@ impl Driver {
             "report": report_json(&report),
             "events": events,
             "figures": figures,
+            "machine": machine,
         }))
     }
 
