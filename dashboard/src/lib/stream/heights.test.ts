@@ -63,4 +63,27 @@ describe('heights', () => {
     expect(heights.total).toBe(50 + 499 * 20 + 500 * 30);
     expect(heights.top(500)).toBe(50 + 499 * 20);
   });
+
+  test('of rows that come in between', () => {
+    const heights = new Heights();
+    for (let row = 0; row < 1200; row += 1) heights.push(10);
+    heights.measure(600, 30);
+    heights.insert(600, 5);
+    expect([heights.count, heights.get(600), heights.get(601), heights.isMeasured(600), heights.isMeasured(601)]).toEqual([1201, 5, 30, false, true]);
+    expect(heights.total).toBe(1199 * 10 + 30 + 5);
+    expect(heights.top(602)).toBe(600 * 10 + 35);
+    heights.insert(0, 7);
+    expect(heights.top(603)).toBe(600 * 10 + 42);
+    expect(heights.at(6)).toBe(0);
+  });
+
+  test('say once of each row how high it is', () => {
+    const learned: [number, number][] = [];
+    const heights = new Heights((row, height) => learned.push([row, height]));
+    heights.push(10);
+    heights.push(10);
+    heights.measure(1, 40);
+    heights.measure(1, 50);
+    expect(learned).toEqual([[1, 40]]);
+  });
 });

@@ -11,6 +11,12 @@ export class Heights {
   #measured = new Uint8Array(1024);
   #blocks: number[] = [];
   #total = 0;
+  readonly #learned: (row: number, height: number) => void;
+
+  /** `learned` hears of each row that is measured for the first time. */
+  constructor(learned: (row: number, height: number) => void = () => {}) {
+    this.#learned = learned;
+  }
 
   /** How many rows there are. */
   get count(): number {
@@ -49,8 +55,22 @@ export class Heights {
   /** Takes a measured height. Gives back by how much the row grew. */
   measure(row: number, height: number): number {
     if (row < 0 || row >= this.#count) return 0;
-    this.#measured[row] = 1;
+    if (this.#measured[row] !== 1) {
+      this.#measured[row] = 1;
+      this.#learned(row, height);
+    }
     return this.#set(row, height);
+  }
+
+  /** Puts a row between two others. */
+  insert(row: number, height: number): void {
+    this.push(0);
+    const end = this.#count;
+    this.#heights.copyWithin(row + 1, row, end - 1);
+    this.#measured.copyWithin(row + 1, row, end - 1);
+    this.#heights[row] = height;
+    this.#measured[row] = 0;
+    this.#sum(Math.floor(row / BLOCK));
   }
 
   /** Estimates anew every row that was never measured. */
@@ -58,7 +78,7 @@ export class Heights {
     for (let row = 0; row < this.#count; row += 1) {
       if (this.#measured[row] !== 1) this.#heights[row] = of(row);
     }
-    this.#sum();
+    this.#sum(0);
   }
 
   /** Where a row begins. For `count`, the end. */
@@ -103,15 +123,14 @@ export class Heights {
     return grown;
   }
 
-  #sum(): void {
-    this.#blocks = [];
-    this.#total = 0;
-    for (let row = 0; row < this.#count; row += 1) {
+  // Sums blocks anew, from one on.
+  #sum(from: number): void {
+    this.#blocks.length = from;
+    for (let row = from * BLOCK; row < this.#count; row += 1) {
       const block = Math.floor(row / BLOCK);
-      const height = this.#heights[row] ?? 0;
-      this.#blocks[block] = (this.#blocks[block] ?? 0) + height;
-      this.#total += height;
+      this.#blocks[block] = (this.#blocks[block] ?? 0) + (this.#heights[row] ?? 0);
     }
+    this.#total = this.#blocks.reduce((total, height) => total + height, 0);
   }
 
   #grow(length: number): void {

@@ -85,6 +85,15 @@ export class Viewport {
     return grown;
   }
 
+  /** Changes heights: what is looked at stays where it is. */
+  keep(change: () => void): void {
+    const fixed = this.#fixed();
+    const seen = this.heights.top(fixed) - this.top;
+    change();
+    if (!this.follow) this.top = this.heights.top(fixed) - seen;
+    this.rest();
+  }
+
   /** After rows came or changed: the end, where it is followed. */
   rest(): void {
     if (this.follow) this.top = this.furthest;
