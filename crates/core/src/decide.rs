@@ -102,7 +102,7 @@ impl Decision {
     fn skip(&mut self, run: &RunState, at: usize, because: SkipReason) {
         let detail = match &because {
             SkipReason::Dependency(task) => format!("it depends on {task}, which did not succeed"),
-            SkipReason::Budget => "the run's budget is spent".to_owned(),
+            SkipReason::Budget => crate::needs::RUN_SPENT.to_owned(),
         };
         self.finish(run, at, Outcome::Skipped { because }, None, detail);
     }

@@ -12,9 +12,11 @@ pub mod decide;
 mod duration;
 mod effect;
 mod event;
+pub mod forecast;
 mod foresight;
 mod ids;
 mod input;
+pub mod needs;
 pub mod order;
 mod outcome;
 mod past;
@@ -54,8 +56,8 @@ pub use settings::{
     RetrySettings, RunSettings, SCRIPTED, UvPolicy,
 };
 pub use state::{
-    Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState,
-    TaskStatus,
+    Attempt, IllegalTransition, MergeStage, RunState, RunStatus, Stage, State, StepState, Suspicion,
+    TaskState, TaskStatus,
 };
 pub use step::{
     AgentEnd, EndClass, Process, SessionMode, StepEnd, StepExit, StepKind, StopCause, Taken, Usage,

@@ -20,7 +20,9 @@ use std::cmp::Reverse;
 use crate::order::Arc;
 use crate::{Estimate, Plan, PlannedTask};
 
+pub(crate) use play::Outset;
 pub use range::Range;
+pub(crate) use range::common_share;
 pub use room::{Admission, Candidate, Occupant, Room};
 
 /// What the rule knows of one task.
@@ -146,6 +148,11 @@ impl Workload {
     pub fn of(plan: &Plan) -> Self {
         let jobs = plan.tasks.iter().map(Job::of).collect();
         Self { one_by_one: plan.sequential_because.is_some(), ..Self::new(jobs, &plan.arcs()) }
+    }
+
+    /// The task at that place, to be corrected.
+    pub(crate) fn job_mut(&mut self, at: usize) -> &mut Job {
+        &mut self.jobs[at]
     }
 
     /// The order by the rule: priority, longest remaining path, place.

@@ -64,6 +64,8 @@ pub struct RunState {
     pub tasks: Vec<TaskState>,
     /// Where it was brought home to, each time.
     pub landed: Vec<(String, CommitId)>,
+    /// The tip that it had then, the last time; none where it never was.
+    pub landed_tip: Option<CommitId>,
     /// What holds it back at the moment.
     pub holds: BTreeSet<Hold>,
     /// Agents whose account has reached its limit, and until when. One that is past holds nothing back.
@@ -264,8 +266,17 @@ pub struct StepState {
     pub running: Option<(Process, Timestamp)>,
     /// What is set aside of the budget for it, in millionths of a US dollar.
     pub reserved: Option<u64>,
-    /// For how long it had given no sign of life when that was noticed; none while it does.
-    pub suspected: Option<Millis>,
+    /// Set while it gives no sign of life.
+    pub suspected: Option<Suspicion>,
+}
+
+/// A step that gives no sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// For how long it had given none when that was noticed.
+    pub quiet: Millis,
+    /// Since when it gives none.
+    pub since: Timestamp,
 }
 
 /// How far a merge is.
@@ -335,6 +346,18 @@ impl RunState {
         self.attempts(&self.index.queued)
     }
 
+    /// The merge queue, in the order in which it is taken: the one at its head, then those that may be merged, then those that
+    /// wait until they are tried again. Plan positions.
+    pub fn merge_queue(&self, now: Timestamp) -> Vec<usize> {
+        let waits = |attempt: &Attempt| match attempt.stage {
+            Stage::Queued { until, .. } => until.filter(|until| *until > now),
+            _ => None,
+        };
+        let mut queued: Vec<_> = self.queued().map(|(at, attempt)| (waits(attempt), at)).collect();
+        queued.sort_unstable();
+        self.merging().map(|(at, _)| at).chain(queued.into_iter().map(|(_, at)| at)).collect()
+    }
+
     /// Those at the head of the merge queue: one at most.
     pub fn merging(&self) -> impl Iterator<Item = (usize, &Attempt)> {
         self.attempts(&self.index.merging)
@@ -357,6 +380,11 @@ impl RunState {
     /// Of two tasks that may begin, the one with the lower rank does ([`crate::schedule`]).
     pub fn rank(&self, at: usize) -> u32 {
         self.index.order().rank(at)
+    }
+
+    /// The order in which its tasks begin.
+    pub(crate) fn order(&self) -> &crate::schedule::Order {
+        self.index.order()
     }
 
     /// Plan positions of waiting tasks that need the success of one that did not succeed.
@@ -469,8 +497,8 @@ impl RunState {
         }
     }
 
-    /// Whether each open task is held or waits, through however many others, for one that is.
-    fn only_held_are_left(&self) -> bool {
+    /// For each task, whether it is held or waits, through however many others, for one that is.
+    pub(crate) fn stuck(&self) -> Vec<bool> {
         let mut stuck = vec![false; self.tasks.len()];
         let mut open: Vec<usize> = (0..self.tasks.len()).filter(|at| self.tasks[*at].held).collect();
         while let Some(at) = open.pop() {
@@ -480,6 +508,12 @@ impl RunState {
                 open.extend(self.index.after(at).iter().filter_map(waiting));
             }
         }
+        stuck
+    }
+
+    /// Whether each open task is one of those.
+    fn only_held_are_left(&self) -> bool {
+        let stuck = self.stuck();
         let parked = |at: &usize| {
             stuck[*at] && !self.tasks[*at].active().is_some_and(|attempt| attempt.stage.is_queued())
         };
@@ -525,6 +559,7 @@ impl RunState {
             status: RunStatus::Active,
             tip: None,
             landed: Vec::new(),
+            landed_tip: None,
             holds: BTreeSet::new(),
             limited: BTreeMap::new(),
             places: Arc::new(places),

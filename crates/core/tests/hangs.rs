@@ -36,7 +36,8 @@ fn alive(story: &mut Story) -> Decision {
 }
 
 fn suspected(story: &Story) -> Option<Millis> {
-    story.task("a").active().and_then(|attempt| attempt.step()?.suspected)
+    let suspicion = story.task("a").active().and_then(|attempt| attempt.step()?.suspected);
+    suspicion.map(|suspicion| suspicion.quiet)
 }
 
 /// Looks at a step that is quiet from now on, until that many seconds of silence; what followed, with when.

@@ -167,7 +167,7 @@ fn task_view(run: &RunState, at: usize, live: &Live, layout: &Layout, now: Times
         waits_for: waits_for(run, at),
         resumes_at: resumes_at(task),
         held: task.held,
-        suspected_ms: step.and_then(|step| step.suspected).map(|quiet| quiet.0),
+        suspected_ms: step.and_then(|step| step.suspected).map(|suspicion| suspicion.quiet.0),
         salvage: task.salvage.values().filter_map(salvage_ref).collect(),
         attempts: task.attempts,
         steps: task.steps,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::slots::{Slots, Solitude, may_resume};
 use super::{Decision, report::accept};
+use crate::needs::{RUN_SPENT, TASK_SPENT};
 use crate::schedule::Admission;
 use crate::{
     Attempt, AttemptId, CommitId, Effect, Event, Hold, MergeStage, Outcome, RunState, RunStatus, SessionId,
@@ -126,8 +127,8 @@ fn step(out: &mut Decision, run: &RunState, at: usize, attempt: &Attempt, purse:
     match grant {
         Grant::Unlimited => out.intend(&id, attempt, kind, None),
         Grant::UpTo(microusd) => out.intend(&id, attempt, kind, Some(microusd)),
-        Grant::TaskSpent => out.finish(run, at, Outcome::Failed, None, "its budget is spent"),
-        Grant::RunSpent => out.finish(run, at, Outcome::Failed, None, "the run's budget is spent"),
+        Grant::TaskSpent => out.finish(run, at, Outcome::Failed, None, TASK_SPENT),
+        Grant::RunSpent => out.finish(run, at, Outcome::Failed, None, RUN_SPENT),
         Grant::Later if matches!(attempt.stage, Stage::Suspended { .. }) => {}
         Grant::Later => {
             out.suspend(&id, "waits for what others have reserved of the budget", None, attempt.alone);
@@ -340,7 +341,7 @@ fn give_up_for_budget(out: &mut Decision, run: &RunState) {
         match &task.status {
             TaskStatus::Waiting => out.skip(run, at, SkipReason::Budget),
             TaskStatus::Active(attempt) if matches!(attempt.stage, Stage::Suspended { .. }) => {
-                out.finish(run, at, Outcome::Failed, None, "the run's budget is spent");
+                out.finish(run, at, Outcome::Failed, None, RUN_SPENT);
             }
             _ => {}
         }

@@ -1,9 +1,45 @@
 //! A plan played through: what the order comes to on so many slots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Admission, Candidate, Occupant, Order, Room, Workload, sane};
 use crate::Plan;
+
+/// Where a play begins: for each task how it stands. With the default, nothing has begun.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outset {
+    /// It is over.
+    pub(crate) over: Vec<bool>,
+    /// It has a slot; the seconds of the play are what is left of it.
+    pub(crate) running: Vec<bool>,
+    /// It does not begin, nor does what waits for it.
+    pub(crate) never: Vec<bool>,
+    /// It begins in so many seconds at the earliest.
+    pub(crate) earliest: Vec<f64>,
+}
+
+impl Outset {
+    /// So many tasks none of which has begun.
+    pub(crate) fn of(tasks: usize) -> Self {
+        Self {
+            over: vec![false; tasks],
+            running: vec![false; tasks],
+            never: vec![false; tasks],
+            earliest: vec![0.0; tasks],
+        }
+    }
+}
+
+/// What a play came to.
+#[derive(Debug)]
+pub(crate) struct Played<'a> {
+    workload: &'a Workload,
+    order: &'a Order,
+    /// Seconds until all is over.
+    pub(crate) end: f64,
+    /// When each began and was over, by rank; none for those that did not.
+    spans: Vec<Option<(f64, f64)>>,
+}
 
 /// What runs, in a play.
 struct Stage<'a> {
@@ -12,19 +48,23 @@ struct Stage<'a> {
     memory: Option<u64>,
     slots: usize,
     now: f64,
+    /// For each task, how many edges lead to it from tasks that are not over.
+    waits: Vec<usize>,
     /// Ranks of tasks that could begin.
     ready: BTreeSet<u32>,
-    /// By their ends: bits of floats that are not negative sort as the floats do.
+    /// Those that could but for the time, by that time: bits of floats that are not negative sort as the floats do.
+    early: BTreeSet<(u64, u32)>,
+    /// By their ends, in the same way.
     running: BTreeSet<(u64, u32)>,
-    /// When each began, by rank.
-    began: Vec<Option<f64>>,
+    /// When each began and ends, by rank.
+    spans: Vec<Option<(f64, f64)>>,
 }
 
 impl Workload {
     /// Seconds until all is over, where tasks begin in that order, on so many slots and MiB of memory (none: as much as they
     /// like), and each takes in truth the seconds that stand at its place; what it is *expected* to take is its job's.
     pub fn play(&self, order: &Order, slots: usize, memory: Option<u64>, seconds: &[f64]) -> f64 {
-        self.played(order, slots, memory, seconds).now
+        self.play_from(order, slots, memory, seconds, &Outset::of(self.jobs.len())).end
     }
 
     /// When each begins, in seconds, in the same play; none for those that wait in a circle.
@@ -35,40 +75,49 @@ impl Workload {
         memory: Option<u64>,
         seconds: &[f64],
     ) -> Vec<Option<f64>> {
-        let played = self.played(order, slots, memory, seconds);
-        (0..self.jobs.len()).map(|at| played.began[order.rank(at) as usize]).collect()
+        let played = self.play_from(order, slots, memory, seconds, &Outset::of(self.jobs.len()));
+        (0..self.jobs.len()).map(|at| Some(played.spans[order.rank(at) as usize]?.0)).collect()
     }
 
-    fn played<'a>(
+    /// The same play from where things stand.
+    pub(crate) fn play_from<'a>(
         &'a self,
         order: &'a Order,
         slots: usize,
         memory: Option<u64>,
         seconds: &[f64],
-    ) -> Stage<'a> {
-        let mut waits = self.waits.clone();
-        let ready = (0..waits.len()).filter(|at| waits[*at] == 0).map(|at| order.rank(at)).collect();
+        outset: &Outset,
+    ) -> Played<'a> {
         let mut stage = Stage {
             workload: self,
             order,
             memory: memory.filter(|_| self.is_measured()),
             slots: slots.max(1),
             now: 0.0,
-            ready,
+            waits: self.waits.clone(),
+            ready: BTreeSet::new(),
+            early: BTreeSet::new(),
             running: BTreeSet::new(),
-            began: vec![None; waits.len()],
+            spans: vec![None; self.jobs.len()],
         };
+        stage.set(seconds, outset);
         loop {
             stage.begin(seconds);
-            let Some((end, rank)) = stage.running.pop_first() else { return stage };
-            stage.now = f64::from_bits(end);
-            for to in &self.after[order.place(rank)] {
-                waits[*to] -= 1;
-                if waits[*to] == 0 {
-                    stage.ready.insert(order.rank(*to));
+            let ends = stage.running.first().copied();
+            let due = stage.early.first().copied();
+            match (ends, due) {
+                (None, None) => break,
+                (ends, Some((due, rank))) if ends.is_none_or(|(end, _)| due < end) => {
+                    stage.now = f64::from_bits(due);
+                    stage.early.pop_first();
+                    stage.ready.insert(rank);
                 }
+                _ => stage.end_first(outset),
             }
         }
+        // Who may begin later, and does not, keeps nobody waiting.
+        let end = stage.spans.iter().flatten().map(|(_, end)| *end).fold(0.0, f64::max);
+        Played { workload: self, order, end, spans: stage.spans }
     }
 
     /// Whether anybody measured what any of its tasks takes of the memory.
@@ -84,6 +133,50 @@ impl Workload {
 }
 
 impl Stage<'_> {
+    /// Puts everybody where they stand at the outset.
+    fn set(&mut self, seconds: &[f64], outset: &Outset) {
+        for at in (0..self.waits.len()).filter(|at| outset.over[*at]) {
+            self.workload.after[at].iter().for_each(|to| self.waits[*to] -= 1);
+        }
+        for at in (0..self.waits.len()).filter(|at| !outset.over[*at] && !outset.never[*at]) {
+            let rank = self.order.rank(at);
+            if outset.running[at] {
+                self.run(rank, seconds);
+            } else if self.waits[at] == 0 {
+                self.let_begin(at, outset);
+            }
+        }
+    }
+
+    /// Nothing keeps the task at that place but its time and its turn.
+    fn let_begin(&mut self, at: usize, outset: &Outset) {
+        let (rank, earliest) = (self.order.rank(at), sane(outset.earliest[at]));
+        match earliest > self.now {
+            true => drop(self.early.insert((earliest.to_bits(), rank))),
+            false => drop(self.ready.insert(rank)),
+        }
+    }
+
+    fn run(&mut self, rank: u32, seconds: &[f64]) {
+        let end = self.now + sane(seconds[self.order.place(rank)]);
+        self.spans[rank as usize] = Some((self.now, end));
+        self.running.insert((end.to_bits(), rank));
+    }
+
+    /// The next that ends is over, and those that waited for it need to no more.
+    fn end_first(&mut self, outset: &Outset) {
+        let Some((end, rank)) = self.running.pop_first() else { return };
+        self.now = f64::from_bits(end);
+        let workload = self.workload;
+        for to in &workload.after[self.order.place(rank)] {
+            self.waits[*to] -= 1;
+            let begun = outset.over[*to] || outset.running[*to];
+            if self.waits[*to] == 0 && !begun && !outset.never[*to] {
+                self.let_begin(*to, outset);
+            }
+        }
+    }
+
     /// Begins whoever may.
     fn begin(&mut self, seconds: &[f64]) {
         let free = self.slots.saturating_sub(self.running.len());
@@ -96,9 +189,7 @@ impl Stage<'_> {
         };
         for rank in begins {
             self.ready.remove(&rank);
-            self.began[rank as usize] = Some(self.now);
-            let end = self.now + sane(seconds[self.order.place(rank)]);
-            self.running.insert((end.to_bits(), rank));
+            self.run(rank, seconds);
         }
     }
 
@@ -107,7 +198,8 @@ impl Stage<'_> {
         let occupant = |rank: u32| Occupant {
             key: u64::from(rank),
             memory_mib: job(rank).memory_mib,
-            seconds_left: self.began[rank as usize].unwrap_or(self.now) + job(rank).time() - self.now,
+            seconds_left: self.spans[rank as usize].map_or(self.now, |(began, _)| began) + job(rank).time()
+                - self.now,
         };
         let mut room = Room::new(Some(limit), self.running.iter().map(|(_, rank)| occupant(*rank)).collect());
         let mut begins = Vec::new();
@@ -129,6 +221,35 @@ impl Stage<'_> {
             }
         }
         begins
+    }
+}
+
+impl Played<'_> {
+    /// The tasks that its end waits for, one behind the other, by their places: each begins when the one before it is over, for
+    /// which it waits, or whose slot it gets.
+    pub(crate) fn critical_path(&self) -> Vec<usize> {
+        let mut enders: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut last: Option<(f64, usize)> = None;
+        for (rank, span) in (0_u32..).zip(&self.spans) {
+            let Some((_, end)) = *span else { continue };
+            let at = self.order.place(rank);
+            enders.entry(end.to_bits()).or_default().push(at);
+            if last.is_none_or(|(latest, _)| end > latest) {
+                last = Some((end, at));
+            }
+        }
+        let (mut path, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut next = last.map(|(_, at)| at);
+        while let Some(at) = next.filter(|at| seen.insert(*at)) {
+            path.push(at);
+            let began = self.spans[self.order.rank(at) as usize].map_or(0.0, |(began, _)| began);
+            let before = enders.get(&began.to_bits()).map_or(&[][..], Vec::as_slice);
+            let waited_for = before.iter().find(|from| self.workload.after[**from].contains(&at));
+            // Those that began at the outset had their slots already.
+            next = waited_for.or(before.first().filter(|_| began > 0.0)).copied();
+        }
+        path.reverse();
+        path
     }
 }
 

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::{Job, Workload};
-use crate::Plan;
+use crate::{Estimate, Plan};
 
 /// Seconds: of ten plays one ends before `low`, five end before `likely`, nine before `high`.
 ///
@@ -42,6 +42,11 @@ const TASKS_PLAYED_WITH_MEMORY: usize = 50_000;
 
 /// The numbers that are drawn begin here.
 const SEED: u64 = 0x6761_6475_6769;
+
+/// The share of the variance of an estimate's error that is common to all of its source.
+pub(crate) fn common_share(estimate: &Estimate) -> f64 {
+    if estimate.is_measured() { COMMON_IN_HISTORY } else { COMMON_IN_TABLE }
+}
 
 impl Plan {
     /// Between what times it ends on so many slots and MiB of memory (none: as much as it likes).
@@ -85,7 +90,7 @@ impl Errors {
         for (task, job) in plan.tasks.iter().zip(jobs) {
             let next = sources.len();
             let source = *sources.entry(task.estimate.source.as_str()).or_insert(next);
-            let common = if task.estimate.is_measured() { COMMON_IN_HISTORY } else { COMMON_IN_TABLE };
+            let common = common_share(&task.estimate);
             let (own, shared) = ((1.0 - common).sqrt() * job.sigma(), common.sqrt() * job.sigma());
             tasks.push((job.time(), own, shared, source));
         }

@@ -3,7 +3,9 @@
 use thiserror::Error;
 
 use super::index::Mark;
-use super::{Attempt, MergeStage, RunState, RunStatus, Stage, State, StepState, TaskState, TaskStatus};
+use super::{
+    Attempt, MergeStage, RunState, RunStatus, Stage, State, StepState, Suspicion, TaskState, TaskStatus,
+};
 use crate::{
     AttemptId, CommitId, EndClass, Event, Millis, RunId, SessionId, SessionMode, StepEnd, StepExit, StepId,
     StepKind, StopCause, Tally, Timestamp,
@@ -106,7 +108,10 @@ impl RunState {
             (Event::RunFinished { wall, kept, .. }, RunStatus::Ending) => {
                 self.status = RunStatus::Finished { at, wall: *wall, kept: kept.clone() };
             }
-            (Event::RunLanded { into, commit, .. }, _) => self.landed.push((into.clone(), commit.clone())),
+            (Event::RunLanded { into, commit, .. }, _) => {
+                self.landed.push((into.clone(), commit.clone()));
+                self.landed_tip.clone_from(&self.tip);
+            }
             _ => return Err(illegal(event, self.id.as_str(), self.status.word())),
         }
         Ok(())
@@ -315,7 +320,7 @@ impl TaskState {
             }
             Event::StepSuspected { step, quiet } => {
                 let step = attempt.step_mut(step).filter(|step| step.running.is_some())?;
-                step.suspected = Some(*quiet);
+                step.suspected = Some(Suspicion { quiet: *quiet, since: at - *quiet });
             }
             Event::StepCleared { step } => {
                 attempt.step_mut(step)?.suspected.take()?;
