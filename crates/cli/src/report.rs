@@ -261,6 +261,7 @@ mod tests {
             paused_detail: String::new(),
             holds: Vec::new(),
             limited: std::collections::BTreeMap::new(),
+            budget_microusd: None,
             reserved_microusd: 0,
             started_at: Timestamp(0),
             finished_at: Some(Timestamp(100_000)),
@@ -278,6 +279,9 @@ mod tests {
             usage: Usage { input_tokens: 6000, cost_microusd: 60_000, ..Usage::default() },
             tasks,
             kept: Vec::new(),
+            needs: Vec::new(),
+            queue: Vec::new(),
+            forecast: None,
             prediction: None,
         }
     }

@@ -582,8 +582,7 @@ impl Driver {
     }
 
     fn view(&self, run: &RunState) -> RunView {
-        let slots = self.state.capacity.unwrap_or(1);
-        run_view(run, &self.live, &self.world.layout, slots, self.seq, clock::now())
+        run_view(&self.state, run, &self.live, &self.world.layout, self.seq, clock::now())
     }
 }
 

@@ -280,6 +280,9 @@ pub struct RunView {
     pub limited: BTreeMap<String, Timestamp>,
     /// What is set aside of its budget for steps that run, in millionths of a US dollar.
     pub reserved_microusd: u64,
+    /// What it may cost, in millionths of a US dollar; none where nobody named a number.
+    #[serde(default)]
+    pub budget_microusd: Option<u64>,
     /// When it was accepted.
     pub started_at: Timestamp,
     /// When it was over.
@@ -312,9 +315,46 @@ pub struct RunView {
     pub tasks: Vec<TaskView>,
     /// Workspaces kept at the end: path and reason.
     pub kept: Vec<(String, String)>,
+    /// Everything that wants a person, the most pressing kind first.
+    #[serde(default)]
+    pub needs: Vec<NeedView>,
+    /// The merge queue: the task that is being merged, then those that wait for it, in order.
+    #[serde(default)]
+    pub queue: Vec<TaskId>,
+    /// When it is expected to end, while it goes on.
+    #[serde(default)]
+    pub forecast: Option<ForecastView>,
     /// How well the plan foresaw what was written, once it is over.
     #[serde(default)]
     pub prediction: Option<Prediction>,
+}
+
+/// Something of a run that wants a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeedView {
+    /// `auth`, `paused`, `budget`, `suspect`, `failed`, `conflict`, `rejected`, `held`, `limit`, `kept`, `land`.
+    pub kind: String,
+    /// The task, where it is about one.
+    pub task: Option<TaskId>,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+    /// When it goes on by itself, where it does.
+    pub until: Option<Timestamp>,
+    /// What happened, in one line. Agents' words may be in it.
+    pub detail: String,
+    /// Commands that a person may type about it, ready for a shell.
+    pub commands: Vec<String>,
+    /// What can be asked of the engine about it: `retry`, `cancel`, `pause`, `resume`, `land`; of the task where it is about one.
+    pub actions: Vec<String>,
+}
+
+/// When a run is expected to end, if what is left takes as long as such tasks were seen to take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForecastView {
+    /// When all is over that goes on without a person.
+    pub ends_at: Timestamp,
+    /// The tasks that its end waits for, one behind the other.
+    pub critical_path: Vec<TaskId>,
 }
 
 /// How well a plan foresaw what its tasks wrote: of those whose work is known.

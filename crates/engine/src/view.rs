@@ -1,10 +1,13 @@
 //! The state, turned by hand into what goes over the wire.
 
+mod needs;
+
 use std::collections::HashMap;
 
+use gadugi_core::forecast::Forecast;
 use gadugi_core::{
     Collisions, Event, ExecutorKind, Foresight, PauseCause, PhaseRecord, Purpose, RunReport, RunState,
-    RunStatus, Salvage, Stage, StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
+    RunStatus, Salvage, Stage, State, StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
 };
 use gadugi_exec::Figures;
 use gadugi_store::StoredEvent;
@@ -13,7 +16,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::layout::Layout;
-use crate::protocol::{PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView};
+use crate::protocol::{
+    ForecastView, PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView,
+};
 use crate::sandbox::container_name;
 use crate::world::Seen;
 
@@ -63,13 +68,14 @@ impl Live {
 
 /// A run as people and programs see it.
 pub(crate) fn run_view(
+    state: &State,
     run: &RunState,
     live: &Live,
     layout: &Layout,
-    slots: u32,
     seq: u64,
     now: Timestamp,
 ) -> RunView {
+    let slots = state.capacity.unwrap_or(1);
     let report = run.report(now);
     let (paused_because, paused_detail) = match &run.status {
         RunStatus::Paused { cause, detail, .. } => (Some(pause_word(*cause).to_owned()), detail.clone()),
@@ -94,6 +100,7 @@ pub(crate) fn run_view(
         holds: run.holds.iter().map(|hold| hold.word().to_owned()).collect(),
         limited: limited.map(|(agent, until)| (agent.to_string(), *until)).collect(),
         reserved_microusd: run.reserved(),
+        budget_microusd: run.settings.budget_microusd,
         started_at: run.started_at,
         finished_at,
         wall_ms: report.wall.0,
@@ -110,8 +117,15 @@ pub(crate) fn run_view(
         usage: total(&report.usage, &live.used(run)),
         tasks,
         kept: report.kept,
+        needs: needs::needs(run, now),
+        queue: run.merge_queue(now).into_iter().map(|at| run.plan.tasks[at].id.clone()).collect(),
+        forecast: state.forecast(run, now).map(forecast),
         prediction: report.foresight.as_ref().map(prediction),
     }
+}
+
+fn forecast(forecast: Forecast) -> ForecastView {
+    ForecastView { ends_at: forecast.ends_at, critical_path: forecast.critical_path }
 }
 
 fn prediction(foresight: &Foresight) -> Prediction {

@@ -41,6 +41,8 @@ pub struct RunSummary {
     pub wall_ms: u64,
     /// Its tasks by how they stand.
     pub counts: Counts,
+    /// How much of it wants a person.
+    pub needs: u64,
     /// What all its tasks used.
     pub usage: Usage,
     /// Titles of its first three prompts.
@@ -107,6 +109,7 @@ pub(crate) fn summary(run: &RunState, now_used: &Usage, now: Timestamp) -> RunSu
         finished_at,
         wall_ms,
         counts: Counts::of(run),
+        needs: run.needs(now).len() as u64,
         usage,
         first_titles: run.plan.tasks.iter().take(TITLES).map(|task| task.name.clone()).collect(),
     }
@@ -195,6 +198,7 @@ fn unreadable_line(line: &Line) -> RunSummary {
         finished_at: line.finished_at,
         wall_ms: end.since(line.started_at).0,
         counts: Counts { total: line.tasks as u64, lost: line.tasks as u64, ..Counts::default() },
+        needs: 0,
         usage: Usage::default(),
         first_titles: Vec::new(),
     }
