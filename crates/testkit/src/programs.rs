@@ -26,8 +26,7 @@ pub struct Program {
 }
 
 /// Node.js, new enough for the page's tools.
-pub const NODE: Program =
-    Program { name: "node", variable: "GADUGI_TEST_NODE", folder: "node/node_modules/.bin" };
+pub const NODE: Program = Program { name: "node", variable: "GADUGI_TEST_NODE", folder: "node/bin" };
 /// Chromium, which shows the page.
 pub const CHROMIUM: Program =
     Program { name: "chromium", variable: "GADUGI_TEST_CHROMIUM", folder: "chromium/usr/bin" };
