@@ -106,7 +106,7 @@ pub(crate) async fn answer(inside: &Inside, request: Request) -> Result<Reply, F
         Request::Clean { older_than_hours } => services::clean(inside, older_than_hours).await,
         Request::Worktrees { repair } => services::worktrees(inside, repair).await,
         Request::Diff { run, task } => services::diff(inside, run, task).await,
-        Request::Page { listen } => page(inside, listen).await,
+        Request::Page { listen, environment } => page(inside, listen, environment).await,
         Request::Leave => {
             let _ = inside.asked.send(Asked::Terminate).await;
             Ok(Reply::Leaving)
@@ -115,10 +115,17 @@ pub(crate) async fn answer(inside: &Inside, request: Request) -> Result<Reply, F
     }
 }
 
-async fn page(inside: &Inside, listen: Option<SocketAddr>) -> Result<Reply, Failure> {
+async fn page(
+    inside: &Inside,
+    listen: Option<SocketAddr>,
+    environment: Option<Vec<(String, String)>>,
+) -> Result<Reply, Failure> {
     let front = inside.front.as_ref().and_then(Weak::upgrade);
     let front = front.ok_or_else(|| failure("no-page", "this engine shows no page"))?;
     let Opened { address, link } = front.open(Handle::new(inside.clone()), listen).await?;
+    if let Some(environment) = environment {
+        inside.world.environments.open_page(environment);
+    }
     Ok(Reply::Page { address, link })
 }
 
@@ -145,13 +152,17 @@ pub(crate) async fn command(inside: &Inside, run: RunId, command: Command) -> Re
 async fn in_environment(
     inside: &Inside,
     run: RunId,
-    environment: Vec<(String, String)>,
+    environment: Option<Vec<(String, String)>>,
     wish: Command,
 ) -> Result<Reply, Failure> {
-    let before = inside.world.set_environment(&run, environment);
+    let environments = &inside.world.environments;
+    let before = match environment {
+        Some(brought) => environments.bring(&run, brought),
+        None => environments.lend(&run),
+    };
     let answer = command(inside, run.clone(), wish).await;
     match answer {
-        Err(_) => inside.world.restore_environment(&run, before),
+        Err(_) => environments.restore(&run, before),
         Ok(_) => gate::supply(&inside.world, &run).await,
     }
     answer
@@ -188,7 +199,7 @@ async fn submit(inside: &Inside, submission: Submission) -> Result<Reply, Failur
     });
     let kept = kept.await.map_err(|error| failure("store", error.to_string()))?;
     kept.map_err(|error| failure("store", format!("the prompts could not be kept: {error}")))?;
-    inside.world.set_environment(&id, environment);
+    inside.world.environments.bring(&id, environment);
     let start = Command::StartRun { run: id.clone(), plan, settings: Box::new(settings) };
     command(inside, id, start).await
 }

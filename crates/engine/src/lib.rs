@@ -15,6 +15,7 @@ mod daemon;
 mod descriptors;
 mod driver;
 mod effects;
+mod environments;
 mod exports;
 #[cfg(feature = "faults")]
 mod fault;

@@ -63,8 +63,10 @@ pub enum Request {
         run: RunId,
         /// Which tasks.
         target: Target,
-        /// The client's environment, as in [`Submission`].
-        environment: Vec<(String, String)>,
+        /// The client's environment, as in [`Submission`]; none, where it has none that agents should see (a page): the run's last
+        /// one, else that of whoever opened the page, else the engine's own.
+        #[serde(default)]
+        environment: Option<Vec<(String, String)>>,
     },
     /// Take up tasks again.
     Retry {
@@ -74,8 +76,9 @@ pub enum Request {
         target: Target,
         /// Words for their agents.
         with: Option<String>,
-        /// The client's environment, as in [`Submission`].
-        environment: Vec<(String, String)>,
+        /// The client's environment, as in [`Request::Resume`].
+        #[serde(default)]
+        environment: Option<Vec<(String, String)>>,
     },
     /// Bring work home. Answered by [`Reply::Landed`].
     Land {
@@ -115,6 +118,10 @@ pub enum Request {
         /// Where it listens; none: where it is open already, else where it was last. One that is open elsewhere opens here too,
         /// and stays open there.
         listen: Option<SocketAddr>,
+        /// The client's environment, as in [`Submission`]: what is asked for on the page is done in it, where a run has none of
+        /// its own.
+        #[serde(default)]
+        environment: Option<Vec<(String, String)>>,
     },
     /// Leave as soon as nothing is under way.
     Leave,

@@ -16,8 +16,9 @@ use gadugi_exec::{ContainerOrder, DockerExecutor, Mount};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::environments::Variables;
 use crate::layout::Layout;
-use crate::world::{RunContext, Variables, World};
+use crate::world::{RunContext, World};
 
 /// Where things lie inside a container. Sessions of agents are found again by the folder they began in, so it is the
 /// same in every step.

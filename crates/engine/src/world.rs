@@ -1,7 +1,6 @@
 //! What effects work with: the repository, the executor, and what each run was given beside its plan.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::caches::Caches;
 use crate::descriptors;
+use crate::environments::{Environments, Variables};
 use crate::exports::Exports;
 use crate::layout::Layout;
 use crate::quiet::Pulse;
@@ -95,9 +95,6 @@ pub(crate) struct RunningStep {
     pub(crate) workspace: PathBuf,
 }
 
-/// An environment: names and values.
-pub(crate) type Variables = Arc<Vec<(OsString, OsString)>>;
-
 /// Shared by all effects.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -129,8 +126,8 @@ pub(crate) struct World {
     pub(crate) heard: mpsc::Sender<Heard>,
     /// Each step that runs.
     running: Mutex<HashMap<StepId, Running>>,
-    /// Each run's environment, from the client that asked for it. Never stored: it may hold secrets.
-    environments: Mutex<HashMap<RunId, Variables>>,
+    /// Each run's environment, from the client that asked for it.
+    pub(crate) environments: Environments,
     /// Whose definitions agents run as, by base and role.
     definitions: Mutex<HashMap<(CommitId, Role), Whose>>,
     /// Held by whoever puts workspaces away while their run goes on: one at a time is enough.
@@ -181,7 +178,7 @@ impl World {
             preparing: Semaphore::new(PREPARING),
             heard,
             running: Mutex::default(),
-            environments: Mutex::default(),
+            environments: Environments::default(),
             definitions: Mutex::default(),
             making_room: tokio::sync::Mutex::default(),
             ports: Mutex::default(),
@@ -201,31 +198,14 @@ impl World {
         self.tell(Heard::Report(report)).await;
     }
 
-    /// Answers with what was there before.
-    pub(crate) fn set_environment(
-        &self,
-        run: &RunId,
-        environment: Vec<(String, String)>,
-    ) -> Option<Variables> {
-        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        lock(&self.environments).insert(run.clone(), Arc::new(environment))
-    }
-
-    pub(crate) fn restore_environment(&self, run: &RunId, before: Option<Variables>) {
-        match before {
-            Some(before) => lock(&self.environments).insert(run.clone(), before),
-            None => lock(&self.environments).remove(run),
-        };
-    }
-
     /// The environment that the run was asked for with; after a restart, before anybody resumed it, the engine's own.
     pub(crate) fn environment(&self, run: &RunId) -> Variables {
-        self.brought(run).unwrap_or_else(|| Arc::new(gadugi_sys::env::all()))
+        self.environments.of(run)
     }
 
     /// The environment that somebody brought for the run, under this engine.
     pub(crate) fn brought(&self, run: &RunId) -> Option<Variables> {
-        lock(&self.environments).get(run).cloned()
+        self.environments.brought(run)
     }
 
     /// Whose definition of their role agents that begin at `base` run as. Read from the commit: an agent may have rewritten

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 use console::Style;
-use gadugi_core::RunId;
-use gadugi_engine::protocol::{Reply, Request, TaskView};
-use gadugi_workspace::Error;
+use gadugi_core::{RunId, TaskId};
+use gadugi_engine::client::ClientError;
+use gadugi_engine::protocol::{Reply, Request};
 
 use crate::args::Global;
 use crate::commands::runs;
@@ -31,58 +31,45 @@ pub(crate) fn run(global: &Global, args: &DiffArgs) -> Done {
         let mut client = place.engine_for_run().await?;
         runs::task(&mut client, args.run.as_deref(), &args.task).await
     })?;
-    let task = view.find(id.as_str())?;
     let mut out = Patch { colours: output::is_terminal(), line: Vec::new(), empty: true, stopped: None };
-    let written = write(&place, &view.run, task, &mut out);
+    let written = write(&place, &view.run, &id, &mut out);
     out.end();
     match (out.stopped, written) {
         (Some(stop), _) => Err(stop),
         (None, Err(stop)) => Err(stop),
-        (None, Ok(said)) => {
-            if out.empty && !said {
-                output::say(&text::line(&format!("{}: it changed nothing", task.id)));
+        (None, Ok(why)) => {
+            let changed_nothing = out.empty.then(|| "it changed nothing".to_owned());
+            if let Some(why) = why.or(changed_nothing) {
+                output::say(&text::line(&format!("{id}: {why}")));
             }
             Ok(Exit::Success)
         }
     }
 }
 
-/// Writes the patch; answers whether it was said in words why there is none.
-fn write(place: &Place, run: &RunId, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
-    let nothing = |why: &str| {
-        output::say(&text::line(&format!("{}: {why}", task.id)));
-        Ok(true)
-    };
-    let Some(base) = &task.base else { return nothing("it has not begun") };
-    // While it works, what lies in its workspace counts; afterwards what stands on its branch, or, where a bad end left
-    // nothing there, what still lies in the workspace that was kept.
-    let unfinished = !task.over || task.commit.is_none();
-    let workspace = task.workspace.as_ref().filter(|path| unfinished && path.is_dir());
-    let result = match (workspace, &task.commit) {
-        // A repository that an agent wrote: the engine has it taken out as its work will be.
-        (Some(_), _) if task.executor == "docker" => return write_exported(place, run, task, out),
-        (Some(path), _) => place.repository.diff_worktree(path, base, out),
-        (None, Some(commit)) => place.repository.diff_into(base, commit, out),
-        (None, None) => return nothing("it left nothing on its branch"),
-    };
-    match result {
-        Err(Error::Io { .. }) if out.stopped.is_some() => Ok(false),
-        other => Ok(other.map(|()| false)?),
-    }
-}
-
-fn write_exported(place: &Place, run: &RunId, task: &TaskView, out: &mut Patch) -> Result<bool, Stop> {
-    let reply = block_on(async {
+/// Writes the patch; answers with why there is none, where the engine says so.
+fn write(place: &Place, run: &RunId, task: &TaskId, out: &mut Patch) -> Result<Option<String>, Stop> {
+    let asked = block_on(async {
         let mut client = place.engine_for_run().await?;
-        Ok(client.ask(&Request::Diff { run: run.clone(), task: task.id.clone() }).await?)
+        Ok(client.ask(&Request::Diff { run: run.clone(), task: task.clone() }).await)
     })?;
-    let Reply::Patch { path } = reply else { return Err(Problem::unexpected(&reply).into()) };
+    let path = match asked {
+        Ok(Reply::Patch { path }) => path,
+        Ok(other) => return Err(Problem::unexpected(&other).into()),
+        // Nothing is wrong: there is nothing to show, or not yet.
+        Err(ClientError::Refused(failure))
+            if ["not-begun", "nothing-left"].contains(&failure.code.as_str()) =>
+        {
+            return Ok(Some(failure.message));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let copied = File::open(&path).and_then(|mut file| io::copy(&mut file, out));
     // It was made for this one reading.
     let _ = std::fs::remove_file(&path);
     match copied {
-        Err(_) if out.stopped.is_some() => Ok(false),
-        copied => Ok(copied.map(|_| false).map_err(|error| Problem::io("read", &path, &error))?),
+        Err(_) if out.stopped.is_some() => Ok(None),
+        copied => Ok(copied.map(|_| None).map_err(|error| Problem::io("read", &path, &error))?),
     }
 }
 

@@ -82,7 +82,7 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
 async fn release(client: &mut Client, all: &[Meant]) -> Done {
     for meant in all {
         let (run, target) = (meant.run(), meant.target.clone());
-        let environment = follow::environment();
+        let environment = Some(follow::environment());
         match client.ask(&Request::Resume { run, target, environment }).await? {
             Reply::Accepted { run, tasks } => {
                 output::result(&format!("{run}: {} on\n", goes(tasks)))?;

@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &RetryArgs) -> Done {
         let mut client = place.engine_for_run().await?;
         for meant in wanted(&mut client, args).await? {
             let (run, target, with) = (meant.run(), meant.target.clone(), args.with.clone());
-            let request = Request::Retry { run, target, with, environment: environment() };
+            let request = Request::Retry { run, target, with, environment: Some(environment()) };
             let (run, tasks) = match client.ask(&request).await? {
                 Reply::Accepted { run, tasks } => (run, tasks),
                 other => return Err(Problem::unexpected(&other).into()),

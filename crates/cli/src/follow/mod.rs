@@ -342,8 +342,8 @@ impl<'a> Follower<'a> {
 /// Lets a run that is paused go on. One that came to its end meanwhile needs it no more: what was under way when an engine
 /// died is taken in by the next one.
 pub(crate) async fn take_up(client: &mut Client, run: &RunId) -> Result<(), Stop> {
-    let resume =
-        Request::Resume { run: run.clone(), target: gadugi_core::Target::All, environment: environment() };
+    let environment = Some(environment());
+    let resume = Request::Resume { run: run.clone(), target: gadugi_core::Target::All, environment };
     match client.ask(&resume).await {
         Err(ClientError::Refused(failure)) if failure.code == "run-over" => Ok(()),
         other => other.map(drop).map_err(Stop::from),
