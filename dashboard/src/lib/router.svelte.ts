@@ -119,12 +119,14 @@ export class Router {
   #click(event: MouseEvent): void {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-    const link = event.target instanceof Element ? event.target.closest('a') : null;
-    if (!(link instanceof HTMLAnchorElement) || link.target !== '' || link.hasAttribute('download')) return;
-    if (link.origin !== window.location.origin || link.pathname.startsWith('/api/')) return;
-    if (link.hash !== '' && link.pathname === window.location.pathname) return;
+    // In a drawing, a link is an element of SVG: of both kinds the attribute is what counts.
+    const link = event.target instanceof Element ? event.target.closest('a[href]') : null;
+    if (!link || link.hasAttribute('target') || link.hasAttribute('download')) return;
+    const to = new URL(link.getAttribute('href') ?? '', window.location.href);
+    if (to.origin !== window.location.origin || to.pathname.startsWith('/api/')) return;
+    if (to.hash !== '' && to.pathname === window.location.pathname) return;
     event.preventDefault();
-    this.go(`${link.pathname}${link.search}`);
+    this.go(`${to.pathname}${to.search}`);
   }
 }
 
