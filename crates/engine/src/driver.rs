@@ -318,7 +318,10 @@ impl Driver {
                 let watch = self.watch();
                 respond(turn, answer, watch);
             }
-            Asked::Machine(answer) => respond(turn, answer, Ok(self.overview.clone())),
+            Asked::Machine(answer) => {
+                let heartbeat = self.live.oldest_heartbeat();
+                respond(turn, answer, Ok(MachineView { heartbeat, ..self.overview.clone() }));
+            }
             Asked::Plan(run, answer) => respond(turn, answer, Ok(self.plan(&run))),
             Asked::Summaries(runs, answer) => respond(turn, answer, Ok(self.summaries(&runs))),
             Asked::Export(run, answer) => respond(turn, answer, self.export(&run)),
@@ -554,6 +557,7 @@ impl Driver {
             disk_free_mib: seen.disk_free_mib,
             slots: self.state.capacity.unwrap_or(1),
             steps: self.world.running_count(),
+            heartbeat: self.live.oldest_heartbeat(),
             slowed: self.machine.slowed.clone(),
         };
     }

@@ -17,7 +17,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use gadugi_core::{Millis, Plan, RunId, RunReport, RunSettings, StepId, TaskId, Timestamp};
-use gadugi_gateway::RateLimit;
+pub use gadugi_gateway::RateLimit;
 use gadugi_store::{FiguresOf, MachinePoint, StepFigures, Store, StoreError, StoredEvent};
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
@@ -102,6 +102,8 @@ pub struct MachineView {
     pub slots: u32,
     /// Steps that run.
     pub steps: u32,
+    /// Of the steps that run, when the one that was seen to live longest ago was seen to live; none where none runs.
+    pub heartbeat: Option<Timestamp>,
     /// Why the gateway lets fewer requests through than agents would make; none: it lets all through.
     pub slowed: Option<String>,
 }

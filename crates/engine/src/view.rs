@@ -58,6 +58,11 @@ impl Live {
         used
     }
 
+    /// When the one of them was seen to live that was seen longest ago.
+    pub(crate) fn oldest_heartbeat(&self) -> Option<Timestamp> {
+        self.heartbeats.values().min().copied()
+    }
+
     /// The step is over.
     pub(crate) fn forget(&mut self, step: &StepId) {
         self.seen.remove(step);
