@@ -100,6 +100,10 @@ export class Rows {
   readonly #results = new Column((length) => new Uint32Array(length));
   readonly #folded = new Places();
   readonly #owners = new Column((length) => new Uint32Array(length));
+  /** How many rows there are of each kind, in the order of {@link KINDS}. */
+  readonly counts = KINDS.map(() => 0);
+  /** How many failed. */
+  failures = 0;
 
   get count(): number {
     return this.#kinds.length;
@@ -108,7 +112,10 @@ export class Rows {
   /** Adds a row. */
   push(place: Place, kind: EntryKind, failed: boolean): number {
     this.#rows.push(place.offset, place.index);
-    this.#kinds.push(Math.max(0, KINDS.indexOf(kind)) | (failed ? FAILED : 0));
+    const code = KINDS.indexOf(kind);
+    this.#kinds.push((code < 0 ? KINDS.length - 1 : code) | (failed ? FAILED : 0));
+    this.counts[code] = (this.counts[code] ?? 0) + 1;
+    if (failed) this.failures += 1;
     this.#results.push(0);
     return this.count - 1;
   }
@@ -118,7 +125,9 @@ export class Rows {
     this.#folded.push(result.offset, result.index);
     this.#owners.push(row);
     this.#results.set(row, this.#owners.length);
-    if (failed) this.#kinds.set(row, this.#kinds.get(row) | FAILED);
+    if (!failed || this.failed(row)) return;
+    this.#kinds.set(row, this.#kinds.get(row) | FAILED);
+    this.failures += 1;
   }
 
   kind(row: number): EntryKind {
