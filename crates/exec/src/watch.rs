@@ -15,9 +15,12 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-/// Output that is appended; a record that gets its name; a lock that is let go. Not the lease: its renewal is ATTRIB.
+/// Output that is appended; a record that gets its name; a lock that is let go; a file that is taken away. Not the lease: its
+/// renewal is ATTRIB.
 const INTEREST: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::CREATE)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::DELETE_SELF)
@@ -50,23 +53,27 @@ struct Shared {
     watched: Watched,
 }
 
-/// The instance and its task.
+/// An inotify instance and its task: one for all folders that somebody follows.
 #[derive(Debug)]
-pub(crate) struct Watcher {
+pub struct Watcher {
     shared: Arc<Shared>,
     task: AbortHandle,
 }
 
-/// One folder that is watched.
+/// One folder that is watched, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct DirWatch {
+pub struct DirWatch {
     watcher: Arc<Watcher>,
     descriptor: i32,
     woken: watch::Receiver<()>,
 }
 
 impl Watcher {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// An instance of its own, whose task runs in this runtime.
+    ///
+    /// # Errors
+    /// Where the kernel gives no further instance (`fs.inotify.max_user_instances`).
+    pub fn new() -> io::Result<Self> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let shared = Arc::new(Shared { fd, watched: Mutex::default() });
         let task = tokio::spawn(wake_followers(shared.clone())).abort_handle();
@@ -74,7 +81,10 @@ impl Watcher {
     }
 
     /// Watches a folder: whatever happens in it from now on is not missed.
-    pub(crate) fn watch(self: &Arc<Self>, dir: &Path) -> io::Result<DirWatch> {
+    ///
+    /// # Errors
+    /// Where there is no such folder, or the kernel gives no further watch.
+    pub fn watch(self: &Arc<Self>, dir: &Path) -> io::Result<DirWatch> {
         let mut watched = lock(&self.shared.watched);
         let descriptor = inotify::add_watch(&self.shared.fd, dir, INTEREST)?;
         let entry =
@@ -93,7 +103,7 @@ impl Drop for Watcher {
 
 impl DirWatch {
     /// Returns once something happened since the last return (or since the watch began). Cancel-safe.
-    pub(crate) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         if self.woken.changed().await.is_err() {
             // Cannot be: the sender lives in the map for as long as this watch does. If it could, waking is harmless.
         }

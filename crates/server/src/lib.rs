@@ -6,6 +6,7 @@
 //! **Never in here:** a second truth about a run (what the page shows is the engine's own view), a wish that the handle does not
 //! know, text of an agent as markup, git, and a request that is answered before its host, its origin and its token were looked at.
 
+pub mod entries;
 mod error;
 pub mod extract;
 mod guard;

@@ -1,0 +1,107 @@
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use super::*;
+
+#[tokio::test]
+async fn the_latest_is_meant_where_none_is_named() {
+    let stage = Stage::over(words("first"));
+    let task = stage.folder.path().join("runs").join(RUN).join("greeting");
+    for (step, text) in [("1/2", "second"), ("2/1", "third")] {
+        fs::create_dir_all(task.join(step)).unwrap();
+        fs::write(task.join(step).join("stdout.jsonl"), words(text)).unwrap();
+    }
+    fs::create_dir(task.join("1/home")).unwrap();
+    stage.known.found.lock().unwrap().attempts = 2;
+    for (query, text) in
+        [("", "third"), ("?attempt=1", "second"), ("?attempt=1&step=1", "first"), ("?step=1", "third")]
+    {
+        let told = stage.json(&format!("greeting/entries{query}")).await;
+        assert_eq!(told["entries"][0]["text"], text, "{query}");
+    }
+    let refusals = [
+        ("?attempt=3", "unknown-attempt"),
+        ("?attempt=0", "unknown-attempt"),
+        ("?step=2", "unknown-step"),
+        ("?attempt=1&step=0", "not-begun"),
+        ("?attempt=1&step=9", "unknown-step"),
+        ("?stream=stderr", "unknown-step"),
+    ];
+    for (query, code) in refusals {
+        assert_eq!(stage.refused(&format!("greeting/entries{query}")).await, (404, code.into()), "{query}");
+    }
+    stage.known.found.lock().unwrap().attempts = 0;
+    assert_eq!(stage.refused("greeting/entries").await, (404, "not-begun".into()));
+}
+
+#[tokio::test]
+async fn names_of_the_client_never_become_paths() {
+    let stage = Stage::over(words("hello"));
+    fs::write(stage.folder.path().join("secret"), "secret").unwrap();
+    for task in [
+        "..%2f..%2fsecret",
+        "%2fetc%2fpasswd",
+        "greeting%2f1",
+        "gree",
+        "%00",
+        "greeting%0a",
+        &"x".repeat(5_000),
+    ] {
+        let (status, _) = stage.refused(&format!("{task}/entries")).await;
+        assert!(matches!(status, 400 | 404), "{task}: {status}");
+        let (status, _) = stage.refused(&format!("{task}/output")).await;
+        assert!(matches!(status, 400 | 404), "{task}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_plain_file_is_none() {
+    let stage = Stage::over("");
+    let secret = stage.folder.path().join("secret");
+    fs::write(&secret, "secret\n").unwrap();
+    let stdout = stage.stdout();
+    type Trick<'a> = (&'a str, Box<dyn Fn() + 'a>);
+    let tricks: [Trick<'_>; 4] = [
+        ("a link", Box::new(|| symlink(&secret, &stdout).unwrap())),
+        ("a link to nowhere", Box::new(|| symlink("nowhere", &stdout).unwrap())),
+        ("a folder", Box::new(|| fs::create_dir(&stdout).unwrap())),
+        ("a pipe", Box::new(|| assert!(Command::new("mkfifo").arg(&stdout).status().unwrap().success()))),
+    ];
+    for (what, make) in &tricks {
+        if fs::remove_file(&stdout).is_err() {
+            fs::remove_dir(&stdout).unwrap();
+        }
+        make();
+        for form in ["entries", "output", "entry", "search?q=secret"] {
+            let asked = stage.refused_within(&format!("greeting/{form}")).await;
+            assert_eq!(asked, (404, "unreadable".into()), "{what}: {form}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn folders_behind_links_are_none() {
+    let stage = Stage::over(words("hello"));
+    let elsewhere = stage.folder.path().join("elsewhere");
+    let task = stage.folder.path().join("runs").join(RUN).join("greeting");
+    for at in [task.join("1/1"), task.join("1"), task.clone()] {
+        fs::rename(&at, &elsewhere).unwrap();
+        symlink(&elsewhere, &at).unwrap();
+        assert_eq!(
+            stage.refused("greeting/entries?step=1").await,
+            (404, "unreadable".into()),
+            "{}",
+            at.display()
+        );
+        fs::remove_file(&at).unwrap();
+        fs::rename(&elsewhere, &at).unwrap();
+    }
+    assert_eq!(texts(stage.json("greeting/entries").await["entries"].as_array().unwrap()), ["hello"]);
+}
+
+impl Stage {
+    /// As [`Stage::refused`], and soon.
+    async fn refused_within(&self, path: &str) -> (u16, String) {
+        tokio::time::timeout(PATIENCE, self.refused(path)).await.expect("an answer in time")
+    }
+}
