@@ -28,7 +28,7 @@ function observe(pattern) {
 async function everyLine(pattern) {
   const line = new RegExp(pattern, 'g');
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const list = document.querySelector('[data-stream]');
+  const list = document.querySelector('[role=feed]');
   const order = [];
   const had = new Set();
   list.scrollTop = 0;
@@ -49,8 +49,7 @@ async function everyLine(pattern) {
 await play(async (stage) => {
   const { run, task, lines, seconds, pattern } = stage.given;
   const page = await stage.enter(await stage.person(), `/runs/${run}/tasks/${task}`);
-  await page.locator('[data-stream]').waitFor();
-  await page.locator('[data-stream] [data-offset]').first().waitFor();
+  await page.locator('[role=feed] [data-offset]').first().waitFor();
   await page.evaluate(observe, pattern);
   const inspector = await page.context().newCDPSession(page);
   const heap = async () => {

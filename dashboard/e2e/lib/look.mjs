@@ -2,46 +2,53 @@
 
 import axe from 'axe-core';
 
-/** Waits for a state of a task: rows, nodes and headers of a task say which it is and how it stands. */
-export async function taskIs(page, task, states) {
-  const wanted = [states].flat();
-  const found = wanted.map((state) => `[data-task="${task}"][data-state="${state}"]`).join(',');
-  await page.locator(found).first().waitFor({ state: 'attached' });
+/**
+ * What the rows of a list say that they are, from its top to its end, whatever part of it is in the document at a time: `seen` in
+ * the order in which they came up, `double` what stood there twice at once.
+ */
+export async function everyRow(page, selector, attributes) {
+  return page.evaluate(
+    async ({ selector, attributes }) => {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      const rows = () => [...document.querySelectorAll(selector)];
+      const scrolls = (element) => /auto|scroll/.test(getComputedStyle(element).overflowY);
+      let scroller = rows()[0]?.parentElement;
+      while (scroller && !scrolls(scroller)) scroller = scroller.parentElement;
+      scroller ??= document.scrollingElement;
+      const seen = [];
+      const had = new Set();
+      const double = [];
+      scroller.scrollTop = 0;
+      await frame();
+      for (;;) {
+        const now = rows().map((row) => attributes.map((name) => row.getAttribute(name)).join('.'));
+        if (new Set(now).size !== now.length) double.push(now);
+        for (const row of now) {
+          if (!had.has(row)) seen.push(row);
+          had.add(row);
+        }
+        const before = scroller.scrollTop;
+        scroller.scrollTop = before + Math.max(40, scroller.clientHeight * 0.6);
+        await frame();
+        if (scroller.scrollTop <= before) break;
+      }
+      return { seen, double };
+    },
+    { selector, attributes },
+  );
 }
 
-/** Every number that the log shows, in order, whatever part of the list is in the document at a time. */
-export async function everySeq(page, attribute = 'data-seq') {
-  return page.evaluate(async (name) => {
-    const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    const rows = () => [...document.querySelectorAll(`[${name}]`)];
-    const scrollerOf = (element) => {
-      for (let at = element?.parentElement; at; at = at.parentElement) {
-        const style = getComputedStyle(at);
-        if (/auto|scroll/.test(style.overflowY) && at.scrollHeight > at.clientHeight) return at;
-      }
-      return document.scrollingElement;
-    };
-    const scroller = scrollerOf(rows()[0]);
-    const order = [];
-    const rowsOf = new Map();
-    const double = [];
-    scroller.scrollTop = 0;
-    await frame();
-    for (;;) {
-      const now = rows().map((row) => Number(row.getAttribute(name)));
-      const once = new Set(now);
-      if (once.size !== now.length) double.push(now);
-      for (const seq of now) {
-        if (!rowsOf.has(seq)) order.push(seq);
-        rowsOf.set(seq, true);
-      }
-      const before = scroller.scrollTop;
-      scroller.scrollTop = before + Math.max(40, scroller.clientHeight * 0.6);
-      await frame();
-      if (scroller.scrollTop <= before) break;
-    }
-    return { order, double };
-  }, attribute);
+/** The log of the run on view, row by row, against the numbers of the events that there are. */
+export async function logIs(page, events, whose) {
+  await page.locator('[data-seq]').first().waitFor();
+  await page.getByText('reading earlier ones').waitFor({ state: 'hidden' });
+  const { seen, double } = await everyRow(page, '[data-seq]', ['data-seq']);
+  if (seen.join() === events.join() && double.length === 0) return;
+  const missing = events.filter((seq) => !seen.includes(String(seq)));
+  const strange = seen.filter((seq) => !events.includes(Number(seq)));
+  throw new Error(
+    `${whose} shows ${seen.length} events of ${events.length}; missing: ${missing}; not in the log: ${strange}; twice: ${JSON.stringify(double)}; in the order ${seen}`,
+  );
 }
 
 /** What axe-core finds serious or worse, as lines. */
