@@ -14,6 +14,7 @@ mod error;
 mod follow;
 mod machine;
 mod output;
+mod page;
 mod place;
 mod planning;
 mod programs;

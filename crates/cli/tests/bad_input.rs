@@ -233,23 +233,28 @@ fn what_comes_later_is_refused_in_one_line() {
         &["--agent", "codex"],
         &["--agent", "gemini"],
         &["--agent", "opencode"],
-        &["--dashboard"],
-        &["--dashboard=127.0.0.1:0"],
     ] {
         let args: Vec<&str> = std::iter::once("run").chain(flags.iter().copied()).collect();
         let line = refused(&stage, &args, 2, "not-yet");
         assert!(line.contains("later version"), "{line}");
     }
-    for args in [
-        &["mcp"][..],
-        &["tell", "x", "y"],
-        &["shell", "x", "--", "ls", "-l"],
-        &["dashboard"],
-        &["land", "--pr"],
-    ] {
+    for args in [&["mcp"][..], &["tell", "x", "y"], &["shell", "x", "--", "ls", "-l"], &["land", "--pr"]] {
         let line = one_line(&stage.gadugi(args), 2);
         assert!(line.contains("later version"), "{line}");
     }
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_in_one_line() {
+    let stage = set();
+    for wrong in ["nonsense", ":", "65536", "127.0.0.1", "::1:80", "http://127.0.0.1:80"] {
+        let flag = format!("--dashboard={wrong}");
+        for args in [&["run", &flag][..], &["resume", &flag], &["dashboard", "--listen", wrong]] {
+            let line = refused(&stage, args, 2, "bad-value");
+            assert!(line.contains(wrong) && line.contains("expected an address"), "{line}");
+        }
+    }
+    assert!(stage.engine().is_none());
 }
 
 #[test]

@@ -122,6 +122,12 @@ impl Client {
         self.receive().await
     }
 
+    /// Waits until the engine is gone. For clients that ask nothing more and are there so that it stays.
+    pub async fn gone(&mut self) {
+        // Nobody was asked, so nothing is said: whatever comes is the end.
+        while matches!(self.receive::<serde::de::IgnoredAny>().await, Ok(Some(_))) {}
+    }
+
     async fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut line =
             serde_json::to_vec(request).map_err(|error| ClientError::Unexpected(error.to_string()))?;

@@ -3,6 +3,7 @@
 mod cancel;
 mod clean;
 mod completions;
+mod dashboard;
 mod demo;
 mod diff;
 mod doctor;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Retry(retry::RetryArgs),
     /// Bring the integration branch, or one task's, home to a branch of yours
     Land(land::LandArgs),
+    /// Show runs on a page of the browser, also when nothing runs, until Ctrl-C
+    Dashboard(dashboard::DashboardArgs),
     /// Write everything about a run as JSON
     Export(export::ExportArgs),
     /// Put away finished workspaces and old records; never what holds unsaved work
@@ -78,9 +81,6 @@ pub(crate) enum Command {
     /// Open a shell in a task's workspace
     #[command(hide = true)]
     Shell(later::LaterArgs),
-    /// Show runs on a page
-    #[command(hide = true)]
-    Dashboard(later::LaterArgs),
     /// Speak the Model Context Protocol
     #[command(hide = true)]
     Mcp(later::LaterArgs),
@@ -120,6 +120,7 @@ impl Command {
             Self::Resume(args) => args.view.json,
             Self::Worktrees(args) => args.json,
             Self::Doctor(args) => args.json,
+            Self::Dashboard(args) => args.json,
             _ => false,
         }
     }
@@ -153,7 +154,7 @@ pub(crate) fn dispatch(invocation: Invocation) -> Done {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Shell(_) => later::refuse("shell", "gadugi logs TASK -f shows what its agent does"),
-        Command::Dashboard(_) => later::refuse("dashboard", "gadugi status --watch shows how a run stands"),
+        Command::Dashboard(args) => dashboard::run(&global, &args),
         Command::Mcp(_) => later::refuse("mcp", "agents hand over prompts by gadugi run --stdin"),
         Command::Tell(_) => later::refuse("tell", "gadugi retry TASK --with TEXT speaks to a task's agent"),
         Command::Engine(args) => engine::run(&global, &args),

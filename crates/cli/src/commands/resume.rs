@@ -13,6 +13,7 @@ use crate::decompose;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs};
 use crate::output;
+use crate::page::PageArgs;
 use crate::place::{Place, block_on};
 
 /// What is taken up.
@@ -24,6 +25,8 @@ pub(crate) struct ResumeArgs {
     what: Vec<String>,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 pub(crate) fn run(global: &Global, args: &ResumeArgs) -> Done {
@@ -52,6 +55,8 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
                 (Some(Meant { view, target: Target::All }), true) => view,
                 (Some(last), _) => {
                     all.push(last);
+                    let page = args.page.open(&mut client).await?;
+                    page.iter().for_each(|page| page.announce(args.view.manner()));
                     return release(&mut client, &all).await;
                 }
                 (None, _) => return nothing(),
@@ -59,6 +64,8 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
         }
     };
     let signals = Signals::new()?;
+    let page = if view.status == "finished" { None } else { args.page.open(&mut client).await? };
+    page.iter().for_each(|page| page.announce(args.view.manner()));
     match view.status.as_str() {
         "finished" => {
             output::say(&format!("{} is over; nothing to resume", view.run));
@@ -70,8 +77,8 @@ async fn resume(place: &Place, args: &ResumeArgs) -> Done {
         // It goes on as it is: following is all that is left to do.
         _ => {}
     }
-    let start =
-        Start { client, run: view.run.clone(), after: view.seq, board: Board::from_view(&view), signals };
+    let (run, after, board) = (view.run.clone(), view.seq, Board::from_view(&view));
+    let start = Start { client, run, after, board, signals, page };
     if view.tasks.iter().any(|task| task.question.is_some()) {
         return decompose::resumed(place, start, args.view).await;
     }

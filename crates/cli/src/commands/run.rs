@@ -17,6 +17,7 @@ use crate::commands::later;
 use crate::decompose::{self, DecomposeArgs, Named, Outcome};
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::follow::{self, Board, Signals, Start, ViewArgs, count};
+use crate::page::PageArgs;
 use crate::place::{Place, block_on};
 use crate::planning::{self, Planned};
 use crate::{containers, output, text};
@@ -43,9 +44,8 @@ pub(crate) struct RunArgs {
     pub(crate) view: ViewArgs,
     #[command(flatten)]
     split: DecomposeArgs,
-    /// Show the run on a page
-    #[arg(long, hide = true, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
-    dashboard: Option<Option<String>>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 /// What decides settings.
@@ -182,7 +182,6 @@ fn refuse(args: &RunArgs) -> Result<(), Stop> {
             format!("gadugi run inside a task of gadugi ({attempt}) is refused: agents start no runs");
         return Err(Problem::request("inside-attempt", message, None).into());
     }
-    later::unless(args.dashboard.is_some(), "--dashboard", "gadugi status --watch shows how a run stands")?;
     if args.interactive && !output::can_ask() {
         let message = "--interactive needs a terminal, and standard input is none";
         return Err(Problem::request("no-terminal", message, Some("name the prompts instead")).into());
@@ -229,6 +228,8 @@ async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Plan
     // From here on a Ctrl-C is heard: it stops the run as soon as there is one.
     let signals = Signals::new()?;
     let mut client = place.engine().await?;
+    // Before the run: where it cannot be had, nothing was begun.
+    let page = args.page.open(&mut client).await?;
     let submission = Submission {
         plan: planned.plan,
         settings: resolved.settings,
@@ -239,6 +240,7 @@ async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Plan
         Reply::Accepted { run, .. } => run,
         other => return Err(Problem::unexpected(&other).into()),
     };
+    page.iter().for_each(|page| page.announce(args.view.manner()));
     if args.detach {
         if args.view.json {
             output::result_json(&serde_json::json!({"run": run}))?;
@@ -248,6 +250,6 @@ async fn submit(place: &Place, args: &RunArgs, resolved: Resolved, planned: Plan
         }
         return Ok(Exit::Success);
     }
-    let start = Start { client, run, after: 0, board: Board::default(), signals };
+    let start = Start { client, run, after: 0, board: Board::default(), signals, page };
     follow::to_the_end(place, start, args.view).await
 }

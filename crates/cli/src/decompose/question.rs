@@ -52,7 +52,8 @@ pub(super) async fn ask(
         manner.tell(&format!("{} asked the same and was not over: it is taken up", known.run));
         let run = known.run.clone();
         follow::take_up(&mut client, &run).await?;
-        let start = Start { client, run, after: known.seq, board: Board::from_view(&known), signals };
+        let start =
+            Start { client, run, after: known.seq, board: Board::from_view(&known), signals, page: None };
         return follow::questions(place, start, view).await;
     }
     about.iter().for_each(|line| manner.tell(&text::line(line)));
@@ -63,7 +64,7 @@ pub(super) async fn ask(
         Reply::Accepted { run, .. } => run,
         other => return Err(Problem::unexpected(&other).into()),
     };
-    let start = Start { client, run, after: 0, board: Board::default(), signals };
+    let start = Start { client, run, after: 0, board: Board::default(), signals, page: None };
     follow::questions(place, start, view).await
 }
 

@@ -31,6 +31,7 @@ pub(crate) use words::{count, hold_words, mark, names, short, when};
 
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output::Manner;
+use crate::page::Page;
 use crate::place::Place;
 use crate::report;
 use crate::{output, text};
@@ -81,6 +82,8 @@ pub(crate) struct Start {
     pub(crate) board: Board,
     /// What the user asks for by signals.
     pub(crate) signals: Signals,
+    /// The page that shows it, where one is open.
+    pub(crate) page: Option<Page>,
 }
 
 /// Follows a run until it rests or is over, and says what it came to.
@@ -137,6 +140,7 @@ struct Follower<'a> {
     frames: mpsc::Receiver<Result<Option<Frame>, ClientError>>,
     reader: JoinHandle<()>,
     signals: Signals,
+    page: Option<Page>,
     /// How often the user asked for the end.
     interrupts: u32,
     losses: u32,
@@ -147,7 +151,7 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     async fn begin(place: &'a Place, start: Start, view: ViewArgs) -> Result<Self, Stop> {
-        let Start { mut client, run, after, board, signals } = start;
+        let Start { mut client, run, after, board, signals, page } = start;
         client.follow(&run, after).await?;
         let (frames, reader) = read(client);
         let face = Face::choose(view);
@@ -165,6 +169,7 @@ impl<'a> Follower<'a> {
             frames,
             reader,
             signals,
+            page,
             interrupts,
             losses,
         })
@@ -276,6 +281,12 @@ impl<'a> Follower<'a> {
         let lost = matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost") && view.paused_detail.is_empty());
         if lost && self.interrupts == 0 {
             take_up(&mut client, &self.run).await?;
+        }
+        if let Some(page) = &mut self.page
+            && let Err(Stop::Problems(problems)) = page.open_again(&mut client).await
+        {
+            // The run goes on without it.
+            problems.iter().for_each(|problem| self.face.say(&problem.render(false, false)));
         }
         client.follow(&self.run, self.seen).await?;
         (self.frames, self.reader) = read(client);

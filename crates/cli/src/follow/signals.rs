@@ -38,7 +38,7 @@ impl Signals {
     }
 
     /// Waits for one. A wait that is given up loses none.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
