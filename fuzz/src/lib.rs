@@ -15,6 +15,7 @@ mod map;
 mod prompts;
 mod request;
 mod stream;
+mod transcript;
 mod wire;
 
 pub use attempt::attempt;
@@ -25,13 +26,14 @@ pub use map::map;
 pub use prompts::prompts;
 pub use request::request;
 pub use stream::stream;
+pub use transcript::transcript;
 pub use wire::wire;
 
 /// A target: its name, which is that of its corpus and of its binary in `libfuzzer/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("attempt", attempt),
     ("config", config),
     ("events", events),
@@ -40,6 +42,7 @@ pub const TARGETS: [Target; 9] = [
     ("prompts", prompts),
     ("request", request),
     ("stream", stream),
+    ("transcript", transcript),
     ("wire", wire),
 ];
 

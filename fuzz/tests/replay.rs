@@ -70,6 +70,11 @@ fn stream() {
 }
 
 #[test]
+fn transcript() {
+    replay("transcript");
+}
+
+#[test]
 fn wire() {
     replay("wire");
 }
