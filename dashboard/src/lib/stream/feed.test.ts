@@ -120,7 +120,7 @@ describe('a feed', () => {
     const { feed, until } = listen(host);
     feed.start();
     await until(() => feed.state === 'live');
-    expect(host.asked.length).toBe(4);
+    expect(host.asked.length).toBe(2);
     host.write(1000);
     host.write(1000);
     await until(() => feed.state === 'over');

@@ -8,7 +8,7 @@ import type { Source } from './source';
 import { Entries, LIMITS, type Chunk, type Limits, type Row } from './store';
 
 /** Entries that are asked for at once. */
-const PAGE = 1000;
+const PAGE = 2000;
 
 /** A stream that is this much ahead is read by pages, not over the socket: bytes. */
 const FAR = 4 << 20;
