@@ -396,12 +396,12 @@ actions: Array<Action>, };
 /**
  * What wants a person.
  */
-export type NeedKind = "Failed" | "Conflict" | "Rejected" | "Suspect" | "Limit" | "Budget" | "Auth" | "Paused" | "Held" | "Kept" | "Land";
+export type NeedKind = "failed" | "conflict" | "rejected" | "suspect" | "limit" | "budget" | "auth" | "paused" | "held" | "kept" | "land";
 
 /**
  * What can be done from a page.
  */
-export type Action = "Retry" | "Cancel" | "Pause" | "Resume" | "Land";
+export type Action = "retry" | "cancel" | "pause" | "resume" | "land";
 
 /**
  * When a run is expected to end.
@@ -727,7 +727,7 @@ says: string, };
 /**
  * What is known of a phase.
  */
-export type PhaseStatus = "Proved" | "Claimed" | "Unreported" | "LeftOut" | "Failed";
+export type PhaseStatus = "proved" | "claimed" | "unreported" | "left-out" | "failed";
 
 /**
  * One try at a task.
@@ -1229,7 +1229,7 @@ cut?: boolean, };
 /**
  * What an entry is.
  */
-export type EntryKind = "Text" | "Thinking" | "Tool" | "Edit" | "Todo" | "Result" | "Error" | "Note" | "Phase" | "Final" | "Raw";
+export type EntryKind = "text" | "thinking" | "tool" | "edit" | "todo" | "result" | "error" | "note" | "phase" | "final" | "raw";
 
 /**
  * What a tool's use writes into a file.
@@ -1277,12 +1277,12 @@ status: TodoStatus, };
 /**
  * How an item stands.
  */
-export type TodoStatus = "Pending" | "InProgress" | "Completed";
+export type TodoStatus = "pending" | "in_progress" | "completed";
 
 /**
  * Which of a step's streams.
  */
-export type Stream = "Stdout" | "Stderr";
+export type Stream = "stdout" | "stderr";
 
 /**
  * One place where words were found.
@@ -1322,7 +1322,7 @@ next?: number, };
  * What is said over the WebSocket forms of `/output` and `/entries`, as JSON text messages. The bytes of `/output` are binary
  * messages between them.
  */
-export type OutputMessage = { "Begin": {
+export type OutputMessage = { "type": "begin",
 /**
  * The attempt that is read.
  */
@@ -1342,7 +1342,7 @@ size: number,
 /**
  * Whether the step is over.
  */
-ended: boolean, } } | { "Entries": {
+ended: boolean, } | { "type": "entries",
 /**
  * They.
  */
@@ -1350,16 +1350,16 @@ entries: Array<Entry>,
 /**
  * Where to go on after them.
  */
-next: number, } } | { "End": {
+next: number, } | { "type": "end",
 /**
  * The stream's end.
  */
-next: number, } };
+next: number, };
 
 /**
  * From the server: one JSON text message each.
  */
-export type Message = { "Snapshot": {
+export type Message = { "type": "snapshot",
 /**
  * Every event after it follows.
  */
@@ -1375,15 +1375,15 @@ detail?: RunDetail,
 /**
  * The machine, once it was looked at.
  */
-machine?: MachineFigure, } } | { "Resumed": {
+machine?: MachineFigure, } | { "type": "resumed",
 /**
  * The cursor.
  */
-seq: number, } } | { "Event": {
+seq: number, } | { "type": "event",
 /**
  * The object.
  */
-event: WireEvent, } } | { "State": {
+event: WireEvent, } | { "type": "state",
 /**
  * The last number of the log that it holds.
  */
@@ -1395,19 +1395,19 @@ run: Run,
 /**
  * Tasks that changed.
  */
-tasks: Array<Task>, } } | { "Detail": {
+tasks: Array<Task>, } | { "type": "detail",
 /**
  * The run.
  */
-detail: RunDetail, } } | { "Unknown": {
+detail: RunDetail, } | { "type": "unknown",
 /**
  * What was asked for.
  */
-run: string, } } | { "Runs": {
+run: string, } | { "type": "runs",
 /**
  * Newest first.
  */
-runs: Array<RunRow>, } } | { "Activity": {
+runs: Array<RunRow>, } | { "type": "activity",
 /**
  * The run.
  */
@@ -1427,7 +1427,7 @@ action: string,
 /**
  * What all its steps used so far.
  */
-usage: Usage, } } | { "Machine": {
+usage: Usage, } | { "type": "machine",
 /**
  * What was seen.
  */
@@ -1435,13 +1435,13 @@ machine: MachineFigure,
 /**
  * What model APIs said of their limits, last of all.
  */
-limits: Array<RateLimit>, } };
+limits: Array<RateLimit>, };
 
 /**
  * From the page.
  */
-export type Say = { "Watch": {
+export type Say = { "type": "watch",
 /**
  * Its id.
  */
-run: string, } };
+run: string, };
