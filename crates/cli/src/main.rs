@@ -19,6 +19,8 @@ mod place;
 mod planning;
 mod programs;
 mod report;
+mod screen;
+mod standing;
 mod table;
 mod text;
 

@@ -3,9 +3,11 @@
 //! Results go to standard output, everything else to standard error. A reader that goes away ends the command
 //! quietly ([`Stop::ReaderGone`]); a standard error that cannot be written to changes nothing.
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 
 use gadugi_sys::env;
+use rustix::process::getpgrp;
+use rustix::termios::tcgetpgrp;
 
 use crate::error::{Problem, Stop};
 use crate::text;
@@ -101,6 +103,25 @@ pub(crate) fn can_ask() -> bool {
 /// Whether standard error is a terminal that can be redrawn.
 pub(crate) fn is_live() -> bool {
     console::Term::stderr().features().is_attended() && env::get(env::TERM).is_none_or(|term| term != "dumb")
+}
+
+/// Whether the whole terminal can be taken for a screen: it is there to be written to and read from, it can do more than
+/// write lines, and it is this command's own, not one that runs in the background.
+pub(crate) fn can_show_a_screen() -> bool {
+    let (stdin, is_dumb) = (io::stdin(), env::get(env::TERM).is_none_or(|term| term == "dumb"));
+    let ours = || tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+    is_terminal() && stdin.is_terminal() && !is_dumb && ours()
+}
+
+/// Standard output for a screen, which writes what moves the cursor: a frame at a time.
+pub(crate) fn screen() -> BufWriter<Stdout> {
+    // Some 20 kB a frame at the most that terminals have; a larger one goes out in parts.
+    BufWriter::with_capacity(64 * 1024, io::stdout())
+}
+
+/// Whether colours are wanted on standard output.
+pub(crate) fn colours() -> bool {
+    console::colors_enabled()
 }
 
 /// Whether standard output is a terminal.

@@ -16,7 +16,7 @@ use crate::commands::runs;
 use crate::error::{Done, Exit, Problem, Stop};
 use crate::output;
 use crate::place::{Place, block_on};
-use files::{Attempt, Watch};
+pub(crate) use files::{Attempt, Watch};
 
 /// What is shown, and how.
 #[derive(Debug, Args)]

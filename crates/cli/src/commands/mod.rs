@@ -29,6 +29,7 @@ mod worktrees;
 use clap::Subcommand;
 use gadugi_sys::env;
 
+pub(crate) use logs::{Attempt, Watch};
 pub(crate) use runs::{latest as latest_run, no_runs};
 
 use crate::args::Invocation;

@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     how: How,
     /// Start it, and give the terminal back
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     detach: bool,
     #[command(flatten)]
     pub(crate) view: ViewArgs,

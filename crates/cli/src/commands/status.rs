@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use gadugi_core::{Millis, Phase, Timestamp, format_duration};
+use gadugi_core::{Millis, Timestamp, format_duration};
 use gadugi_engine::client::Client;
-use gadugi_engine::protocol::{Frame, RunView, TaskView};
+use gadugi_engine::protocol::{Frame, RunView};
 
 use gadugi_sys::clock;
 use serde_json::Value;
@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::args::Global;
 use crate::commands::runs;
 use crate::error::{Done, Exit, Problem, Stop};
-use crate::follow::{count, dollars, hold, hold_words, mark, tokens, when};
+use crate::follow::{self, count, dollars, mark, tokens};
 use crate::place::{Place, block_on};
 use crate::table::{Align, Table};
-use crate::{output, report, text};
+use crate::{output, report, standing, text};
 
 /// Between two looks at a run that is watched.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,7 +29,8 @@ pub(crate) struct StatusArgs {
     /// Show it as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Go on showing it until it rests or is over
+    /// Show it on the whole terminal, with keys to steer it (q leaves, ? helps). Where there is no terminal: again and
+    /// again, until it rests or is over
     #[arg(short, long)]
     watch: bool,
 }
@@ -42,7 +43,9 @@ pub(crate) fn run(global: &Global, args: &StatusArgs) -> Done {
             return nothing(args);
         }
         let view = runs::status(&mut client, args.run.as_deref()).await?;
-        if args.watch {
+        if args.watch && !args.json && output::can_show_a_screen() {
+            follow::look_on(&place, client, *view).await
+        } else if args.watch {
             watch(&place, client, *view, args).await
         } else {
             show(&view, args).map(|_| Exit::Success)
@@ -147,7 +150,10 @@ fn render(view: &RunView, now: Timestamp, columns: Option<usize>) -> String {
         tokens(view.usage.tokens()),
         dollars(view.usage.cost_microusd)
     );
-    out.push_str(&held_back(view, now));
+    for line in standing::held_back(view, now) {
+        out.push_str(&text::line(&line));
+        out.push('\n');
+    }
     let mut table = Table::new(&[
         ("", Left),
         ("TASK", Left),
@@ -166,14 +172,14 @@ fn render(view: &RunView, now: Timestamp, columns: Option<usize>) -> String {
         table.row([
             if task.over { mark(&task.state).to_owned() } else { String::new() },
             task.id.to_string(),
-            state(task),
+            standing::state(task),
             if task.attempts == 0 { String::new() } else { format_duration(Millis(task.elapsed_ms)) },
             tokens(task.usage.tokens()),
             dollars(task.usage.cost_microusd),
             task.pid.map_or_else(String::new, |pid| pid.to_string()),
             if running { format!("{:.0}%", task.cpu_percent) } else { String::new() },
             if running { format!("{:.0}M", task.memory_mb) } else { String::new() },
-            doing(view, task, now),
+            standing::doing(view, task, now),
         ]);
     }
     out.push_str(&table.render(columns));
@@ -185,80 +191,4 @@ fn render(view: &RunView, now: Timestamp, columns: Option<usize>) -> String {
     }
     out.push_str(&view.prediction.as_ref().map(report::foreseen).unwrap_or_default());
     out
-}
-
-/// Why less begins than could: a line for each reason.
-fn held_back(view: &RunView, now: Timestamp) -> String {
-    let mut lines = String::new();
-    if !view.paused_detail.is_empty() {
-        lines.push_str(&format!("paused: {}\n", text::line(&view.paused_detail)));
-    }
-    for word in &view.holds {
-        lines.push_str(&format!(
-            "held back: {}\n",
-            hold(word).map_or("something that this version does not know", hold_words)
-        ));
-    }
-    for (agent, until) in &view.limited {
-        let until = when(*until, now);
-        lines
-            .push_str(&format!("held back: the limit of {agent}'s account is reached; it goes on {until}\n"));
-    }
-    lines
-}
-
-fn state(task: &TaskView) -> String {
-    let verdict = task.verdict.as_ref().map_or_else(String::new, |verdict| format!(", {verdict}"));
-    let attempt = if task.attempts > 1 { format!(" (try {})", task.attempts) } else { String::new() };
-    let held = if task.held { ", paused" } else { "" };
-    format!("{}{held}{verdict}{attempt}", task.state)
-}
-
-fn doing(view: &RunView, task: &TaskView, now: Timestamp) -> String {
-    if task.over {
-        return task.detail.clone();
-    }
-    if !task.waits_for.is_empty() {
-        let names: Vec<String> = task.waits_for.iter().map(ToString::to_string).collect();
-        return format!("waits for {}", names.join(", "));
-    }
-    if let Some(quiet) = task.suspected_ms {
-        return format!("no sign of life for {}", format_duration(Millis(quiet)));
-    }
-    if task.held && matches!(task.state.as_str(), "suspended" | "waiting") {
-        return format!("paused (gadugi resume {})", task.id);
-    }
-    if task.state == "suspended" || task.resumes_at.is_some() {
-        let colon = if task.detail.is_empty() { "" } else { ": " };
-        return format!("{}{colon}{}", again(view, task, now), task.detail);
-    }
-    if task.state == "waiting" {
-        return waits(view, now);
-    }
-    let phase = task.phase.and_then(Phase::from_number);
-    let phase = phase.map(|phase| format!("{} {}", phase.number(), phase.title()));
-    let parts = phase.into_iter().chain((!task.action.is_empty()).then(|| task.action.clone()));
-    parts.collect::<Vec<_>>().join(": ")
-}
-
-/// When a task that was stopped is taken up again.
-fn again(view: &RunView, task: &TaskView, now: Timestamp) -> String {
-    match task.resumes_at.filter(|at| *at > now) {
-        _ if view.status == "paused" => "again when the run goes on".to_owned(),
-        Some(at) => format!("again {}", when(at, now)),
-        None => "again as soon as it can".to_owned(),
-    }
-}
-
-/// What a task that waits for no other waits for.
-fn waits(view: &RunView, now: Timestamp) -> String {
-    let lifted = view.limited.values().filter(|until| **until > now).max();
-    let running = view.tasks.iter().filter(|task| task.pid.is_some()).count();
-    match lifted {
-        _ if view.status == "paused" => "waits for the run to go on".to_owned(),
-        _ if running >= view.slots as usize => "waits for a slot".to_owned(),
-        _ if !view.holds.is_empty() => format!("held back by {}", view.holds.join(", ")),
-        Some(lifted) => format!("waits for the limit to be lifted {}", when(*lifted, now)),
-        None => "waits for a slot".to_owned(),
-    }
 }

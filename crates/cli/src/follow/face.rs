@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use gadugi_core::{Event, Timestamp, format_duration};
+use gadugi_core::{Event, RunId, Timestamp, format_duration};
+use gadugi_engine::protocol::{Activity, RunView};
 use gadugi_sys::clock;
 use serde_json::Value;
 
@@ -11,6 +12,8 @@ use super::echo::Unechoed;
 use super::lines;
 use super::words::{Level, describe};
 use crate::error::Stop;
+use crate::place::Place;
+use crate::screen::{Asked, Purpose, Screen};
 use crate::{output, text};
 
 /// Redraws a second at most.
@@ -30,6 +33,8 @@ pub(crate) enum Face {
     Plain(Level),
     /// One line for each running task, redrawn.
     Live(Live),
+    /// The whole terminal; none once it is left.
+    Screen(Purpose, Option<Box<Screen>>),
 }
 
 /// A terminal that is redrawn: one block of lines, the overall one last, the cursor below it.
@@ -58,6 +63,53 @@ impl Face {
         }
     }
 
+    /// The whole terminal, which is taken.
+    pub(crate) fn screen(place: &Place, run: &RunId, purpose: Purpose) -> Result<Self, Stop> {
+        let screen = Screen::begin(&place.layout, run, purpose)?;
+        Ok(Self::Screen(purpose, Some(Box::new(screen))))
+    }
+
+    /// What whoever looks on asks by keys; without any, nothing ever. A wait that is given up loses nothing.
+    pub(crate) async fn asked(&mut self) -> Result<Asked, Stop> {
+        match self {
+            Self::Screen(_, Some(screen)) => screen.asked().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Whether the run is none of its business.
+    pub(crate) fn only_looks_on(&self) -> bool {
+        matches!(self, Self::Screen(Purpose::ToLook, _))
+    }
+
+    /// Shows what a task is doing, where the board alone is not what is shown.
+    pub(crate) fn activity(&mut self, activity: &Activity) {
+        if let Self::Screen(_, Some(screen)) = self {
+            screen.activity(activity);
+        }
+    }
+
+    /// Shows how the run stands.
+    pub(crate) fn look(&mut self, view: Box<RunView>) {
+        if let Self::Screen(_, Some(screen)) = self {
+            screen.look_at(view);
+        }
+    }
+
+    /// Shows that the run is over, or that nothing of it is under way any more.
+    pub(crate) fn rests(&mut self, view: Box<RunView>) {
+        if let Self::Screen(_, Some(screen)) = self {
+            screen.rests(view);
+        }
+    }
+
+    /// The run is followed, from now on or again.
+    pub(crate) fn is_followed(&mut self) {
+        if let Self::Screen(_, Some(screen)) = self {
+            screen.is_followed();
+        }
+    }
+
     /// Whether time alone changes it.
     pub(crate) fn ticks(&self) -> bool {
         matches!(self, Self::Live(_))
@@ -76,6 +128,10 @@ impl Face {
             Self::Silent => return Ok(()),
             Self::Plain(level) => *level,
             Self::Live(live) => live.level,
+            Self::Screen(_, screen) => {
+                screen.iter_mut().for_each(|screen| screen.changed());
+                return Ok(());
+            }
         };
         let Some((level, words)) = event.and_then(|event| describe(event, at, board)) else { return Ok(()) };
         if level <= wanted {
@@ -99,14 +155,19 @@ impl Face {
             Self::Json => output::Manner::Json.warn(line),
             Self::Plain(_) => output::say(line),
             Self::Live(live) => live.say(line),
+            Self::Screen(_, Some(screen)) => screen.say(line),
+            Self::Screen(_, None) => output::say(line),
         }
     }
 
-    /// Takes what is redrawn away.
-    pub(crate) fn finish(&mut self) {
-        if let Self::Live(live) = self {
-            live.lines = live.repaint("", Vec::new());
+    /// Takes what is redrawn away; gives how the run stood on a screen that is left with it.
+    pub(crate) fn finish(&mut self) -> Option<Box<RunView>> {
+        match self {
+            Self::Live(live) => live.lines = live.repaint("", Vec::new()),
+            Self::Screen(_, screen) => return screen.take().and_then(|screen| screen.leave()),
+            _ => {}
         }
+        None
     }
 }
 

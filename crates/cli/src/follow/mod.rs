@@ -34,6 +34,7 @@ use crate::output::Manner;
 use crate::page::Page;
 use crate::place::Place;
 use crate::report;
+use crate::screen::{Asked, Purpose};
 use crate::{output, text};
 
 /// Frames that wait for the face: some 100 kB of ordinary events; the engine's socket holds back behind them.
@@ -57,6 +58,9 @@ pub(crate) struct ViewArgs {
     /// Only the final report, and what goes wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Follow it on the whole terminal, with keys to steer it (? helps)
+    #[arg(short, long, conflicts_with_all = ["json", "quiet"])]
+    pub(crate) watch: bool,
 }
 
 impl ViewArgs {
@@ -88,7 +92,12 @@ pub(crate) struct Start {
 
 /// Follows a run until it rests or is over, and says what it came to.
 pub(crate) async fn to_the_end(place: &Place, start: Start, view: ViewArgs) -> Done {
-    let mut follower = Follower::begin(place, start, view).await?;
+    let face = if view.watch && output::can_show_a_screen() {
+        Face::screen(place, &start.run, Purpose::ToTheEnd)?
+    } else {
+        Face::choose(view)
+    };
+    let mut follower = Follower::begin(place, start, view, face).await?;
     let end = follower.follow().await;
     follower.face.finish();
     match end {
@@ -104,14 +113,43 @@ pub(crate) async fn questions(
     start: Start,
     view: ViewArgs,
 ) -> Result<Result<Box<RunView>, Exit>, Stop> {
-    let mut follower = Follower::begin(place, start, view).await?;
-    follower.face = Face::choose(ViewArgs { json: false, quiet: view.json || view.quiet, ..view });
+    let face = Face::choose(ViewArgs { json: false, quiet: view.json || view.quiet, ..view });
+    let mut follower = Follower::begin(place, start, view, face).await?;
     let end = follower.follow().await;
     follower.face.finish();
     match end {
         Ok(End::Finished(view)) => Ok(Ok(view)),
         other => follower.unfinished(other).map(Err),
     }
+}
+
+/// Shows a run on the whole terminal for as long as somebody looks on, also once it is over: what the run does is its own
+/// business.
+pub(crate) async fn look_on(place: &Place, client: Client, view: RunView) -> Done {
+    let signals = Signals::new()?;
+    let face = Face::screen(place, &view.run, Purpose::ToLook)?;
+    let (run, after, board) = (view.run.clone(), view.seq, Board::from_view(&view));
+    let start = Start { client, run, after, board, signals, page: None };
+    let mut follower = Follower::begin(place, start, ViewArgs::default(), face).await?;
+    follower.face.look(Box::new(view));
+    let last = loop {
+        match follower.follow().await? {
+            End::Finished(view) | End::AtRest(view) => {
+                follower.seen = follower.seen.max(view.seq);
+                follower.face.rests(view);
+                if !follower.rest().await? {
+                    break follower.face.finish();
+                }
+            }
+            End::Left => break follower.face.finish(),
+        }
+    };
+    if let Some(view) = last {
+        let over = view.tasks.iter().filter(|task| task.over).count();
+        let tasks = count(view.tasks.len(), "task");
+        output::result(&format!("{}: {}, {over} of {tasks} over\n", view.run, view.status))?;
+    }
+    Ok(if follower.interrupts > 0 { Exit::Interrupted } else { Exit::Success })
 }
 
 enum End {
@@ -125,6 +163,7 @@ enum End {
 enum Next {
     Frame(Result<Option<Frame>, ClientError>),
     Signal,
+    Asked(Asked),
     Note(String),
     Tick,
 }
@@ -150,11 +189,10 @@ struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    async fn begin(place: &'a Place, start: Start, view: ViewArgs) -> Result<Self, Stop> {
+    async fn begin(place: &'a Place, start: Start, view: ViewArgs, face: Face) -> Result<Self, Stop> {
         let Start { mut client, run, after, board, signals, page } = start;
         client.follow(&run, after).await?;
         let (frames, reader) = read(client);
-        let face = Face::choose(view);
         let (seen, interrupts, losses) = (after, 0, 0);
         let (notes, heard) = mpsc::channel(ENOUGH as usize);
         Ok(Self {
@@ -182,14 +220,20 @@ impl<'a> Follower<'a> {
             let next = tokio::select! {
                 biased;
                 () = self.signals.next() => Next::Signal,
+                asked = self.face.asked() => Next::Asked(asked?),
                 frame = self.frames.recv() => Next::Frame(frame.unwrap_or(Ok(None))),
                 Some(note) = self.heard.recv() => Next::Note(note),
                 _ = ticker.tick(), if self.face.ticks() => Next::Tick,
             };
             match next {
                 Next::Tick => self.face.draw(&self.board),
-                Next::Signal if self.interrupts == ENOUGH => return Ok(End::Left),
-                Next::Signal => self.interrupt(),
+                Next::Asked(Asked::Leave) => return Ok(End::Left),
+                Next::Asked(Asked::Follow) => {}
+                Next::Signal | Next::Asked(Asked::Interrupt) => {
+                    if !self.interrupt() {
+                        return Ok(End::Left);
+                    }
+                }
                 Next::Note(note) => self.face.say(&note),
                 Next::Frame(Ok(Some(frame))) => {
                     if let Some(end) = self.frame(frame)? {
@@ -197,7 +241,9 @@ impl<'a> Follower<'a> {
                     }
                 }
                 Next::Frame(Ok(None) | Err(ClientError::Gone | ClientError::Io { .. })) => {
-                    self.reconnect().await?;
+                    if !self.reconnect().await? {
+                        return Ok(End::Left);
+                    }
                 }
                 Next::Frame(Err(error)) => return Err(error.into()),
             }
@@ -209,6 +255,7 @@ impl<'a> Follower<'a> {
             Frame::Event { event } => self.event(&event)?,
             Frame::Activity(activity) => {
                 self.board.activity(&activity);
+                self.face.activity(&activity);
                 self.face.draw(&self.board);
             }
             Frame::AtRest { view } => return Ok(Some(End::AtRest(view))),
@@ -237,9 +284,12 @@ impl<'a> Follower<'a> {
     }
 
     /// The user asks for the end: gracefully, then at once. The run is followed until it rests. The engine is asked
-    /// beside that, so that one that does not answer keeps nobody from asking again.
-    fn interrupt(&mut self) {
+    /// beside that, so that one that does not answer keeps nobody from asking again. Answers whether it is still waited for.
+    fn interrupt(&mut self) -> bool {
         self.interrupts += 1;
+        if self.interrupts > ENOUGH || self.face.only_looks_on() {
+            return false;
+        }
         let now = self.interrupts > 1;
         self.face.say(if now {
             "stopping at once"
@@ -260,10 +310,12 @@ impl<'a> Follower<'a> {
                 let _ = notes.try_send(Problem::from(error).render(false, false));
             }
         });
+        true
     }
 
-    /// The engine went away: another takes over, and the run goes on unless the user has asked for its end.
-    async fn reconnect(&mut self) -> Result<(), Stop> {
+    /// The engine went away: another takes over, and the run goes on unless the user has asked for its end. Answers whether
+    /// it is still waited for.
+    async fn reconnect(&mut self) -> Result<bool, Stop> {
         self.reader.abort();
         self.losses += 1;
         if self.losses > LOSSES {
@@ -276,10 +328,25 @@ impl<'a> Follower<'a> {
             .into());
         }
         self.face.say("the engine went away; starting another");
-        let mut client = self.place.engine().await?;
-        let status = client.ask(&Request::Status { run: Some(self.run.to_string()) }).await?;
-        let lost = matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost") && view.paused_detail.is_empty());
-        if lost && self.interrupts == 0 {
+        let next = next_engine(self.place, self.run.clone());
+        tokio::pin!(next);
+        let (mut client, lost) = loop {
+            let asked = tokio::select! {
+                biased;
+                next = &mut next => break next?,
+                () = self.signals.next() => Asked::Interrupt,
+                asked = self.face.asked() => asked?,
+            };
+            let waits = match asked {
+                Asked::Leave => false,
+                Asked::Follow => true,
+                Asked::Interrupt => self.interrupt(),
+            };
+            if !waits {
+                return Ok(false);
+            }
+        };
+        if lost && self.interrupts == 0 && !self.face.only_looks_on() {
             take_up(&mut client, &self.run).await?;
         }
         if let Some(page) = &mut self.page
@@ -288,9 +355,30 @@ impl<'a> Follower<'a> {
             // The run goes on without it.
             problems.iter().for_each(|problem| self.face.say(&problem.render(false, false)));
         }
+        self.follow_by(client).await?;
+        Ok(true)
+    }
+
+    async fn follow_by(&mut self, mut client: Client) -> Result<(), Stop> {
         client.follow(&self.run, self.seen).await?;
+        self.reader.abort();
         (self.frames, self.reader) = read(client);
+        self.face.is_followed();
         Ok(())
+    }
+
+    /// Somebody looks at a run that rests, until it goes on, or they leave: whether it goes on.
+    async fn rest(&mut self) -> Result<bool, Stop> {
+        let asked = tokio::select! {
+            () = self.signals.next() => Asked::Interrupt,
+            asked = self.face.asked() => asked?,
+        };
+        self.interrupts += u32::from(asked == Asked::Interrupt);
+        if asked == Asked::Follow {
+            let client = self.place.engine().await?;
+            self.follow_by(client).await?;
+        }
+        Ok(asked == Asked::Follow)
     }
 
     /// What is said where the following ends before the run is over.
@@ -348,6 +436,14 @@ impl<'a> Follower<'a> {
         }
         exit
     }
+}
+
+/// The engine that comes after one that went away, and whether the run was left standing by that alone.
+async fn next_engine(place: &Place, run: RunId) -> Result<(Client, bool), Stop> {
+    let mut client = place.engine().await?;
+    let status = client.ask(&Request::Status { run: Some(run.to_string()) }).await?;
+    let lost = matches!(&status, Reply::Run(view) if view.paused_because.as_deref() == Some("engine-lost") && view.paused_detail.is_empty());
+    Ok((client, lost))
 }
 
 /// Lets a run that is paused go on. One that came to its end meanwhile needs it no more: what was under way when an engine

@@ -1,12 +1,12 @@
 //! The files of an attempt's steps: what of them was shown already, and being told when they grow.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inotify::{Inotify, WatchMask, Watches};
+use inotify::{Inotify, WatchDescriptor, WatchMask, Watches};
 use tokio::sync::Notify;
 
 use super::human::Human;
@@ -15,15 +15,19 @@ use crate::{output, text};
 
 /// Read at a time.
 const CHUNK: usize = 64 * 1024;
+/// No bound.
+const ALL: u64 = u64::MAX;
 
 /// Columns of a step's title.
 const TITLE: usize = 90;
 
 /// An attempt's steps, and how far each was shown.
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     dir: PathBuf,
     raw: bool,
     only: Option<u32>,
+    /// So much of the end of each file that is there already is wanted; none: all of it.
+    end: Option<u64>,
     steps: Vec<Step>,
 }
 
@@ -39,16 +43,23 @@ struct Step {
 struct Tail {
     path: PathBuf,
     read: u64,
+    /// Whether the reading began within a line, which is left out.
+    ragged: bool,
 }
 
 impl Attempt {
     /// The attempt in that folder.
     pub(super) fn new(dir: &Path, raw: bool, only: Option<u32>) -> Self {
-        Self { dir: dir.to_owned(), raw, only, steps: Vec::new() }
+        Self { dir: dir.to_owned(), raw, only, end: None, steps: Vec::new() }
+    }
+
+    /// The same for somebody who looks at its end: of what is there already so many bytes of each file.
+    pub(crate) fn at_its_end(dir: &Path, bytes: u64) -> Self {
+        Self { end: Some(bytes), ..Self::new(dir, false, None) }
     }
 
     /// Its folder.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
@@ -72,12 +83,32 @@ impl Attempt {
         self.steps.iter_mut().try_for_each(|step| step.show(self.raw, many))
     }
 
+    /// What further bytes say to people, of about so many of them; and whether there are more.
+    pub(crate) fn news(&mut self, most: u64) -> Result<(String, bool), Stop> {
+        self.look_for_steps();
+        let (many, mut left, mut out) = (self.only.is_none(), most, String::new());
+        for step in &mut self.steps {
+            let Step { number, dir, stdout, stderr, human } = step;
+            let head = || title(*number, dir);
+            let head: Option<&dyn Fn() -> String> = if many { Some(&head) } else { None };
+            left -= stdout.read(left, |bytes| {
+                out.push_str(&human.stdout(bytes, head));
+                Ok(())
+            })?;
+            left -= stderr.read(left, |bytes| {
+                out.push_str(&human.stderr(bytes, head));
+                Ok(())
+            })?;
+        }
+        Ok((out, left == 0))
+    }
+
     fn look_for_steps(&mut self) {
         for number in step_numbers(&self.dir) {
             let wanted = self.only.is_none_or(|only| only == number);
             if wanted && !self.steps.iter().any(|step| step.number == number) {
                 let dir = self.dir.join(number.to_string());
-                let tail = |name| Tail { path: dir.join(name), read: 0 };
+                let tail = |name| Tail::new(dir.join(name), self.end);
                 let (stdout, stderr) = (tail("stdout.jsonl"), tail("stderr.log"));
                 self.steps.push(Step { number, stdout, stderr, human: Human::default(), dir });
             }
@@ -110,50 +141,71 @@ impl Step {
         // Where there is output, what was asked of the shim is on record.
         let head = || title(*number, dir);
         if raw {
-            stdout.read(output::result_bytes)?;
-            return stderr.read(|bytes| {
+            stdout.read(ALL, output::result_bytes)?;
+            stderr.read(ALL, |bytes| {
                 // What was written to standard error stays apart from what was written to standard output.
                 use std::io::Write;
                 let _ = std::io::stderr().lock().write_all(bytes);
                 Ok(())
-            });
+            })?;
+            return Ok(());
         }
-        stdout.read(|bytes| output::result(&human.stdout(bytes, many.then_some(&head))))?;
-        stderr.read(|bytes| output::result(&human.stderr(bytes, many.then_some(&head))))
+        stdout.read(ALL, |bytes| output::result(&human.stdout(bytes, many.then_some(&head))))?;
+        stderr.read(ALL, |bytes| output::result(&human.stderr(bytes, many.then_some(&head))))?;
+        Ok(())
     }
 }
 
 impl Tail {
-    fn read(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
-        let Ok(mut file) = File::open(&self.path) else { return Ok(()) };
+    fn new(path: PathBuf, end: Option<u64>) -> Self {
+        let size = std::fs::metadata(&path).map_or(0, |found| found.len());
+        let read = end.map_or(0, |end| size.saturating_sub(end));
+        Self { path, read, ragged: read > 0 }
+    }
+
+    /// Takes what is there beyond what was read, at most so many bytes; answers how many.
+    fn read(&mut self, most: u64, mut take: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<u64, Stop> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) if most > 0 => file.take(most),
+            _ => return Ok(0),
+        };
         let failed = |error: std::io::Error| Problem::io("read", &self.path, &error);
-        file.seek(SeekFrom::Start(self.read)).map_err(failed)?;
-        let mut buffer = vec![0; CHUNK];
+        file.get_mut().seek(SeekFrom::Start(self.read)).map_err(failed)?;
+        let (mut buffer, before) = (vec![0; CHUNK], self.read);
         loop {
-            let read = file.read(&mut buffer).map_err(failed)?;
+            let read = match file.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.map_err(failed)?,
+            };
             if read == 0 {
-                return Ok(());
+                return Ok(self.read - before);
             }
             self.read += read as u64;
-            take(&buffer[..read])?;
+            let bytes = &buffer[..read];
+            match self.ragged.then(|| bytes.iter().position(|byte| *byte == b'\n')) {
+                None => take(bytes)?,
+                Some(None) => {}
+                Some(Some(end)) => {
+                    self.ragged = false;
+                    take(&bytes[end + 1..])?;
+                }
+            }
         }
     }
 }
 
 /// Tells when an attempt's files grow.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     watches: Watches,
     grown: Arc<Notify>,
-    watched: HashSet<PathBuf>,
+    watched: HashMap<PathBuf, WatchDescriptor>,
 }
 
 impl Watch {
     /// Watches an attempt's folder for new steps.
-    pub(super) fn new(dir: &Path) -> Result<Self, Stop> {
-        let failed = |error: std::io::Error| Problem::io("watch", dir, &error);
-        let mut inotify = Inotify::init().map_err(failed)?;
+    pub(crate) fn new(dir: &Path) -> Result<Self, Stop> {
+        let mut inotify = Inotify::init().map_err(|error| Problem::io("watch", dir, &error))?;
         let watches = inotify.watches();
-        watches.clone().add(dir, WatchMask::CREATE | WatchMask::MOVED_TO).map_err(failed)?;
         let grown = Arc::new(Notify::new());
         let told = grown.clone();
         // A thread of its own waits in the kernel; it ends with the process. What it tells is only that there is
@@ -164,23 +216,39 @@ impl Watch {
                 told.notify_one();
             }
         });
-        Ok(Self { watches, grown, watched: HashSet::new() })
+        let mut watch = Self { watches, grown, watched: HashMap::new() };
+        watch.turn_to(dir)?;
+        Ok(watch)
+    }
+
+    /// Watches that attempt's folder instead of what was watched.
+    pub(crate) fn turn_to(&mut self, dir: &Path) -> Result<(), Stop> {
+        for (_, watched) in self.watched.drain() {
+            // What was watched may be gone, and its watch with it.
+            let _ = self.watches.remove(watched);
+        }
+        self.add(dir, WatchMask::CREATE | WatchMask::MOVED_TO)
+    }
+
+    fn add(&mut self, path: &Path, mask: WatchMask) -> Result<(), Stop> {
+        let watched = self.watches.add(path, mask).map_err(|error| Problem::io("watch", path, &error))?;
+        self.watched.insert(path.to_owned(), watched);
+        Ok(())
     }
 
     /// Watches the steps that have come. Called before their files are read, so that nothing falls in between.
-    pub(super) fn steps(&mut self, dir: &Path) -> Result<(), Stop> {
+    pub(crate) fn steps(&mut self, dir: &Path) -> Result<(), Stop> {
         for number in step_numbers(dir) {
             let step = dir.join(number.to_string());
-            if self.watched.insert(step.clone()) {
-                let mask = WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO;
-                self.watches.add(&step, mask).map_err(|error| Problem::io("watch", &step, &error))?;
+            if !self.watched.contains_key(&step) {
+                self.add(&step, WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO)?;
             }
         }
         Ok(())
     }
 
     /// Waits until something grows. A wait that is given up loses nothing: what was told stays told.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.grown.notified().await;
     }
 }
@@ -193,11 +261,11 @@ mod tests {
     fn what_was_read_is_not_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stdout.jsonl");
-        let mut tail = Tail { path: path.clone(), read: 0 };
+        let mut tail = Tail::new(path.clone(), None);
         let mut got = Vec::new();
         let mut look = |tail: &mut Tail| {
             got.clear();
-            tail.read(|bytes| {
+            tail.read(ALL, |bytes| {
                 got.extend_from_slice(bytes);
                 Ok(())
             })
@@ -210,6 +278,19 @@ mod tests {
         std::fs::write(&path, "one\ntwo").unwrap();
         assert_eq!(look(&mut tail), b"two");
         assert_eq!(look(&mut tail), b"");
+    }
+
+    #[test]
+    fn the_end_of_a_long_file_is_read_from_a_line_s_beginning_and_in_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("1")).unwrap();
+        let lines: Vec<String> = (0..1000).map(|n| format!("line {n}")).collect();
+        std::fs::write(dir.path().join("1/stdout.jsonl"), lines.join("\n") + "\n").unwrap();
+        let mut attempt = Attempt::at_its_end(dir.path(), 25);
+        assert_eq!(attempt.news(12).unwrap(), (String::from("── step 1 ──\n"), true));
+        let (more, whether) = attempt.news(100).unwrap();
+        assert_eq!((more.as_str(), whether), ("line 998\nline 999\n", false));
+        assert_eq!(attempt.news(100).unwrap(), (String::new(), false));
     }
 
     #[test]
