@@ -10,6 +10,7 @@ pub mod entries;
 mod error;
 pub mod extract;
 mod guard;
+pub mod metrics;
 mod serve;
 pub mod wire;
 
