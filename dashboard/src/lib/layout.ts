@@ -4,7 +4,7 @@
 import { Graph, layout } from '@dagrejs/dagre';
 import type { Edge, Plan } from './wire';
 
-export const NODE = { width: 208, height: 58 };
+export const NODE = { width: 224, height: 58 };
 
 /** Beyond this many edges those that follow from others do not weigh on the layout (they are still drawn). */
 const MANY_EDGES = 600;

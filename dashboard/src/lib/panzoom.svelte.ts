@@ -3,6 +3,8 @@
 import type { Attachment } from 'svelte/attachments';
 
 const NEAREST = 2.5;
+/** Below this the words of a task can't be read. */
+const READABLE = 0.55;
 
 export class PanZoom {
   x = $state(0);
@@ -19,7 +21,7 @@ export class PanZoom {
   /** The size of the drawing. Fits it, where nobody has moved it. */
   setSize(width: number, height: number): void {
     this.#size = { width, height };
-    if (!this.#moved) this.fit();
+    if (!this.#moved) this.begin();
   }
 
   #farthest(): number {
@@ -28,13 +30,22 @@ export class PanZoom {
     return Math.min(1, box.width / this.#size.width, box.height / this.#size.height) * 0.9;
   }
 
-  /** All of it; never larger than it is, and, where that would be too small to read, its left side. */
+  /** As it is first seen: all of it, but where that would be too small to read, its beginning. */
+  begin(): void {
+    this.#place(READABLE);
+  }
+
+  /** All of it; never larger than it is. */
   fit(): void {
+    this.#place(0);
+    this.#moved = true;
+  }
+
+  #place(least: number): void {
     const box = this.#frame?.getBoundingClientRect();
     if (!box || box.width === 0) return;
     this.#moved = false;
-    const whole = Math.min(1, box.width / this.#size.width, box.height / this.#size.height);
-    this.scale = Math.max(whole, Math.min(1, 0.35));
+    this.scale = Math.max(least, Math.min(1, box.width / this.#size.width, box.height / this.#size.height));
     this.x = Math.max(0, (box.width - this.#size.width * this.scale) / 2);
     this.y = Math.max(0, (box.height - this.#size.height * this.scale) / 2);
   }
@@ -74,7 +85,7 @@ export class PanZoom {
   readonly attach: Attachment = (frame) => {
     this.#frame = frame;
     const resized = new ResizeObserver(() => {
-      if (!this.#moved) this.fit();
+      if (!this.#moved) this.begin();
     });
     resized.observe(frame);
     const on = <K extends keyof GlobalEventHandlersEventMap>(name: K, heard: (event: GlobalEventHandlersEventMap[K]) => void, options?: AddEventListenerOptions) => {

@@ -1,7 +1,7 @@
 // What a state looks like: a word, a sign and a tone. The sign has a shape of its own for each kind of state, so that nobody
 // depends on the colour; the word is always there for those who hear the page.
 
-import type { Task } from './wire';
+import type { Counts, Task } from './wire';
 
 /** The kinds of state that the page tells apart, in the order in which they want attention. */
 export const GROUPS = ['needs', 'active', 'merging', 'waiting', 'failed', 'done', 'left'] as const;
@@ -67,8 +67,8 @@ export function taskLook(task: Standing): Look {
   return look;
 }
 
-/** What a run's status looks like. */
-export function runLook(status: string): Look {
+/** What a run's status looks like. One that is over is green only where every task of it is done. */
+export function runLook(status: string, counts?: Counts): Look {
   switch (status) {
     case 'active':
       return { word: 'Running', sign: 'play', tone: 'active', group: 'active' };
@@ -77,6 +77,7 @@ export function runLook(status: string): Look {
     case 'ending':
       return { word: 'Ending', sign: 'play', tone: 'active', group: 'active' };
     case 'finished':
+      if (counts && counts.succeeded < counts.total) return { word: 'Finished', sign: 'alert', tone: 'warn', group: 'done' };
       return { word: 'Finished', sign: 'check', tone: 'ok', group: 'done' };
     default:
       return { word: status, sign: 'ask', tone: 'idle', group: 'waiting' };
