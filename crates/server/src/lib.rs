@@ -6,12 +6,21 @@
 //! **Never in here:** a second truth about a run (what the page shows is the engine's own view), a wish that the handle does not
 //! know, text of an agent as markup, git, and a request that is answered before its host, its origin and its token were looked at.
 
+mod api;
+mod app;
+mod assets;
+mod convert;
 pub mod entries;
 mod error;
+mod events;
 pub mod extract;
 mod guard;
+mod history;
 pub mod metrics;
+mod routes;
 mod serve;
+mod server;
 pub mod wire;
 
 pub use error::ApiError;
+pub use server::Server;

@@ -14,8 +14,8 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// Also the address that is listened on, and the name (`HOST:PORT`, the port may be 0) by which it was asked for.
-    pub(crate) fn add(&mut self, bound: SocketAddr, asked: &str) {
+    /// Also the address that is listened on.
+    pub(crate) fn add(&mut self, bound: SocketAddr) {
         let port = bound.port();
         if bound.ip().is_unspecified() {
             self.any_address.insert(port);
@@ -26,10 +26,6 @@ impl Hosts {
             }
         }
         self.name(&host_of(bound.ip()), port);
-        let given = asked.rsplit_once(':').map_or(asked, |(host, _)| host);
-        if !given.is_empty() {
-            self.name(&given.to_ascii_lowercase(), port);
-        }
     }
 
     fn name(&mut self, host: &str, port: u16) {
@@ -61,15 +57,15 @@ pub(crate) fn host_of(ip: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn hosts(bound: &str, asked: &str) -> Hosts {
+    fn hosts(bound: &str) -> Hosts {
         let mut hosts = Hosts::default();
-        hosts.add(bound.parse().unwrap(), asked);
+        hosts.add(bound.parse().unwrap());
         hosts
     }
 
     #[test]
     fn loopback_has_three_names_and_no_other() {
-        let hosts = hosts("127.0.0.1:4000", "127.0.0.1:0");
+        let hosts = hosts("127.0.0.1:4000");
         for ours in ["127.0.0.1:4000", "localhost:4000", "LOCALHOST:4000", "[::1]:4000"] {
             assert!(hosts.is_ours(ours), "{ours}");
         }
@@ -89,16 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_everywhere_has_every_address_and_the_name_that_was_given() {
-        let everywhere = hosts("0.0.0.0:4000", "0.0.0.0:4000");
+    fn who_listens_everywhere_has_every_address_and_no_name() {
+        let everywhere = hosts("0.0.0.0:4000");
         assert!(everywhere.is_ours("192.168.1.7:4000") && everywhere.is_ours("[fe80::1]:4000"));
         assert!(!everywhere.is_ours("192.168.1.7:4001") && !everywhere.is_ours("evil.example:4000"));
-        let named = hosts("192.168.1.7:80", "Build.example:80");
-        assert!(
-            named.is_ours("build.example")
-                && named.is_ours("build.example:80")
-                && named.is_ours("192.168.1.7")
-        );
+        let named = hosts("192.168.1.7:80");
+        assert!(named.is_ours("192.168.1.7") && named.is_ours("192.168.1.7:80"));
         assert!(!named.is_ours("localhost"));
     }
 }

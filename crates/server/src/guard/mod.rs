@@ -27,7 +27,8 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-         manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+         manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types svelte-trusted-html",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -177,11 +178,17 @@ pub(crate) async fn stand(State(guard): State<Arc<Guard>>, request: Request, nex
     let visitor = request.extensions().get::<Arc<Visitor>>().cloned();
     let mut response = match guard.look(&request) {
         Ok(seen) => {
-            if let (Some(visitor), Seen::Known | Seen::ByLink) = (visitor, &seen) {
+            if let (Some(visitor), Seen::Known | Seen::ByLink) = (&visitor, &seen) {
                 visitor.is_known();
             }
             match seen {
-                Seen::Anybody | Seen::Known => next.run(request).await,
+                Seen::Anybody | Seen::Known => {
+                    let response = next.run(request).await;
+                    if let (StatusCode::SWITCHING_PROTOCOLS, Some(visitor)) = (response.status(), &visitor) {
+                        visitor.is_socket();
+                    }
+                    response
+                }
                 Seen::ByLink => welcome(&guard, request.headers()),
             }
         }

@@ -9,7 +9,7 @@ fn guarded() -> (Router, Token) {
     let dir = tempfile::tempdir().unwrap();
     let token = Token::at(&dir.path().join("token")).unwrap();
     let guard = Arc::new(Guard::new(token.clone()));
-    guard.listens(|hosts| hosts.add("127.0.0.1:4000".parse().unwrap(), "127.0.0.1:0"));
+    guard.listens(|hosts| hosts.add("127.0.0.1:4000".parse().unwrap()));
     let router = Router::new().route("/", get(|| async { "page" })).route("/health", get(|| async { "ok" }));
     (router.layer(axum::middleware::from_fn_with_state(guard, stand)), token)
 }

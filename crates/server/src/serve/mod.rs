@@ -36,7 +36,7 @@ const HEAD_MAX: usize = 32 << 10;
 const HEADERS_MAX: usize = 100;
 
 /// How long answers under way may take once the server is to end.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Lets connections in until `leaving` turns true.
 pub(crate) async fn accept(

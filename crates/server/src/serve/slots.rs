@@ -3,7 +3,7 @@
 //! Somebody without the token must not be able to shut out those who have it: where all places are taken, the oldest connection
 //! that has shown none yet makes room, and only where every one has is a new one refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -17,19 +17,23 @@ use tokio::sync::Notify;
 pub(crate) struct Slots {
     most: usize,
     inner: Mutex<Inner>,
+    /// Told once no place is taken.
+    empty: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     taken: usize,
     next: u64,
+    /// Those that were upgraded to WebSockets.
+    sockets: BTreeSet<u64>,
     /// Those that have shown no token yet, the oldest first.
     strangers: BTreeMap<u64, Arc<Notify>>,
 }
 
 impl Slots {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, inner: Mutex::default() })
+        Arc::new(Self { most, inner: Mutex::default(), empty: Notify::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -54,6 +58,22 @@ impl Slots {
         Some(Seat { visitor: Arc::new(Visitor { id, slots: Arc::clone(self), put_out }) })
     }
 
+    /// WebSockets that are open.
+    pub(crate) fn sockets(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
+    /// Returns once no place is taken.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let told = self.empty.notified();
+            if self.lock().taken == 0 {
+                return;
+            }
+            told.await;
+        }
+    }
+
     #[cfg(test)]
     fn taken(&self) -> usize {
         self.lock().taken
@@ -72,6 +92,11 @@ impl Visitor {
     /// It has shown the token.
     pub(crate) fn is_known(&self) {
         self.slots.lock().strangers.remove(&self.id);
+    }
+
+    /// It is a WebSocket from here on.
+    pub(crate) fn is_socket(&self) {
+        self.slots.lock().sockets.insert(self.id);
     }
 
     /// Returns once it is to make room.
@@ -101,6 +126,10 @@ impl Drop for Seat {
         let mut inner = self.visitor.slots.lock();
         inner.taken -= 1;
         inner.strangers.remove(&self.visitor.id);
+        inner.sockets.remove(&self.visitor.id);
+        if inner.taken == 0 {
+            self.visitor.slots.empty.notify_waiters();
+        }
     }
 }
 

@@ -1,0 +1,150 @@
+//! Runs.
+
+use gadugi_engine::handle::{Counts, RunSummary};
+use gadugi_engine::protocol::{NeedView, Prediction, RunView, TaskView};
+
+use super::{moment, seconds, texts, usage, usd};
+use crate::wire;
+
+pub(crate) fn row(summary: &RunSummary) -> wire::RunRow {
+    wire::RunRow {
+        id: summary.run.to_string(),
+        status: summary.status.clone(),
+        paused_because: summary.paused_because.clone(),
+        started_at: moment(summary.started_at),
+        finished_at: summary.finished_at.map(moment),
+        wall_seconds: seconds(summary.wall_ms),
+        counts: counts(&summary.counts),
+        needs: summary.needs,
+        usage: usage(&summary.usage),
+        first_titles: summary.first_titles.clone(),
+    }
+}
+
+fn counts(counts: &Counts) -> wire::Counts {
+    wire::Counts {
+        total: counts.total,
+        waiting: counts.waiting,
+        active: counts.active,
+        merging: counts.merging,
+        succeeded: counts.succeeded,
+        failed: counts.failed,
+        cancelled: counts.cancelled,
+        skipped: counts.skipped,
+        timed_out: counts.timed_out,
+        lost: counts.lost,
+    }
+}
+
+pub(crate) fn run(view: &RunView) -> wire::Run {
+    wire::Run {
+        id: view.run.to_string(),
+        status: view.status.clone(),
+        paused_because: view.paused_because.clone(),
+        paused_detail: view.paused_detail.clone(),
+        holds: view.holds.clone(),
+        limited: view
+            .limited
+            .iter()
+            .map(|(agent, until)| wire::Limited { agent: agent.clone(), until: moment(*until) })
+            .collect(),
+        started_at: moment(view.started_at),
+        finished_at: view.finished_at.map(moment),
+        wall_seconds: seconds(view.wall_ms),
+        task_seconds: seconds(view.task_ms),
+        speedup: view.speedup,
+        branch: view.branch.clone(),
+        tip: view.tip.as_ref().map(ToString::to_string),
+        base: view.base.to_string(),
+        landed_into: view.landed_into.clone(),
+        slots: view.slots,
+        usage: usage(&view.usage),
+        reserved_usd: usd(view.reserved_microusd),
+        budget_usd: view.budget_microusd.map(usd),
+        sequential_because: view.sequential_because.clone(),
+        queue: texts(&view.queue),
+        needs: view.needs.iter().filter_map(need).collect(),
+        forecast: view.forecast.as_ref().map(|forecast| wire::Forecast {
+            ends_at: moment(forecast.ends_at),
+            critical_path: texts(&forecast.critical_path),
+        }),
+        kept: view
+            .kept
+            .iter()
+            .map(|(path, reason)| wire::Kept { path: path.clone(), reason: reason.clone() })
+            .collect(),
+        counts: counted(&view.tasks),
+        prediction: view.prediction.as_ref().map(prediction),
+    }
+}
+
+/// Tasks by the words of their states.
+fn counted(tasks: &[TaskView]) -> wire::Counts {
+    let mut counts = wire::Counts { total: tasks.len() as u64, ..wire::Counts::default() };
+    for task in tasks {
+        let count = match task.state.as_str() {
+            "waiting" | "suspended" => &mut counts.waiting,
+            "queued" | "merging" | "verifying" | "advancing" => &mut counts.merging,
+            "succeeded" => &mut counts.succeeded,
+            "failed" => &mut counts.failed,
+            "cancelled" => &mut counts.cancelled,
+            "skipped" => &mut counts.skipped,
+            "timed-out" => &mut counts.timed_out,
+            "lost" => &mut counts.lost,
+            _ => &mut counts.active,
+        };
+        *count += 1;
+    }
+    counts
+}
+
+/// None where it is of a kind that the API has no word for yet.
+fn need(need: &NeedView) -> Option<wire::Need> {
+    let kind = match need.kind.as_str() {
+        "failed" => wire::NeedKind::Failed,
+        "conflict" => wire::NeedKind::Conflict,
+        "rejected" => wire::NeedKind::Rejected,
+        "suspect" => wire::NeedKind::Suspect,
+        "limit" => wire::NeedKind::Limit,
+        "budget" => wire::NeedKind::Budget,
+        "auth" => wire::NeedKind::Auth,
+        "paused" => wire::NeedKind::Paused,
+        "held" => wire::NeedKind::Held,
+        "kept" => wire::NeedKind::Kept,
+        "land" => wire::NeedKind::Land,
+        other => {
+            tracing::error!(kind = other, "the API has no word for something that wants a person");
+            return None;
+        }
+    };
+    let action = |word: &String| match word.as_str() {
+        "retry" => Some(wire::Action::Retry),
+        "cancel" => Some(wire::Action::Cancel),
+        "pause" => Some(wire::Action::Pause),
+        "resume" => Some(wire::Action::Resume),
+        "land" => Some(wire::Action::Land),
+        _ => None,
+    };
+    Some(wire::Need {
+        kind,
+        task: need.task.as_ref().map(ToString::to_string),
+        since: need.since.map(moment),
+        detail: need.detail.clone(),
+        commands: need.commands.clone(),
+        actions: need.actions.iter().filter_map(action).collect(),
+    })
+}
+
+fn prediction(prediction: &Prediction) -> wire::Prediction {
+    wire::Prediction {
+        claims: prediction.claims,
+        right: prediction.right,
+        written: prediction.written,
+        found: prediction.found,
+        precision: prediction.precision,
+        recall: prediction.recall,
+        collisions_foreseen: prediction.collisions.foreseen,
+        collisions_unforeseen: prediction.collisions.unforeseen,
+        collisions_in_vain: prediction.collisions.in_vain,
+    }
+}
