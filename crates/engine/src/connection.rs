@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use gadugi_core::{Command, Refusal, Reply as CoreReply, RunId};
-use gadugi_store::Store;
+use gadugi_core::{Command, Refusal, Reply as CoreReply, RunId, State};
+use gadugi_store::{Store, StoreError};
 use gadugi_sys::{clock, files};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,11 +12,12 @@ use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::driver::{Asked, Followed, failure};
+use crate::driver::{Asked, Followed, Standing, failure};
 use crate::front::{Front, Opened};
 use crate::handle::Handle;
-use crate::protocol::{Failure, Frame, Reply, Request, Submission, VERSION};
-use crate::view::{EventFrame, wire_line};
+use crate::protocol::{Failure, Frame, Reply, Request, RunView, Submission, VERSION};
+use crate::recorded::Recorded;
+use crate::view::{EventFrame, Live, run_view, wire_line};
 use crate::world::World;
 use crate::{gate, services};
 
@@ -32,6 +33,8 @@ const PAGE: usize = 1000;
 pub(crate) struct Inside {
     pub(crate) world: Arc<World>,
     pub(crate) asked: mpsc::Sender<Asked>,
+    /// Runs that the loop does not hold in memory.
+    pub(crate) recorded: Arc<Recorded>,
     /// What shows this engine, where somebody does. Not held here: it holds handles, and so this.
     pub(crate) front: Option<Weak<dyn Front>>,
 }
@@ -84,7 +87,7 @@ pub(crate) async fn answer(inside: &Inside, request: Request) -> Result<Reply, F
             Ok(Reply::Hello { version: VERSION, pid: std::process::id() })
         }
         Request::Submit(submission) => submit(inside, *submission).await,
-        Request::Status { run } => Ok(Reply::Run(ask(inside, |to| Asked::Status(run, to)).await?)),
+        Request::Status { run } => Ok(Reply::Run(status(inside, run).await?)),
         Request::Runs => Ok(Reply::Runs { runs: ask(inside, Asked::Runs).await? }),
         Request::Cancel { run, target } => {
             command(inside, run.clone(), Command::Cancel { run, target }).await
@@ -113,6 +116,26 @@ pub(crate) async fn answer(inside: &Inside, request: Request) -> Result<Reply, F
         }
         Request::Follow { .. } => Err(failure("bad-request", "a run is followed on a connection of its own")),
     }
+}
+
+/// How a run stands; none: the latest. One that the loop does not hold in memory is read from the log, without it.
+pub(crate) async fn status(inside: &Inside, run: Option<String>) -> Result<Box<RunView>, Failure> {
+    let (run, capacity) = match ask(inside, |to| Asked::Status(run, to)).await? {
+        Standing::Live(view) => return Ok(view),
+        Standing::Recorded { run, capacity } => (run, capacity),
+    };
+    let (world, recorded) = (Arc::clone(&inside.world), Arc::clone(&inside.recorded));
+    let read = tokio::task::spawn_blocking(move || {
+        let failed = |error: StoreError| failure("store", error.to_string());
+        let store = Store::open_to_read(&world.layout.database()).map_err(failed)?;
+        // Before the run is read: what comes meanwhile is not said to be in it.
+        let seq = store.last_seq().map_err(failed)?;
+        let run = recorded.state(&store, &run)?;
+        let state = State { capacity, ..State::default() };
+        let live = Live::of(&world.instance);
+        Ok(Box::new(run_view(&state, &run, &live, &world.layout, seq, clock::now())))
+    });
+    read.await.map_err(|error| failure("store", error.to_string()))?
 }
 
 async fn page(

@@ -198,7 +198,9 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     world.reap(&under_way, &driver.unread()).await;
     caches::begin(&world, &under_way).await;
     let front = options.front.as_ref();
-    let inside = Inside { world: Arc::clone(&world), asked: asked_in, front: front.map(Arc::downgrade) };
+    let front_inside = front.map(Arc::downgrade);
+    let inside =
+        Inside { world: Arc::clone(&world), asked: asked_in, recorded: Arc::default(), front: front_inside };
     if let Some(front) = front {
         front.begin(Handle::new(inside.clone()));
     }

@@ -53,7 +53,7 @@ pub(crate) enum Asked {
     /// A wish, with who waits for the answer.
     Command(Command, oneshot::Sender<Result<Reply, Failure>>),
     /// How a run stands; none: the latest.
-    Status(Option<String>, oneshot::Sender<Result<Box<RunView>, Failure>>),
+    Status(Option<String>, oneshot::Sender<Result<Standing, Failure>>),
     /// A task's latest attempt and what it was begun with; none where it has none.
     Attempt(RunId, TaskId, oneshot::Sender<Result<Option<Begun>, Failure>>),
     /// All runs.
@@ -87,6 +87,15 @@ pub(crate) enum Asked {
     JournalGone,
     /// The log was removed or replaced, or another engine lives: why.
     Displaced(String),
+}
+
+/// How a run stands.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// So.
+    Live(Box<RunView>),
+    /// As its record says: it is not in memory. With the machine's slots.
+    Recorded { run: RunId, capacity: Option<u32> },
 }
 
 /// An attempt that has begun.

@@ -12,9 +12,8 @@
 mod log;
 mod summary;
 
-use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gadugi_core::{Millis, Plan, RunId, RunReport, RunSettings, StepId, TaskId, Timestamp};
 pub use gadugi_gateway::RateLimit;
@@ -38,7 +37,6 @@ pub struct Handle {
     inside: Inside,
     /// Where what is asked for is done.
     engine: tokio::runtime::Handle,
-    known: Arc<Mutex<HashMap<RunId, summary::Known>>>,
 }
 
 /// A subscription to everything that happens to all runs.
@@ -131,7 +129,7 @@ pub struct Patch {
 impl Handle {
     /// One that asks the engine behind `inside`; made in the engine's own runtime.
     pub(crate) fn new(inside: Inside) -> Self {
-        Self { inside, engine: tokio::runtime::Handle::current(), known: Arc::default() }
+        Self { inside, engine: tokio::runtime::Handle::current() }
     }
 
     /// Asks as a client does, with the same answers. [`Request::Follow`] is refused: [`Handle::watch`] is for that.
@@ -169,9 +167,9 @@ impl Handle {
             return Ok((known.plan, known.settings));
         }
         let id = run.clone();
-        let found = self.read(move |store| log::replay(store, &id, u64::MAX)).await?;
-        let state = found.ok_or_else(|| failure("unknown-run", format!("there is no run {run}")))?;
-        Ok((state.plan, state.settings))
+        let recorded = Arc::clone(&self.inside.recorded);
+        let state = self.read(move |store| recorded.state(store, &id)).await?;
+        Ok((Arc::clone(&state.plan), Arc::clone(&state.settings)))
     }
 
     /// What steps were measured to use between two times (the later one left out), in spans of at least `resolution`.
@@ -215,7 +213,7 @@ impl Handle {
         let (listed, more) = self.read(move |store| summary::page(store, limit, before.as_ref())).await?;
         let ids = listed.iter().map(|run| run.run.clone()).collect();
         let mut live = ask(&self.inside, |to| Asked::Summaries(ids, to)).await?;
-        let known = Arc::clone(&self.known);
+        let known = Arc::clone(&self.inside.recorded);
         self.read(move |store| {
             let summary = |line: &gadugi_store::RunSummary| match live.remove(&line.run) {
                 Some(summary) => summary,
@@ -277,3 +275,6 @@ impl Serialize for Fact {
         EventLine::new(&self.stored, self.report.as_deref()).serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

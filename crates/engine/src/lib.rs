@@ -33,6 +33,7 @@ mod monitor;
 pub mod past;
 pub mod protocol;
 mod quiet;
+mod recorded;
 pub mod records;
 mod room;
 mod sandbox;

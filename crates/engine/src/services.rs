@@ -11,8 +11,8 @@ use std::path::Path;
 use gadugi_core::{Command, RunId, TaskId};
 use gadugi_workspace::{BranchRemoval, LandRefusal, Repository};
 
-use crate::connection::{Inside, ask, command};
-use crate::driver::{Asked, failure};
+use crate::connection::{Inside, command, status};
+use crate::driver::failure;
 use crate::protocol::{Failure, Reply, RunView, TaskView};
 
 pub(crate) use clean::clean;
@@ -29,8 +29,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn view(inside: &Inside, run: &RunId) -> Result<Box<RunView>, Failure> {
-    let run = run.to_string();
-    ask(inside, |to| Asked::Status(Some(run), to)).await
+    status(inside, Some(run.to_string())).await
 }
 
 /// Brings a run's integration branch, or one task's branch, to the user's.

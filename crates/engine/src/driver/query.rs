@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gadugi_core::{RunId, RunStatus};
-use gadugi_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::followers::last_frame;
-use super::{Driver, Followed, failure};
+use super::{Driver, Followed, Standing, failure};
 use crate::figures;
 use crate::handle::{RunSummary, Watch, summary};
-use crate::protocol::{Failure, RunLine, RunView};
+use crate::protocol::{Failure, RunLine};
+use crate::recorded::{damaged, unreadable};
 use crate::view::{EventLine, report_json, wire_line};
 use crate::world::RunContext;
 use gadugi_sys::clock;
@@ -24,18 +24,17 @@ impl Driver {
     /// Brings a run's state into memory from the log, page by page: its events, all at once, would take many times the
     /// room that its state does.
     pub(super) fn load(&mut self, run: &RunId) -> Result<(), Failure> {
-        let damaged = |detail: String| failure("store", format!("the record of {run} is damaged: {detail}"));
         let learnt = self.state.learnt.clone();
         let (mut state, mut at) = (gadugi_core::State { learnt, ..Default::default() }, 0);
         loop {
-            let page = self.store.events_after(Some(run), at, PAGE).map_err(|error| match error {
-                StoreError::BadRow(bad) => damaged(format!("event {}: {}", bad.seq, bad.detail)),
-                error => failure("store", error.to_string()),
-            })?;
+            let page =
+                self.store.events_after(Some(run), at, PAGE).map_err(|error| unreadable(run, error))?;
             let Some(last) = page.last() else { break };
             at = last.seq;
             for stored in &page {
-                state.apply(stored.at, &stored.event).map_err(|illegal| damaged(illegal.to_string()))?;
+                state
+                    .apply(stored.at, &stored.event)
+                    .map_err(|illegal| damaged(run, &illegal.to_string()))?;
             }
         }
         if state.runs.is_empty() {
@@ -53,7 +52,12 @@ impl Driver {
     }
 
     /// The run that a person means: the latest, or the one whose id begins so (with or without `orchestration-`).
-    fn find(&mut self, wanted: Option<&str>) -> Result<RunId, Failure> {
+    fn find(&self, wanted: Option<&str>) -> Result<RunId, Failure> {
+        // Asked for again and again by pages that show it.
+        let named = wanted.map(RunId::new).filter(|run| self.state.runs.contains_key(run));
+        if let Some(run) = named {
+            return Ok(run);
+        }
         let runs = self.store.runs().map_err(|error| failure("store", error.to_string()))?;
         let Some(wanted) = wanted else {
             let latest = self.store.latest_run().map_err(|error| failure("store", error.to_string()))?;
@@ -70,10 +74,13 @@ impl Driver {
         }
     }
 
-    pub(super) fn status(&mut self, wanted: Option<&str>) -> Result<Box<RunView>, Failure> {
+    /// How a run stands. One that is not in memory is over, and is not brought there for being looked at.
+    pub(super) fn status(&self, wanted: Option<&str>) -> Result<Standing, Failure> {
         let run = self.find(wanted)?;
-        self.ensure(&run)?;
-        Ok(Box::new(self.view(&self.state.runs[&run])))
+        Ok(match self.state.runs.get(&run) {
+            Some(state) => Standing::Live(Box::new(self.view(state))),
+            None => Standing::Recorded { run, capacity: self.state.capacity },
+        })
     }
 
     pub(super) fn runs(&self) -> Result<Vec<RunLine>, Failure> {

@@ -1,17 +1,14 @@
 //! Runs in a line each, for lists. Those that the loop holds in memory it sums up itself; the others are read from the log, and
 //! what was found of them is kept: they do not change as long as nobody appends to their events.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use gadugi_core::{Outcome, RunId, RunState, RunStatus, Stage, TaskStatus, Timestamp, Usage};
 use gadugi_store::{RunSummary as Line, Store};
 use gadugi_sys::clock;
 
-use super::log::replay;
 use super::unreadable;
 use crate::driver::failure;
 use crate::protocol::Failure;
+use crate::recorded::Recorded;
 use crate::view::pause_word;
 
 /// A page of a list of runs.
@@ -76,16 +73,6 @@ pub struct Counts {
 
 /// How many titles stand in a line.
 const TITLES: usize = 3;
-
-/// What is known of a run that is not in memory, as of the last number of its events.
-#[derive(Debug)]
-pub(super) struct Known {
-    seq: u64,
-    summary: RunSummary,
-}
-
-/// Runs whose line is kept: a line is some 500 bytes.
-const KEPT: usize = 10_000;
 
 /// Sums a run up. `now_used` is what its running steps have used so far.
 pub(crate) fn summary(run: &RunState, now_used: &Usage, now: Timestamp) -> RunSummary {
@@ -164,28 +151,9 @@ pub(super) fn page(
 }
 
 /// The line of a run that is not in memory.
-pub(super) fn recorded(store: &Store, known: &Mutex<HashMap<RunId, Known>>, line: &Line) -> RunSummary {
-    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = lock().get(&line.run).map(|known| (known.seq, known.summary.clone()));
-    let stands = |seq| store.events_after(Some(&line.run), seq, 1).is_ok_and(|later| later.is_empty());
-    if let Some((seq, summary)) = kept
-        && stands(seq)
-    {
-        return summary;
-    }
-    let last = store.last_seq();
-    let state = replay(store, &line.run, u64::MAX);
-    let (Ok(Some(state)), Ok(seq)) = (state, last) else { return unreadable_line(line) };
-    let summary = summary(&state, &Usage::default(), clock::now());
-    // One that is not over has a length that changes.
-    if state.is_finished() {
-        let mut known = lock();
-        if known.len() >= KEPT {
-            known.clear();
-        }
-        known.insert(line.run.clone(), Known { seq, summary: summary.clone() });
-    }
-    summary
+pub(super) fn recorded(store: &Store, known: &Recorded, line: &Line) -> RunSummary {
+    let made = known.summary(store, &line.run, |state| summary(state, &Usage::default(), clock::now()));
+    made.unwrap_or_else(|_| unreadable_line(line))
 }
 
 fn unreadable_line(line: &Line) -> RunSummary {
