@@ -9,8 +9,8 @@ use gadugi_core::{AgentEnd, EndClass, Millis, Phase, SessionId, StepExit, Timest
 use crate::AgentEvent;
 use crate::class::{Evidence, ResultFacts, classify};
 use crate::event::one_line;
-use lines::{Block, Content, Line, LineUsage, RateLimitInfo, add};
-pub(crate) use lines::{ResultLine, mended, read};
+use lines::{Block, Content, Line, LineUsage, RateLimitInfo, ResultLine, read};
+pub(crate) use lines::{add, mended, sane};
 
 /// Characters of a summary, a detail, a remembered line.
 pub(crate) const SUMMARY: usize = 160;

@@ -48,6 +48,11 @@ impl<'a> Object<'a> {
         Self::read(self.raw(name)?.get())
     }
 
+    /// The objects among its fields.
+    pub(crate) fn objects_within(&self) -> impl Iterator<Item = Self> + '_ {
+        self.0.iter().filter_map(|(_, value)| Self::read(value.get()))
+    }
+
     /// The objects of a list, [`MOST`] at most; what is none is left out.
     pub(crate) fn objects(&self, name: &str) -> Option<Vec<Self>> {
         let list: List<'_> = serde_json::from_str(self.raw(name)?.get()).ok()?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Reads a line. Text that was cut in the middle of a character comes as half a surrogate pair (JavaScript writes such a
 /// half as an escape, JSON has no meaning for it) or as bytes that are no UTF-8: a replacement character stands for
 /// each, and the rest of the line still counts.
-pub(crate) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(line).or_else(|_| serde_json::from_str(&mended(line))).ok()
 }
 
@@ -163,7 +163,7 @@ impl LineUsage {
 
 /// Numbers come from outside and are added up elsewhere: what no step can use up (2^48, some 280 million millions) is
 /// cut, so that no sum overflows.
-pub(super) fn sane(number: u64) -> u64 {
+pub(crate) fn sane(number: u64) -> u64 {
     number.min(1 << 48)
 }
 
@@ -190,13 +190,13 @@ impl RateLimitInfo {
 /// The last word. Errors carry `errors` where successes carry `result`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ResultLine {
+pub(super) struct ResultLine {
     #[serde(deserialize_with = "lenient")]
-    pub(crate) is_error: bool,
+    pub(super) is_error: bool,
     #[serde(deserialize_with = "lenient")]
-    pub(crate) api_error_status: Option<u64>,
+    pub(super) api_error_status: Option<u64>,
     #[serde(deserialize_with = "lenient")]
-    pub(crate) num_turns: u64,
+    pub(super) num_turns: u64,
     #[serde(deserialize_with = "lenient")]
     result: Option<String>,
     #[serde(deserialize_with = "lenient")]
@@ -235,7 +235,7 @@ impl ModelUsage {
 }
 
 /// Adds tokens, each kind up to what is [`sane`].
-pub(super) fn add(to: &mut Usage, more: &Usage) {
+pub(crate) fn add(to: &mut Usage, more: &Usage) {
     to.input_tokens = sane(to.input_tokens.saturating_add(more.input_tokens));
     to.output_tokens = sane(to.output_tokens.saturating_add(more.output_tokens));
     to.cache_read_tokens = sane(to.cache_read_tokens.saturating_add(more.cache_read_tokens));
@@ -243,7 +243,7 @@ pub(super) fn add(to: &mut Usage, more: &Usage) {
 }
 
 impl ResultLine {
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match &self.result {
             Some(text) => text.clone(),
             None => {
@@ -256,7 +256,7 @@ impl ResultLine {
 
     /// All models of the process together where they are named (side calls count), else the main conversation, else
     /// what its messages said.
-    pub(crate) fn usage_total(&self, messages: &Usage) -> Option<Usage> {
+    pub(super) fn usage_total(&self, messages: &Usage) -> Option<Usage> {
         let mut total = Usage::default();
         for model in self.model_usage.values() {
             add(&mut total, &model.total());

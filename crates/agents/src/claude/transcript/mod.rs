@@ -5,13 +5,13 @@
 
 mod tools;
 
-use gadugi_core::{Millis, Timestamp};
+use gadugi_core::{Millis, Timestamp, Usage};
 use gadugi_sys::clock;
 use serde_json::value::RawValue;
 
-use super::parser::{Mark, ResultLine, SUMMARY, mark, mended, read, retry_error, without_markers};
+use super::parser::{Mark, SUMMARY, add, mark, mended, retry_error, sane, without_markers};
 use crate::event::one_line;
-use crate::transcript::{Entry, Final, LONGEST_LINE, MOST, Object, Outcome, Said, pretty, raw};
+use crate::transcript::{Entry, Final, LONGEST_LINE, MOST, Object, Outcome, Said, pretty, raw, strings};
 
 /// What one line says.
 pub(crate) fn entries(line: &[u8]) -> Vec<Entry> {
@@ -23,9 +23,8 @@ pub(crate) fn entries(line: &[u8]) -> Vec<Entry> {
             &mend
         }
     };
-    let mut said = Object::read(text)
-        .and_then(|parsed| Reader::new(&parsed).line(text))
-        .unwrap_or_else(|| vec![raw(line)]);
+    let mut said =
+        Object::read(text).and_then(|parsed| Reader::new(&parsed).line()).unwrap_or_else(|| vec![raw(line)]);
     said.truncate(MOST);
     said
 }
@@ -44,14 +43,14 @@ impl<'a> Reader<'a> {
     }
 
     /// None where the line is of no kind that is known.
-    fn line(&self, text: &str) -> Option<Vec<Entry>> {
+    fn line(&self) -> Option<Vec<Entry>> {
         let subtype = self.line.text("subtype").unwrap_or_default();
         match self.line.text("type")?.as_str() {
             "assistant" => self.assistant(),
             "user" => self.user(),
             "system" => self.system(&subtype).map(|said| vec![self.entry(said)]),
             "rate_limit_event" => Some(vec![self.entry(rate_limit(&self.line.object("rate_limit_info")?))]),
-            "result" => Some(vec![self.entry(Said::Final(last_word(text, self.line, &subtype)?))]),
+            "result" => Some(vec![self.entry(Said::Final(last_word(self.line, &subtype)))]),
             // Deltas of messages that come whole a moment later.
             "stream_event" => Some(Vec::new()),
             _ => None,
@@ -136,7 +135,9 @@ impl<'a> Reader<'a> {
 
     fn retry(&self) -> String {
         let line = self.line;
-        let error = line.raw("error").and_then(|error| serde_json::from_str(error.get()).ok());
+        // Read as a value where it is short: one of millions of parts takes far more memory than the line.
+        let error = line.raw("error").filter(|error| error.get().len() <= 1 << 16);
+        let error = error.and_then(|error| serde_json::from_str(error.get()).ok());
         let whole = |name: &str| line.whole(name).unwrap_or_default();
         let seconds = line.number("retry_delay_ms").unwrap_or_default() / 1e3;
         let error = retry_error(line.whole("error_status"), error.as_ref());
@@ -256,15 +257,43 @@ fn rate_limit(info: &Object<'_>) -> Said {
     }
 }
 
-/// The last word. None where it cannot be read: then it says nothing, least of all that all went well.
-fn last_word(text: &str, line: &Object<'_>, subtype: &str) -> Option<Final> {
-    let result: ResultLine = read(text.as_bytes())?;
-    Some(Final {
-        is_error: result.is_error,
+/// The last word. Errors carry `errors` where successes carry `result`.
+fn last_word(line: &Object<'_>, subtype: &str) -> Final {
+    let errors = || strings(line.list("errors").unwrap_or_default()).join("; ");
+    let text = line.text("result").unwrap_or_else(errors);
+    Final {
+        is_error: line.flag("is_error"),
         word: one_line(subtype, SUMMARY),
-        text: without_markers(&result.text()).trim_matches('\n').to_owned(),
-        turns: result.num_turns,
+        text: without_markers(&text).trim_matches('\n').to_owned(),
+        turns: line.whole("num_turns").unwrap_or_default(),
         took: Millis(line.whole("duration_ms").unwrap_or_default()),
-        usage: result.usage_total(&gadugi_core::Usage::default()).unwrap_or_default(),
-    })
+        usage: used(line),
+    }
+}
+
+/// All models of the process together where they are named (side calls count), else the main conversation.
+fn used(line: &Object<'_>) -> Usage {
+    let tokens = |of: &Object<'_>, names: [&str; 4]| {
+        let [input, output, read, write] = names.map(|name| sane(of.whole(name).unwrap_or_default()));
+        Usage {
+            input_tokens: input,
+            output_tokens: output,
+            cache_read_tokens: read,
+            cache_write_tokens: write,
+            cost_microusd: 0,
+        }
+    };
+    let mut total = Usage::default();
+    for model in line.object("modelUsage").iter().flat_map(Object::objects_within) {
+        let names = ["inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"];
+        add(&mut total, &tokens(&model, names));
+    }
+    if total.tokens() == 0 {
+        let names =
+            ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
+        total = line.object("usage").map(|usage| tokens(&usage, names)).unwrap_or_default();
+    }
+    // A float cast saturates: nonsense becomes 0 or the largest number.
+    total.cost_microusd = sane((line.number("total_cost_usd").unwrap_or_default() * 1e6).round() as u64);
+    total
 }
