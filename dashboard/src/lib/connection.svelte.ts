@@ -56,11 +56,13 @@ export class Connection {
   #listener: Listener;
   #socket: Socket | null = null;
   #watching: string | null = null;
+  /** The run that the server was told of when the line was opened. */
+  #told: string | null = null;
   #tries = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #silence: ReturnType<typeof setTimeout> | null = null;
-  /** The hole that the line was opened anew for: the number before it and the one behind. */
-  #hole: { after: number; next: number } | null = null;
+  /** The number behind which something was missed: the line was opened anew for it. */
+  #hole: number | null = null;
   #stopped = false;
 
   constructor(line: Line, listener: Listener) {
@@ -90,7 +92,7 @@ export class Connection {
   watch(run: string): void {
     if (this.#watching === run) return;
     this.#watching = run;
-    if (this.status === 'live') this.#say({ type: 'watch', run });
+    if (this.status === 'live') this.#tell();
   }
 
   #say(words: Say): void {
@@ -109,6 +111,7 @@ export class Connection {
     this.#forget();
     if (this.status !== 'offline') this.status = 'connecting';
     this.retryAt = null;
+    this.#told = this.#watching;
     const socket = this.#line.open(this.#path());
     this.#socket = socket;
     socket.onmessage = (event) => {
@@ -141,15 +144,14 @@ export class Connection {
         this.#begun();
         this.seq = message.seq;
         this.#hole = null;
-        if (this.#watching === null && message.detail) this.#watching = message.detail.run.id;
+        if (this.#watching === null && message.detail) this.#watching = this.#told = message.detail.run.id;
         this.#listener.take(message);
-        if (this.#watching !== null && message.detail?.run.id !== this.#watching) this.#say({ type: 'watch', run: this.#watching });
+        this.#tell();
         return;
       case 'resumed':
         this.#begun();
         this.#listener.take(message);
-        // What changed while the line was down was said to nobody: how the run stands is asked for whole.
-        if (this.#watching !== null) this.#say({ type: 'watch', run: this.#watching });
+        this.#tell();
         return;
       case 'event':
         if (this.#inOrder(message.event.seq)) this.#listener.take(message);
@@ -161,6 +163,12 @@ export class Connection {
       default:
         this.#listener.take(message);
     }
+  }
+
+  // The run that was asked for in the address is watched from the beginning, and comes whole; another may have been chosen since.
+  #tell(): void {
+    if (this.#watching !== null && this.#watching !== this.#told) this.#say({ type: 'watch', run: this.#watching });
+    this.#told = this.#watching;
   }
 
   #begun(): void {
@@ -176,12 +184,12 @@ export class Connection {
     if (last === null) return false;
     if (seq <= last) return false;
     if (seq > last + 1) {
-      if (this.#hole?.after !== last || this.#hole.next !== seq) {
-        this.#hole = { after: last, next: seq };
+      if (this.#hole !== last) {
+        this.#hole = last;
         this.#dropped('gap', 0);
         return false;
       }
-      this.#hole = null; // The log itself has no such number.
+      this.#hole = null; // Asked for all that follows, the server says this: the log itself has the hole (a run was cleaned away).
     }
     this.seq = seq;
     return true;

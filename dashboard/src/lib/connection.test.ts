@@ -75,7 +75,7 @@ describe('the line to the engine', () => {
     expect(connection.seq).toBe(13);
   });
 
-  test('is taken up behind the last event, and asks for the run whole', () => {
+  test('is taken up behind the last event, with the run that is on view', () => {
     const connection = begin();
     connection.watch('r1');
     last().says(snapshot(10));
@@ -89,7 +89,9 @@ describe('the line to the engine', () => {
     last().says({ type: 'resumed', seq: 11 });
     last().event(11);
     last().event(12);
-    expect(last().said).toEqual([{ type: 'watch', run: 'r1' }]);
+    expect(last().said).toEqual([]);
+    connection.watch('r2');
+    expect(last().said).toEqual([{ type: 'watch', run: 'r2' }]);
     expect(numbers()).toEqual([11, 12]);
     expect(connection.status).toBe('live');
   });

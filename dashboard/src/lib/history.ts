@@ -13,7 +13,7 @@ const PATIENCE = 15_000;
 function piece(open: (path: string) => Socket, run: string, after: number, last: number, stop: AbortSignal): Promise<WireEvent[]> {
   return new Promise((resolve, reject) => {
     const found: WireEvent[] = [];
-    const socket = open(`/api/events?after=${after}&run=${encodeURIComponent(run)}`);
+    const socket = open(`/api/events?after=${after}`);
     let patience = setTimeout(() => end(new Error('The log is not answered.')), PATIENCE);
     const end = (error?: Error) => {
       clearTimeout(patience);
@@ -29,8 +29,9 @@ function piece(open: (path: string) => Socket, run: string, after: number, last:
     socket.onclose = () => end(new Error('The line was lost while the log was read.'));
     socket.onmessage = (heard) => {
       const message = JSON.parse(String(heard.data)) as Message;
-      if (message.type === 'snapshot') return end(); // The log reaches back no further.
-      if (message.type !== 'event') return;
+      if (message.type === 'resumed') return;
+      // Whatever else is said comes behind what the log has: it holds no more (its last events may have gone with their run).
+      if (message.type !== 'event') return end();
       clearTimeout(patience);
       patience = setTimeout(() => end(new Error('The log is not answered.')), PATIENCE);
       if (message.event.run === run && message.event.seq <= last) found.push(message.event);

@@ -50,7 +50,10 @@ export function listen(bindings: () => Binding[]): () => void {
   const heard = (event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || inDialog()) return;
     if (typing(event.target)) {
-      if (event.key === 'Escape' && event.target instanceof HTMLElement) event.target.blur();
+      if (event.key === 'Escape' && event.target instanceof HTMLElement) {
+        event.preventDefault(); // A search field of the browser's would empty itself and tell nobody.
+        event.target.blur();
+      }
       return;
     }
     clearTimeout(timer);

@@ -1,6 +1,8 @@
 // The parts of which there is one: what is known, and the line that it comes over.
 
+import { get } from './api';
 import { Connection } from './connection.svelte';
+import type { Runs } from './wire';
 import { World } from './world.svelte';
 
 /** Opens a WebSocket to a path of the server that the page came from. */
@@ -22,8 +24,22 @@ export const connection = new Connection(
       }
     },
   },
-  world.listener,
+  {
+    take: (message) => {
+      world.listener.take(message);
+      if (message.type === 'resumed') void refreshRuns();
+    },
+  },
 );
+
+// Rows of runs that changed while the line was down were said to nobody.
+async function refreshRuns(): Promise<void> {
+  try {
+    world.addRuns((await get<Runs>('/api/runs')).runs);
+  } catch {
+    // The line is down again: it is done at the next beginning.
+  }
+}
 
 /** Puts a run on view, here and at the server. */
 export function viewRun(run: string): void {
