@@ -67,18 +67,10 @@ impl Server {
     /// Nothing is open yet, nothing is counted.
     ///
     /// # Errors
-    /// Where no threads can be had.
+    /// Never, but for a defect in the names of metrics.
     pub fn new() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .max_blocking_threads(READERS)
-            .thread_name("gadugi-page")
-            .enable_all()
-            .build()?;
         let metrics = Metrics::new().map_err(io::Error::other)?;
-        let (leaving, _) = watch::channel(false);
-        let inner = Inner { runtime, leaving, slots: Slots::new(CONNECTIONS), open: None };
-        Ok(Self { inner: Mutex::new(Some(inner)), metrics })
+        Ok(Self { inner: Mutex::default(), metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Inner>> {
@@ -87,7 +79,9 @@ impl Server {
 
     fn open_now(&self, handle: Handle, listen: Option<SocketAddr>) -> Result<Opened, Failure> {
         let mut inner = self.lock();
-        let inner = inner.as_mut().ok_or_else(|| failure("leaving", "the engine is leaving", None))?;
+        let inner = inner
+            .as_mut()
+            .ok_or_else(|| failure("no-page", "the page cannot be opened by this engine", None))?;
         if let Some(opened) = inner.open.as_ref().and_then(|open| open.at(listen)) {
             return Ok(opened);
         }
@@ -125,10 +119,27 @@ impl Server {
     }
 }
 
+impl Inner {
+    fn new() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(READERS)
+            .thread_name("gadugi-page")
+            .enable_all()
+            .build()?;
+        let (leaving, _) = watch::channel(false);
+        Ok(Self { runtime, leaving, slots: Slots::new(CONNECTIONS), open: None })
+    }
+}
+
 impl Front for Server {
     fn begin(&self, handle: Handle) {
-        if let Some(inner) = self.lock().as_ref() {
-            inner.runtime.spawn(self.metrics.clone().collect(handle));
+        match Inner::new() {
+            Ok(inner) => {
+                inner.runtime.spawn(self.metrics.clone().collect(handle));
+                *self.lock() = Some(inner);
+            }
+            Err(error) => tracing::error!(%error, "there are no threads for the page"),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The engine's hidden face: what it does stands in the engine crate.
 
+use std::sync::Arc;
+
 use clap::Args;
 use gadugi_config::Flags;
 use gadugi_core::Millis;
@@ -25,12 +27,13 @@ pub(crate) fn run(global: &Global, _: &EngineArgs) -> Done {
         Ok(monitoring) => (monitoring.dir, monitoring.interval),
         Err(_) => (root.join(".gadugi/monitoring"), Millis::seconds(30)),
     };
+    let server = gadugi_server::Server::new().map_err(|error| Problem::internal(&error))?;
     let options = DaemonOptions {
         layout: Layout::new(root),
         program: programs::own()?,
         monitoring_dir,
         monitoring_interval: interval,
-        front: None,
+        front: Some(Arc::new(server)),
     };
     serve(&options).map_err(|error| Problem::environment("engine", error, None))?;
     Ok(Exit::Success)
