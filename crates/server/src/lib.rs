@@ -10,7 +10,7 @@ mod api;
 mod app;
 mod assets;
 mod convert;
-pub mod entries;
+mod entries;
 mod error;
 mod events;
 pub mod extract;

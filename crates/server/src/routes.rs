@@ -37,14 +37,15 @@ pub(crate) fn router(
     slots: &Arc<Slots>,
     leaving: watch::Receiver<bool>,
 ) -> io::Result<Router> {
-    let streams = Streams::new(handle.clone(), leaving.clone())?;
-    let scraped = Scraped { handle: handle.clone(), metrics: metrics.clone(), slots: Arc::clone(slots) };
+    let app = App::new(handle.clone(), leaving);
+    let streams = Streams::new(&app)?;
+    let scraped = Scraped { handle, metrics: metrics.clone(), slots: Arc::clone(slots) };
     let (router, document) = documented(streams, scraped).split_for_parts();
     let router = router
         .route("/api/openapi.json", api::serve_document(api::document(document)))
         .fallback(assets::serve)
         .method_not_allowed_fallback(assets::method_not_allowed)
-        .with_state(App::new(handle, leaving));
+        .with_state(app);
     Ok(router.layer(from_fn_with_state(Arc::clone(guard), guard::stand)))
 }
 

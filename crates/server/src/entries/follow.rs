@@ -18,7 +18,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::Streams;
 use super::file::{CHUNK, Readable};
 use super::lines::{self, Bounds};
-use super::place::Opened;
+use super::place::{Found, Opened};
 use crate::error::ApiError;
 use crate::extract::Upgrade;
 use crate::wire::{Entry, OutputMessage};
@@ -59,16 +59,28 @@ pub(super) async fn upgrade(
     let watch =
         watched.map_err(|error| ApiError::internal(format!("the stream cannot be followed: {error}")))?;
     let endings = Some(streams.source.endings());
-    let ended = opened.ended;
-    let follower = Follower { streams, opened, watch, endings, form, at: offset, scanned: offset, ended };
+    let Opened { found, attempt, step, file, language, size, ended, folder: _ } = opened;
+    let step = Step { found, attempt, step, file, language, size };
+    let follower = Follower { streams, step, watch, endings, form, at: offset, scanned: offset, ended };
     let upgrade = upgrade.max_message_size(HEARD_MOST).max_frame_size(HEARD_MOST).write_buffer_size(0);
     Ok(upgrade.on_upgrade(|socket| follower.run(socket)))
+}
+
+/// The stream that is followed.
+struct Step {
+    found: Found,
+    attempt: u32,
+    step: u32,
+    file: Arc<Readable>,
+    language: Language,
+    /// Bytes when the following began.
+    size: u64,
 }
 
 /// One reader.
 struct Follower {
     streams: Streams,
-    opened: Opened,
+    step: Step,
     watch: DirWatch,
     /// None once the engine is gone.
     endings: Option<watch::Receiver<u64>>,
@@ -130,8 +142,9 @@ impl Follower {
     }
 
     async fn converse(&mut self, socket: &mut WebSocket) -> Result<(), Over> {
-        let Opened { attempt, step, size, ended, .. } = self.opened;
-        say(socket, &OutputMessage::Begin { attempt, step, offset: self.at, size, ended }).await?;
+        let Step { attempt, step, size, .. } = self.step;
+        let begin = OutputMessage::Begin { attempt, step, offset: self.at, size, ended: self.ended };
+        say(socket, &begin).await?;
         let mut pings = interval_at(Instant::now() + PINGS, PINGS);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = None;
@@ -163,7 +176,7 @@ impl Follower {
 
     /// What is new, as one message.
     async fn piece(&self) -> Result<Piece, Over> {
-        let (file, language) = (Arc::clone(&self.opened.file), self.opened.language);
+        let (file, language) = (Arc::clone(&self.step.file), self.step.language);
         let (form, at, scanned, ended) = (self.form, self.at, self.scanned, self.ended);
         let read = self.streams.reading(move || match form {
             Form::Bytes => bytes(&file, at),
@@ -196,7 +209,7 @@ impl Follower {
 
     /// Whether the step is over, as the engine has it.
     async fn is_over(&self) -> bool {
-        let Opened { found, attempt, step, .. } = &self.opened;
+        let Step { found, attempt, step, .. } = &self.step;
         let now = self.streams.source.find(Some(found.run.to_string()), found.task.to_string()).await;
         now.is_ok_and(|now| now.is_over(*attempt, *step))
     }

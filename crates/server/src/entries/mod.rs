@@ -25,13 +25,13 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use gadugi_engine::Handle;
 use gadugi_exec::Watcher;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::app::{App, Views};
 use crate::error::ApiError;
 use crate::extract::{Path, Query, name, wants_upgrade};
 use crate::wire;
@@ -50,28 +50,32 @@ const ANSWER: usize = 1 << 20;
 /// 160 MiB at the very worst.
 const READERS: usize = 4;
 
+/// How many of them may be searches: those take longest, and whoever follows a stream is not to wait for them.
+const SEARCHERS: usize = 2;
+
 /// Everything that these endpoints need. Cheap to clone.
 #[derive(Clone)]
-pub struct Streams {
+pub(crate) struct Streams {
     source: Arc<dyn Source>,
     watcher: Arc<Watcher>,
     readers: Arc<Semaphore>,
+    searchers: Arc<Semaphore>,
+    /// Turns true where the server is to end: whoever follows is told.
     leaving: watch::Receiver<bool>,
 }
 
 impl Streams {
-    /// Of the engine behind that handle. `leaving` turns true where the server is to end: whoever follows is told. To be called in
-    /// the server's runtime.
+    /// Of the engine that `app` sees. To be called in the server's runtime.
     ///
     /// # Errors
     /// Where the kernel gives no further inotify instance.
-    pub fn new(engine: Handle, leaving: watch::Receiver<bool>) -> io::Result<Self> {
-        Self::of(place::engine(engine), leaving)
+    pub(crate) fn new(app: &App) -> io::Result<Self> {
+        Self::of(place::engine(Views::clone(app)), app.leaving())
     }
 
     fn of(source: Arc<dyn Source>, leaving: watch::Receiver<bool>) -> io::Result<Self> {
-        let watcher = Arc::new(Watcher::new()?);
-        Ok(Self { source, watcher, readers: Arc::new(Semaphore::new(READERS)), leaving })
+        let [readers, searchers] = [READERS, SEARCHERS].map(|seats| Arc::new(Semaphore::new(seats)));
+        Ok(Self { source, watcher: Arc::new(Watcher::new()?), readers, searchers, leaving })
     }
 
     /// Does work that reads files, where it keeps nobody waiting.
@@ -90,7 +94,7 @@ impl Streams {
 }
 
 /// The routes of these endpoints, to be merged behind the guard.
-pub fn router<S: Clone + Send + Sync + 'static>(streams: Streams) -> OpenApiRouter<S> {
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(streams: Streams) -> OpenApiRouter<S> {
     OpenApiRouter::new()
         .routes(routes!(output))
         .routes(routes!(entries))
@@ -265,6 +269,7 @@ async fn search(
     let wanted = search::Wanted::new(asked.q.as_deref().unwrap_or_default(), asked.kinds.as_deref())?;
     let opened = open(&streams, &task, &asked, asked.from).await?;
     let bounds = opened.bounds();
+    let _seat = streams.searchers.acquire().await;
     let hits = streams
         .reading(move || search::search(&opened.file, opened.language, asked.from, &wanted, bounds))
         .await?;

@@ -12,17 +12,14 @@ use gadugi_agents::transcript::Language;
 use gadugi_core::{Event, RunId, TaskId};
 use gadugi_engine::Handle;
 use gadugi_engine::handle::News;
-use gadugi_engine::protocol::{Reply, Request, RunLine, RunView, TaskNotFound};
 use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::file::{Folder, Readable};
 use super::lines::Bounds;
+use crate::app::Views;
 use crate::error::ApiError;
 use crate::wire::Stream;
-
-/// Runs that are looked through for a task: beyond so many, name the run.
-const LOOKED_THROUGH: usize = 20;
 
 /// Bytes of a step's order that are read: its arguments have 2 MiB at most.
 const ORDER: usize = 16 << 20;
@@ -148,77 +145,35 @@ fn language(folder: &Folder) -> Language {
 
 /// The engine in whose process this is.
 struct Engine {
-    handle: Handle,
+    views: Views,
     /// Made once somebody follows a stream.
     endings: OnceLock<watch::Receiver<u64>>,
 }
 
-/// What the engine behind the handle knows.
-pub(super) fn engine(handle: Handle) -> Arc<dyn Source> {
-    Arc::new(Engine { handle, endings: OnceLock::new() })
+/// What the engine knows.
+pub(super) fn engine(views: Views) -> Arc<dyn Source> {
+    Arc::new(Engine { views, endings: OnceLock::new() })
 }
 
 impl Source for Engine {
     fn find(&self, run: Option<String>, task: String) -> Promise<'_, Result<Found, ApiError>> {
         Box::pin(async move {
-            let view = self.view_of(run, &task).await?;
-            let now = view.find(&task).map_err(|error| not_found(&error))?;
+            let (view, task) = self.views.task(run.as_deref(), &task).await?;
+            let now = view.tasks.iter().find(|now| now.id == task);
+            let now = now.ok_or_else(|| ApiError::internal(format!("{} has no task {task}", view.run)))?;
             Ok(Found {
-                runs: self.handle.layout().state_dir().join("runs"),
+                runs: self.views.handle().layout().state_dir().join("runs"),
                 run: view.run.clone(),
-                task: now.id.clone(),
                 attempts: now.attempts,
                 steps: now.steps,
                 running: now.step_kind.is_some(),
+                task,
             })
         })
     }
 
     fn endings(&self) -> watch::Receiver<u64> {
-        self.endings.get_or_init(|| tell_endings(self.handle.clone())).clone()
-    }
-}
-
-impl Engine {
-    /// The run that has the task.
-    async fn view_of(&self, run: Option<String>, task: &str) -> Result<Box<RunView>, ApiError> {
-        if let Some(run) = run {
-            return self.status((run != "latest").then_some(run)).await;
-        }
-        let mut first = None;
-        for line in self.runs().await?.into_iter().take(LOOKED_THROUGH) {
-            // One run whose record is damaged keeps nobody from the others.
-            let Ok(view) = self.status(Some(line.run.to_string())).await else { continue };
-            match view.find(task) {
-                Ok(_) => return Ok(view),
-                Err(error @ TaskNotFound::Ambiguous { .. }) => return Err(not_found(&error)),
-                Err(error) => first = first.or(Some(not_found(&error))),
-            }
-        }
-        Err(first.unwrap_or_else(|| none("no-runs", "no run is on record in this repository".into())))
-    }
-
-    async fn status(&self, run: Option<String>) -> Result<Box<RunView>, ApiError> {
-        match self.handle.ask(Request::Status { run }).await? {
-            Reply::Run(view) => Ok(view),
-            other => Err(ApiError::internal(format!("the engine answered {other:?}"))),
-        }
-    }
-
-    async fn runs(&self) -> Result<Vec<RunLine>, ApiError> {
-        match self.handle.ask(Request::Runs).await? {
-            Reply::Runs { runs } => Ok(runs),
-            other => Err(ApiError::internal(format!("the engine answered {other:?}"))),
-        }
-    }
-}
-
-fn not_found(error: &TaskNotFound) -> ApiError {
-    match error {
-        TaskNotFound::Unknown { .. } => none("unknown-task", error.to_string()),
-        TaskNotFound::Ambiguous { .. } => {
-            ApiError::new(StatusCode::BAD_REQUEST, "ambiguous-task", error.to_string())
-        }
+        self.endings.get_or_init(|| tell_endings(self.views.handle().clone())).clone()
     }
 }
 
