@@ -17,6 +17,7 @@ pub mod extract;
 mod guard;
 mod history;
 pub mod metrics;
+pub mod notify;
 mod routes;
 mod serve;
 mod server;

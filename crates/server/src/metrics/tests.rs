@@ -15,11 +15,11 @@ use super::tally::Tally;
 
 const START: i64 = 1_700_000_000_000;
 
-fn run() -> RunId {
+pub(crate) fn run() -> RunId {
     RunId::new("orchestration-20261121-090000-beef")
 }
 
-fn attempt(task: &str, attempt: u32) -> AttemptId {
+pub(crate) fn attempt(task: &str, attempt: u32) -> AttemptId {
     AttemptId { run: run(), task: TaskId::new(task), attempt }
 }
 
@@ -27,12 +27,12 @@ fn step(task: &str, number: u32) -> StepId {
     StepId { attempt: attempt(task, 1), step: number }
 }
 
-fn commit() -> CommitId {
+pub(crate) fn commit() -> CommitId {
     CommitId::new("a".repeat(40))
 }
 
 /// A run of tasks of which each follows the one before it.
-fn started(names: &[(&str, Option<&str>)]) -> Event {
+pub(crate) fn started(names: &[(&str, Option<&str>)]) -> Event {
     let tasks = names.iter().map(|(name, model)| {
         serde_json::from_value::<PlannedTask>(serde_json::json!({
             "id": name, "name": name, "prompt": {"path": format!("prompts/{name}.md"), "bytes": 1},
@@ -57,7 +57,7 @@ fn started(names: &[(&str, Option<&str>)]) -> Event {
     Event::RunStarted { run: run(), plan, settings: Box::default() }
 }
 
-fn finished(task: &str, outcome: Outcome, verdict: Option<Verdict>) -> Event {
+pub(crate) fn finished(task: &str, outcome: Outcome, verdict: Option<Verdict>) -> Event {
     Event::TaskFinished { run: run(), task: TaskId::new(task), outcome, verdict, detail: String::new() }
 }
 
