@@ -199,7 +199,9 @@ export class StreamModel {
   stepFailed(by: 1 | -1): void {
     const rows = this.feed.entries.rows;
     const from = this.active >= 0 ? this.active : this.#shown.row(this.list?.top() ?? 0);
-    for (let row = from + by; row >= 0 && row < rows.count; row += by) {
+    for (let step = 1; step <= rows.count; step += 1) {
+      // Round the end.
+      const row = (((from + by * step) % rows.count) + rows.count) % rows.count;
       if (!rows.failed(row) || !this.#shown.has(row)) continue;
       this.active = row;
       this.go(row, 'center');

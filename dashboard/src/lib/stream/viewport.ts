@@ -38,6 +38,11 @@ export class Viewport {
     this.heights = heights;
   }
 
+  /** Where the bar was last, by somebody or by {@link settle}. */
+  get bar(): number {
+    return this.#bar;
+  }
+
   /** The furthest that `top` can be. */
   get furthest(): number {
     return Math.max(0, this.heights.total - this.size);
