@@ -22,6 +22,7 @@ use crate::guard::Guard;
 use crate::guard::hosts::host_of;
 use crate::guard::secret::Token;
 use crate::metrics::Metrics;
+use crate::notify::{self, Notifier};
 use crate::routes;
 use crate::serve::{CONNECTIONS, Slots, accept};
 
@@ -39,6 +40,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub struct Server {
     inner: Mutex<Option<Inner>>,
     metrics: Metrics,
+    notifier: Notifier,
 }
 
 #[derive(Debug)]
@@ -68,9 +70,9 @@ impl Server {
     ///
     /// # Errors
     /// Never, but for a defect in the names of metrics.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(notify: notify::Settings) -> io::Result<Self> {
         let metrics = Metrics::new().map_err(io::Error::other)?;
-        Ok(Self { inner: Mutex::default(), metrics })
+        Ok(Self { inner: Mutex::default(), metrics, notifier: Notifier::new(notify) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Inner>> {
@@ -134,6 +136,7 @@ impl Inner {
 
 impl Front for Server {
     fn begin(&self, handle: Handle) {
+        self.notifier.begin(handle.clone());
         match Inner::new() {
             Ok(inner) => {
                 inner.runtime.spawn(self.metrics.clone().collect(handle));
@@ -157,6 +160,10 @@ impl Front for Server {
         });
         // Listeners go with the runtime, whatever still hangs.
         inner.runtime.shutdown_timeout(Duration::from_millis(200));
+    }
+
+    fn linger(&self) {
+        self.notifier.finish();
     }
 }
 
