@@ -12,6 +12,7 @@ use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::{cursor, execute, style, terminal};
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 
 use crate::error::{Problem, Stop};
 use crate::output;
@@ -62,12 +63,14 @@ impl Tty {
         give_back();
         take().map_err(|error| lost(&error))?;
         self.away = false;
-        self.terminal.clear().map_err(|error| lost(&error))
+        self.redraw()
     }
 
     /// Everything is to be drawn anew: somebody else wrote over it.
     pub(super) fn redraw(&mut self) -> Result<(), Stop> {
-        self.terminal.clear().map_err(|error| lost(&error))
+        // Terminal::clear would ask the terminal where its cursor is, and wait for the answer among the keys.
+        let size = self.terminal.size().map_err(|error| lost(&error))?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size))).map_err(|error| lost(&error))
     }
 }
 

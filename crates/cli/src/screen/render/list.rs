@@ -35,7 +35,7 @@ struct Columns {
 
 impl Columns {
     fn new(width: usize, name: usize) -> Self {
-        let name = name.clamp(8, NAME).min((width / 3).max(6));
+        let name = name.clamp(8, NAME).min((width / 4).max(8));
         let state = if width < WIDER { MOST_STATES } else { STATE }.min(width / 5).max(9);
         // The mark of the chosen row, the sign, and the time.
         let fixed = 2 + 2 + name + 1 + state + 1 + 8;
