@@ -23,7 +23,7 @@ async function watch(stage, page) {
   const stream = page.getByRole('feed');
   await stream.getByText('I write the greeting.').waitFor();
   await stream.getByText('src/greet.txt').first().waitFor();
-  await stream.getByText('Waiting at the gate').first().waitFor();
+  await stream.getByText('Wait at the gate').first().waitFor();
   await stream.getByText('and a half').first().waitFor();
   await stage.ask('open gate', { name: 'greet' });
   await stream.getByText('The greeting is written, behind the gate.').first().waitFor();
@@ -41,7 +41,7 @@ async function watch(stage, page) {
   await says(page, REPLY, 'Running');
   await stage.ask('open gate', { name: 'reply' });
   await says(page, REPLY, 'Succeeded');
-  await says(page, BROKEN, 'Failed');
+  await says(page, BROKEN, 'Rejected');
   await page.getByText('Finished').first().waitFor();
   if (!(await page.evaluate(() => window.__loadedOnce))) throw new Error('the page was loaded again');
 }

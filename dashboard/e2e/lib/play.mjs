@@ -40,6 +40,8 @@ export class Stage {
   amiss = [];
   /** Whether the network is away, or the engine. */
   away = false;
+  /** What of the console is meant to come just now. */
+  expected = /$^/;
   #contexts = [];
 
   constructor(browser, line, given) {
@@ -68,7 +70,7 @@ export class Stage {
     const note = (words) => this.amiss.push(words);
     page.on('console', (message) => {
       const words = `${message.text()} (${message.location().url})`;
-      if (message.type() === 'error' && !(this.away && AWAY.test(words))) note(`console: ${words}`);
+      if (message.type() === 'error' && !(this.away && AWAY.test(words)) && !this.expected.test(words)) note(`console: ${words}`);
     });
     page.on('pageerror', (error) => note(`exception: ${error.stack ?? error}`));
     page.on('dialog', (dialog) => {
