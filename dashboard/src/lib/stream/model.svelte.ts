@@ -1,5 +1,6 @@
 // A stream on view: what came, what of it is listed, what is looked for, where the keyboard is. Components draw what stands here.
 
+import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type { Todo } from '../wire';
 import { Feed, type Heard, type State } from './feed';
@@ -154,7 +155,8 @@ export class StreamModel {
     this.filter = filter;
     this.#shown = new Shown(this.feed.entries.rows, filter, this.#estimates);
     this.version += 1;
-    if (!this.follow && looked >= 0) queueMicrotask(() => this.list?.show(this.#shown.at(looked), 'start'));
+    // Once the list has its new rows.
+    if (!this.follow && looked >= 0) void tick().then(() => this.list?.show(this.#shown.at(looked), 'start'));
   }
 
   /** Looks for words. */
@@ -238,7 +240,7 @@ export class StreamModel {
     this.marked = row;
     this.active = row;
     // The list draws in its next frame what came; the row is shown once it has its place.
-    queueMicrotask(() => this.go(row, 'center'));
+    void tick().then(() => this.go(row, 'center'));
   }
 
   #hear(heard: Heard): void {
