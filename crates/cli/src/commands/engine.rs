@@ -8,6 +8,7 @@ use gadugi_core::Millis;
 use gadugi_engine::layout::Layout;
 use gadugi_engine::{DaemonOptions, serve};
 use gadugi_server::notify::{Kind, Settings};
+use gadugi_sys::memory;
 
 use crate::args::Global;
 use crate::error::{Done, Exit, Problem};
@@ -28,6 +29,8 @@ pub(crate) fn run(global: &Global, _: &EngineArgs) -> Done {
         Ok(resolved) => (resolved.monitoring.dir, resolved.monitoring.interval, told(resolved.notify)),
         Err(_) => (root.join(".gadugi/monitoring"), Millis::seconds(30), Settings::default()),
     };
+    // Before the first thread: what the allocator is told then counts for all of them.
+    memory::keep_little();
     let server = gadugi_server::Server::new(notify).map_err(|error| Problem::internal(&error))?;
     let options = DaemonOptions {
         layout: Layout::new(root),
