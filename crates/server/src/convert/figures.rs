@@ -17,7 +17,8 @@ pub(crate) fn machine(view: &MachineView) -> wire::MachineFigure {
         cpus: view.cpus,
         memory_available_mb: view.memory_available_mib.map(|mib| mib as f64),
         memory_total_mb: view.memory_total_mib.map(|mib| mib as f64),
-        agents_memory_mb: view.agents_memory_mib,
+        // The sum of nothing is a negative zero, which JSON tells apart.
+        agents_memory_mb: view.agents_memory_mib + 0.0,
         disk_free_mb: view.disk_free_mib.map(|mib| mib as f64),
         steps: view.steps,
         slots: view.slots,
