@@ -134,7 +134,7 @@ struct Asked {
     responses(
         (status = 200, description = "Bytes from the offset, with X-Gadugi-Offset, -Size and -Ended", body = Vec<u8>,
             content_type = "application/octet-stream"),
-        (status = 101, description = "A WebSocket: OutputMessage as text, bytes as binary messages"),
+        (status = 101, description = "A WebSocket: these as text messages, bytes as binary ones", body = wire::OutputMessage),
         (status = 400, body = wire::Failure), (status = 404, body = wire::Failure),
     )
 )]
@@ -185,7 +185,7 @@ async fn output(
     ),
     responses(
         (status = 200, body = wire::Entries),
-        (status = 101, description = "A WebSocket: OutputMessage as text"),
+        (status = 101, description = "A WebSocket: these as text messages", body = wire::OutputMessage),
         (status = 400, body = wire::Failure), (status = 404, body = wire::Failure),
     )
 )]

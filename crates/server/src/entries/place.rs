@@ -98,6 +98,9 @@ pub(super) fn open(
         .raw_os_error()
         .map(rustix::io::Errno::from_raw_os_error)
     {
+        Some(rustix::io::Errno::NOENT) if !found.is_over(attempt, step) => {
+            none("not-begun", format!("step {step} of attempt {attempt} of {} is being started", found.task))
+        }
         Some(rustix::io::Errno::NOENT) => {
             none("unknown-step", format!("attempt {attempt} of {} has no step {step} on record", found.task))
         }

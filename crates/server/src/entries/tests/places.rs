@@ -35,6 +35,17 @@ async fn the_latest_is_meant_where_none_is_named() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_being_started_is_no_unknown_one() {
+    let stage = Stage::new();
+    fs::remove_file(stage.stdout()).unwrap();
+    assert_eq!(stage.refused("greeting/entries").await, (404, "not-begun".into()));
+    fs::remove_dir(stage.step()).unwrap();
+    assert_eq!(stage.refused("greeting/output").await, (404, "not-begun".into()));
+    stage.end();
+    assert_eq!(stage.refused("greeting/entries").await, (404, "unknown-step".into()));
+}
+
+#[tokio::test]
 async fn names_of_the_client_never_become_paths() {
     let stage = Stage::over(words("hello"));
     fs::write(stage.folder.path().join("secret"), "secret").unwrap();
