@@ -35,7 +35,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     response = await fetch(path, { credentials: 'same-origin', ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, { code: 'offline', message: 'The server does not answer.', hint: 'The page tries again by itself while it is open.' });
+    throw new ApiError(0, { code: 'offline', message: 'The engine does not answer.', hint: 'The page reconnects by itself. Look then how it stands, and ask again.' });
   }
   if (!response.ok) throw await failed(response);
   return response;

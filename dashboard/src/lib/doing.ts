@@ -1,6 +1,6 @@
 // What a task is doing, or waits for, in one line. The words are an agent's in part: whoever shows them makes them plain.
 
-import { duration, moment } from './format';
+import { duration, moment, ms } from './format';
 import type { Run, Task } from './wire';
 
 /** Names of tasks, the first few of them. */
@@ -26,12 +26,18 @@ export function doing(task: Task, byId: Map<string, Task>, now: number): string 
   if (task.over) return task.detail === '' ? verdictWords(task) : task.detail;
   if (task.suspected_seconds !== undefined) return `No sign of life for ${duration(task.suspected_seconds)} and more`;
   if (task.held && task.step_kind === undefined) return 'Paused by somebody: begins nothing until it is resumed';
-  if (task.resumes_at !== undefined) return `Tried again at ${moment(task.resumes_at, now)}${task.detail === '' ? '' : `: ${task.detail}`}`;
+  if (task.resumes_at !== undefined) return `${again(task.resumes_at, now)}${task.detail === '' ? '' : `: ${task.detail}`}`;
   if (task.state === 'running') return task.action === '' ? (task.step_kind === 'agent' ? 'The agent works' : `Runs ${task.step_kind ?? 'a step'}`) : task.action;
   if (task.waits_for.length > 0) return `Waits for ${names(task.waits_for, byId)}`;
   if (task.state === 'waiting') return 'Waits for a free slot';
   if (task.state === 'suspended') return task.detail === '' ? 'Stopped; is taken up again' : task.detail;
   return STATE_WORDS[task.state] ?? task.action;
+}
+
+function again(at: string, now: number): string {
+  const seconds = (ms(at) - now) / 1000;
+  if (seconds <= 0) return 'Is tried again as soon as there is room';
+  return seconds < 3600 ? `Tried again in ${duration(seconds)}` : `Tried again at ${moment(at, now)}`;
 }
 
 /** What a task's work is worth, in words. */

@@ -1,6 +1,6 @@
 // Events in words, for the log. What an agent said in them is made plain by whoever shows it.
 
-import { duration, shortCommit } from './format';
+import { duration, many, shortCommit } from './format';
 import type { WireEvent } from './wire';
 
 function text(event: WireEvent, field: string): string {
@@ -49,7 +49,7 @@ const SAYS: Record<string, Says> = {
   'phase-reached': (event) => text(event, 'phase'),
   'phases-recorded': phases,
   'stop-requested': (event) => text(event, 'cause') || Object.keys(object(event.cause)).join(' '),
-  'work-collected': (event) => `${commit(event)}, ${Array.isArray(event.changed) ? event.changed.length : 0} files`,
+  'work-collected': (event) => `${commit(event)}, ${many(Array.isArray(event.changed) ? event.changed.length : 0, 'file')}`,
   'merge-started': (event) => `onto ${commit(event, 'onto')}`,
   'merge-composed': (event) => commit(event),
   'merge-accepted': (event) => (event.verified === true ? 'verified' : 'nothing to verify with'),

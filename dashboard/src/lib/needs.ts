@@ -1,7 +1,13 @@
 // What wants a person: words for each kind, and the order in which they are shown.
 
 import type { Sign, Tone } from './states';
-import type { Action, NeedKind } from './wire';
+import type { Action, NeedKind, RunRow } from './wire';
+
+/** Runs whose needs are of today: those that are not over, and the one that was over last. What older ones left behind can wait. */
+export function current(runs: RunRow[]): Set<string> {
+  const last = runs.find((row) => row.status === 'finished');
+  return new Set(runs.filter((row) => row.status !== 'finished' || row === last).map((row) => row.id));
+}
 
 export const NEED_LOOKS: Record<NeedKind, { word: string; sign: Sign; tone: Tone; rank: number }> = {
   auth: { word: 'Log in again', sign: 'alert', tone: 'bad', rank: 0 },
