@@ -15,6 +15,7 @@ use super::rows::Rows;
 use super::standing::{self, Join};
 use crate::app::Views;
 use crate::convert;
+use crate::serve::CONNECTIONS;
 use crate::wire;
 
 /// Wishes that wait for the hub; a page has one at a time.
@@ -203,15 +204,14 @@ impl Live {
             Wish::Tell(message) => self.pages.retain(|page| page.push(&message)),
             Wish::Watch(run, join, answer) => {
                 let watched = self.runs.entry(run.clone()).or_insert_with(|| {
-                    let (joins, joining) = mpsc::channel(WISHES);
+                    let (joins, joining) = mpsc::channel(CONNECTIONS);
                     let changed = Arc::new(Notify::new());
                     tokio::spawn(standing::follow(self.views.clone(), run, joining, Arc::clone(&changed)));
                     Watched { joins, changed, pages: Arc::default() }
                 });
                 watched.pages.fetch_add(1, Ordering::Relaxed);
                 let watching = Watching(Arc::clone(&watched.pages));
-                // A page waits for its answer before it asks again: there is room for as many as there are pages, and one for
-                // which there is none gets no answer and asks again.
+                // A page waits until it is shown the run before it asks again: there is room for as many as there are pages.
                 if watched.joins.try_send(join).is_ok() {
                     let _ = answer.send(watching);
                 }

@@ -11,7 +11,7 @@ use super::Asked;
 use super::hub::{EventMessage, Watching};
 use super::queue::{Inbox, Lags, Queue, queue, text};
 use super::rows::ROWS;
-use super::standing::{Join, Over};
+use super::standing::{First, Join, Over};
 use crate::app::App;
 use crate::convert;
 use crate::error::ApiError;
@@ -113,7 +113,7 @@ impl Page {
         let runs: Vec<wire::RunRow> = found.unwrap_or_default().runs.iter().map(convert::row).collect();
         let asked = known(&self.app, run.as_deref().unwrap_or("latest")).await;
         let detail = match &asked {
-            Ok(run) => self.watch(run.clone(), true).await?,
+            Ok(run) => self.watch_and_see(run.clone()).await?,
             Err(_) => None,
         };
         let machine = self.app.handle().machine().await.ok().map(|view| convert::machine(&view));
@@ -143,19 +143,22 @@ impl Page {
         }
     }
 
-    /// From here on changes of that run go into the queue. `now`: all of it is answered, else it goes into the queue, too.
-    async fn watch(&mut self, run: RunId, now: bool) -> Result<Option<Box<wire::RunDetail>>, End> {
+    /// From here on changes of that run go into the queue.
+    async fn watch(&mut self, run: RunId, first: First) -> Result<(), End> {
         if let Some((_, over)) = self.watching.take() {
             over.set();
         }
-        let (answer, answered) = oneshot::channel();
         let over = Over::default();
-        let join = Join { queue: self.queue.clone(), answer: now.then_some(answer), over: over.clone() };
+        let join = Join { queue: self.queue.clone(), first, over: over.clone() };
         let watching = self.app.hub().watch(run, join).await.ok_or(End::Leaving)?;
         self.watching = Some((watching, over));
-        if !now {
-            return Ok(None);
-        }
+        Ok(())
+    }
+
+    /// The same, and what all is to be said of it first.
+    async fn watch_and_see(&mut self, run: RunId) -> Result<Option<Box<wire::RunDetail>>, End> {
+        let (answer, answered) = oneshot::channel();
+        self.watch(run, First::Answer(answer)).await?;
         match answered.await {
             Ok(Ok(detail)) => Ok(Some(detail)),
             Ok(Err(error)) => {
@@ -168,7 +171,13 @@ impl Page {
 
     async fn watch_other(&mut self, run: String) -> Result<(), End> {
         match known(&self.app, &run).await {
-            Ok(known) => self.watch(known, false).await.map(drop),
+            Ok(known) => {
+                let (there, told) = oneshot::channel();
+                self.watch(known, First::Queue(there)).await?;
+                // One that cannot be shown is watched all the same.
+                let _ = told.await;
+                Ok(())
+            }
             Err(_) => self.say(&wire::Message::Unknown { run }).await,
         }
     }

@@ -25,10 +25,19 @@ const EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Join {
     /// Where changes go.
     pub(super) queue: Queue,
-    /// Where all of it goes first; none: into the queue, as a message.
-    pub(super) answer: Option<oneshot::Sender<Result<Box<wire::RunDetail>, ApiError>>>,
+    /// Where all of it goes first.
+    pub(super) first: First,
     /// Closed once they watch another run.
     pub(super) over: Over,
+}
+
+/// Where all that is to be said of a run goes first.
+#[derive(Debug)]
+pub(super) enum First {
+    /// To whoever asks.
+    Answer(oneshot::Sender<Result<Box<wire::RunDetail>, ApiError>>),
+    /// Into the queue, as a message; whoever asks is told that it is there.
+    Queue(oneshot::Sender<()>),
 }
 
 /// Whether somebody watches another run by now.
@@ -84,7 +93,7 @@ impl Standing {
         let seen = match self.views.run(self.run.as_str()).await {
             Ok(seen) => seen,
             Err(error) => {
-                if let Some(Join { answer: Some(answer), .. }) = join {
+                if let Some(Join { first: First::Answer(answer), .. }) = join {
                     let _ = answer.send(Err(error));
                 }
                 return;
@@ -122,14 +131,15 @@ impl Standing {
     /// Tells somebody who comes all of it.
     async fn welcome(&mut self, join: Join, seen: &Seen) {
         let detail = self.views.detail(seen).await.map(Box::new);
-        match (join.answer, detail) {
-            (Some(answer), detail) => drop(answer.send(detail)),
-            (None, Ok(detail)) => {
+        match (join.first, detail) {
+            (First::Answer(answer), detail) => drop(answer.send(detail)),
+            (First::Queue(there), Ok(detail)) => {
                 if let Some(message) = text(&wire::Message::Detail { detail }) {
                     join.queue.push(&message);
                 }
+                let _ = there.send(());
             }
-            (None, Err(error)) => tracing::warn!(message = error.message, "a run cannot be shown"),
+            (First::Queue(_), Err(error)) => tracing::warn!(message = error.message, "a run cannot be shown"),
         }
         self.pages.push((join.queue, join.over));
     }
