@@ -16,8 +16,9 @@ export interface Plotted {
   steps: Values;
 }
 
-/** A look holds until the next, but no longer than this where none follows: seconds. */
-const HOLDS = 20;
+/** A look holds until the next, but no longer than this, and, where none follows, no longer than {@link LAST}: seconds. */
+const HOLDS = 60;
+const LAST = 2;
 
 const seconds = (moment: string): number => Date.parse(moment) / 1000;
 
@@ -39,8 +40,9 @@ function known(points: readonly Figure[]): Known[] {
   return points.map((figure, index) => {
     const at = seconds(figure.at);
     const next = points[index + 1];
-    const own = at + Math.max(figure.span_seconds, HOLDS);
-    return { at, until: next === undefined ? own : Math.min(Math.max(seconds(next.at), at), at + Math.max(figure.span_seconds * 2, 3 * HOLDS)), figure };
+    const own = at + Math.max(figure.span_seconds, LAST);
+    const until = next === undefined ? own : Math.min(Math.max(seconds(next.at), at), at + Math.max(figure.span_seconds * 2, HOLDS));
+    return { at, until, figure };
   });
 }
 
