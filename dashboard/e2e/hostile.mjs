@@ -59,7 +59,10 @@ await play(async (stage) => {
     let all = '';
     await stream.evaluate((list) => list.scrollTo(0, 0));
     for (;;) {
-      for (const folded of await stream.locator('[aria-expanded=false]').all()) await folded.click().catch(() => {});
+      await stream.evaluate(async (list) => {
+        for (const folded of list.querySelectorAll('[aria-expanded=false]')) folded.click();
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      });
       all += await unharmed(page, `the stream of ${task.id}`);
       const moved = await stream.evaluate(async (list) => {
         const before = list.scrollTop;
