@@ -3,6 +3,8 @@
 //! A task that was left out because another did not succeed is not in it: that other one is. Nor is what somebody ended
 //! themselves.
 
+use std::collections::HashMap;
+
 use crate::{
     EndClass, Outcome, PauseCause, RunState, RunStatus, SkipReason, StepState, TaskId, TaskState, TaskStatus,
     Timestamp, Verdict,
@@ -198,16 +200,16 @@ impl RunState {
             RunStatus::Finished { at, kept, .. } => (Some(*at), kept.as_slice()),
             RunStatus::Active | RunStatus::Paused { .. } | RunStatus::Ending => (None, &[][..]),
         };
-        kept.iter().map(move |(path, reason)| {
-            let whose = self
-                .tasks
-                .iter()
-                .position(|task| task.workspace.as_ref().is_some_and(|(workspace, _)| workspace == path));
-            Need {
-                task: whose.map(|at| self.plan.tasks[at].id.clone()),
-                path: Some(path.clone()),
-                ..Need::of_run(NeedKind::Kept, at, reason.clone())
-            }
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        if !kept.is_empty() {
+            let workspaces = self.tasks.iter().enumerate();
+            places
+                .extend(workspaces.filter_map(|(at, task)| Some((task.workspace.as_ref()?.0.as_str(), at))));
+        }
+        kept.iter().map(move |(path, reason)| Need {
+            task: places.get(path.as_str()).map(|at| self.plan.tasks[*at].id.clone()),
+            path: Some(path.clone()),
+            ..Need::of_run(NeedKind::Kept, at, reason.clone())
         })
     }
 

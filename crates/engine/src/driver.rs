@@ -118,6 +118,8 @@ pub(crate) struct Driver {
     monitor: Monitor,
     memory: Memory,
     clients: usize,
+    /// Whether any client has come yet: whoever started this engine is about to.
+    met: bool,
     terminating: bool,
     /// The log is gone: nothing is stored any more.
     displaced: bool,
@@ -184,6 +186,7 @@ impl Driver {
             monitor,
             memory,
             clients: 0,
+            met: false,
             terminating: false,
             displaced: false,
             put_off: Vec::new(),
@@ -269,11 +272,7 @@ impl Driver {
                 self.take_asked(&mut turn, message);
             }
             match woken {
-                Woken::Asked(message) => {
-                    // The engine's own look at the machine is no client.
-                    grace = grace.filter(|_| matches!(message, Asked::Seen(_)));
-                    self.take_asked(&mut turn, message);
-                }
+                Woken::Asked(message) => self.take_asked(&mut turn, message),
                 Woken::Heard(message) => self.take_heard(&mut turn, message),
                 Woken::Due => turn.considered = true,
             }
@@ -287,6 +286,8 @@ impl Driver {
                 }
             }
             self.finish(turn, &mut asked).await?;
+            // What else is asked (by looks at the machine, by those who watch in this process) is no client's.
+            grace = grace.filter(|_| !self.met && !self.terminating);
             if grace.is_none() && self.may_leave() && asked.is_empty() && self.put_off.is_empty() {
                 break;
             }
@@ -338,7 +339,10 @@ impl Driver {
             Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
             Asked::Seen(sight) => self.take_sight(turn, sight),
             Asked::Hello(answer) => respond(turn, answer, Ok(())),
-            Asked::ClientCame => self.clients += 1,
+            Asked::ClientCame => {
+                self.clients += 1;
+                self.met = true;
+            }
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
             Asked::Terminate => self.terminate(turn),
             Asked::JournalGone => match self.store.reopen() {

@@ -22,6 +22,14 @@ use crate::world::{Outfit, World};
 
 /// Begins an engine; it lives until it is told to leave.
 fn begin(root: &Path) -> Handle {
+    let handle = begin_alone(root);
+    // There is room: nobody has asked anything yet.
+    handle.inside.asked.try_send(Asked::ClientCame).unwrap();
+    handle
+}
+
+/// Begins an engine that nobody is connected to.
+fn begin_alone(root: &Path) -> Handle {
     let layout = Layout::new(root);
     files::create_ignored_dir(&layout.state_dir()).unwrap();
     let (heard_in, heard) = mpsc::channel(64);
@@ -35,8 +43,6 @@ fn begin(root: &Path) -> Handle {
     let driver = Driver::new(Store::open(&layout.database()).unwrap(), Arc::clone(&world), monitor).unwrap();
     let first = Looker::new(layout).look(Vec::new());
     tokio::task::spawn_local(driver.run(heard, asked, first));
-    // There is room: nobody has asked anything yet.
-    asked_in.try_send(Asked::ClientCame).unwrap();
     Handle::new(Inside { world, asked: asked_in, recorded: Arc::default(), front: None })
 }
 
@@ -175,6 +181,25 @@ async fn what_is_news_stands_in_the_log_each_once_and_in_order() {
             let end: serde_json::Value = serde_json::from_str(paged.last().unwrap()).unwrap();
             assert_eq!((end["type"].as_str(), end["failed"].as_u64()), (Some("run-finished"), Some(2)));
             leave(&handle).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn who_watches_in_this_process_neither_sends_an_engine_away_before_its_client_comes_nor_keeps_it() {
+    LocalSet::new()
+        .run_until(async {
+            let (dir, _) = repository();
+            let handle = begin_alone(dir.path());
+            let mut watch = handle.watch().await.unwrap();
+            for _ in 0..3 {
+                handle.machine().await.expect("it waits for whoever started it");
+            }
+            handle.inside.asked.send(Asked::ClientCame).await.unwrap();
+            handle.machine().await.expect("somebody is connected");
+            handle.inside.asked.send(Asked::ClientGone).await.unwrap();
+            while watch.news.recv().await.is_some() {}
+            assert_eq!(handle.machine().await.unwrap_err().code, "leaving");
         })
         .await;
 }
