@@ -38,6 +38,9 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 /** The server speaks every two seconds; after this long without a word the line is dead, whatever the browser believes. */
 const SILENCE = 12_000;
+/** As long as a line that is being opened may say nothing, times the tries so far: a packet that was lost is sent again ever more
+ * rarely, and a new line is there sooner. */
+const OPENING = 10_000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_LAGGING = 4008;
 
@@ -120,6 +123,7 @@ export class Connection {
     socket.onclose = (event) => {
       if (this.#socket === socket) this.#closed(event.code);
     };
+    this.#silence = setTimeout(() => this.#dropped('network', this.#wait()), OPENING * (1 + this.#tries));
   }
 
   // Lets go of the socket and of every timer; what an old socket still says is not heard.
@@ -176,6 +180,8 @@ export class Connection {
     this.lost = null;
     this.opened += 1;
     this.#tries = 0;
+    if (this.#silence !== null) clearTimeout(this.#silence);
+    this.#silence = null;
   }
 
   // Whether an event is to be taken.

@@ -170,6 +170,19 @@ describe('the line to the engine', () => {
     expect(sockets.length).toBe(2);
   });
 
+  test('is given up where it is opened and says nothing', () => {
+    const connection = begin();
+    vi.advanceTimersByTime(9999);
+    expect(sockets.length).toBe(1);
+    vi.advanceTimersByTime(2000);
+    expect(sockets[0]?.shut).toBe(true);
+    expect(sockets.length).toBe(2);
+    last().says(snapshot(1));
+    vi.advanceTimersByTime(60_000);
+    expect(sockets.length).toBe(2);
+    expect(connection.status).toBe('live');
+  });
+
   test('takes a new snapshot where the log does not reach back', () => {
     const connection = begin();
     last().says(snapshot(100));
