@@ -127,7 +127,9 @@ impl Screen {
     /// Somebody follows the run (again).
     pub(crate) fn is_followed(&mut self) {
         self.app.rests = false;
-        self.stale = true;
+        // That nobody followed it is past.
+        self.app.said = None;
+        (self.stale, self.dirty) = (true, true);
     }
 
     /// How the run stands.

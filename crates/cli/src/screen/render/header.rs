@@ -86,7 +86,8 @@ fn second(view: &RunView, columns: usize, now: Timestamp, theme: Theme) -> Line<
     let running = of(|task| Standing::of(task) == Standing::Runs);
     let waiting = of(|task| Standing::of(task) == Standing::Waits);
     let some = |number: usize, word: &str| (number > 0).then(|| format!("{number} {word}"));
-    let ratio = view.speedup > 0.0 && view.wall_ms > 0;
+    // Below that there is none to speak of.
+    let ratio = view.speedup >= 1.05;
     let set_aside = view.reserved_microusd;
     let budget = view.budget_microusd.map_or_else(String::new, |most| format!(" of {}", dollars(most)));
     let end = view.forecast.as_ref().map(|forecast| format!("ends {}", when(forecast.ends_at, now)));
