@@ -67,6 +67,7 @@ export class Connection {
   /** The number behind which something was missed: the line was opened anew for it. */
   #hole: number | null = null;
   #stopped = false;
+  #rhythm = false;
 
   constructor(line: Line, listener: Listener) {
     this.#line = line;
@@ -115,6 +116,7 @@ export class Connection {
     if (this.status !== 'offline') this.status = 'connecting';
     this.retryAt = null;
     this.#told = this.#watching;
+    this.#rhythm = false;
     const socket = this.#line.open(this.#path());
     this.#socket = socket;
     socket.onmessage = (event) => {
@@ -143,6 +145,7 @@ export class Connection {
   #hear(data: unknown): void {
     if (typeof data !== 'string') return;
     const message = JSON.parse(data) as Message;
+    if (message.type === 'machine' || this.#rhythm) this.#beat();
     switch (message.type) {
       case 'snapshot':
         this.#begun();
@@ -159,10 +162,6 @@ export class Connection {
         return;
       case 'event':
         if (this.#inOrder(message.event.seq)) this.#listener.take(message);
-        return;
-      case 'machine':
-        this.#beat();
-        this.#listener.take(message);
         return;
       default:
         this.#listener.take(message);
@@ -203,6 +202,7 @@ export class Connection {
 
   // The server has a rhythm from its first look at the machine on; from then on silence is a sign.
   #beat(): void {
+    this.#rhythm = true;
     if (this.#silence !== null) clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#dropped('silent', 0), SILENCE);
   }

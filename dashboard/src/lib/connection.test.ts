@@ -160,7 +160,7 @@ describe('the line to the engine', () => {
     expect(sockets.length).toBe(1);
     last().says(machine);
     vi.advanceTimersByTime(11_000);
-    last().says(machine);
+    last().event(2);
     vi.advanceTimersByTime(11_000);
     expect(connection.status).toBe('live');
     vi.advanceTimersByTime(1001);
