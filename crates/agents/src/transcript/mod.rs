@@ -6,7 +6,7 @@
 //! understood is an entry of its own, [`Said::Raw`].
 //!
 //! Work and memory are bounded by the line's length: JSON is read without making values of what is not looked at, and of what a
-//! hostile line could hold by the million (blocks, fields, items) at most [`MOST`] are looked at.
+//! hostile line could hold by the million (blocks, fields, items) at most a thousand are looked at.
 
 mod json;
 
