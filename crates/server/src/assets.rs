@@ -1,5 +1,8 @@
 //! The page itself, embedded when the binary was built; or, where none was built, one page that says how to get it.
 
+use std::borrow::Cow;
+
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -87,7 +90,11 @@ fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
         return (StatusCode::NOT_MODIFIED, answered).into_response();
     }
-    (answered, file.data.into_owned()).into_response()
+    let bytes = match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    (answered, bytes).into_response()
 }
 
 /// What a page is made of; anything else is bytes, and a browser is told not to guess.

@@ -2,12 +2,19 @@
 
 #![expect(unused_qualifications, reason = "utoipa writes the parameters' type out in full")]
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use crate::app::App;
@@ -18,8 +25,14 @@ use crate::wire;
 /// The most that is given of a patch: more than anybody reads.
 const PATCH_MOST: u64 = 20 << 20;
 
-/// Patches that are made and on their way at the same time: they are held in memory.
-static PATCHES: Semaphore = Semaphore::const_new(2);
+/// Patches that are made and on their way at the same time: they are held in memory, 80 MiB at the very worst.
+static PATCHES: Semaphore = Semaphore::const_new(4);
+
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What of a patch is sent at a time.
+const PIECE: usize = 64 << 10;
 
 /// Which run.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -61,14 +74,20 @@ pub(super) async fn diff(
     Query(InRun { run }): Query<InRun>,
 ) -> Result<Response, ApiError> {
     let (view, id) = app.task(run.as_deref(), &task).await?;
-    let seat = PATCHES.acquire().await.map_err(|error| ApiError::internal(error.to_string()))?;
+    let busy =
+        || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many", "too many patches are on their way");
+    let seat = timeout(PATIENCE, PATCHES.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
     let patch = app.handle().diff(view.run.clone(), id, PATCH_MOST).await?;
-    drop(seat);
     let cut = patch.size > patch.bytes.len() as u64;
+    // The seat is held until the last piece is on its way, or whoever asked is gone.
+    let pieces = stream::unfold((Bytes::from(patch.bytes), seat), |(mut rest, seat)| async move {
+        let piece = rest.split_to(PIECE.min(rest.len()));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, seat)))
+    });
     let headers = [
         (header::CONTENT_TYPE, "text/x-diff; charset=utf-8".to_owned()),
         (HeaderName::from_static("x-gadugi-cut"), cut.to_string()),
         (HeaderName::from_static("x-gadugi-size"), patch.size.to_string()),
     ];
-    Ok((headers, patch.bytes).into_response())
+    Ok((headers, Body::from_stream(pieces)).into_response())
 }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use gadugi_core::RunId;
 use gadugi_engine::handle::{Fact, News, Watch};
+use gadugi_engine::protocol::Failure;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -23,6 +25,9 @@ const WISHES: usize = 64;
 
 /// Events that are read from the log at a time where the hub itself fell behind.
 const PAGE: usize = 500;
+
+/// Before a log that could not be read is read again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What pages ask of the hub. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -111,8 +116,10 @@ impl Live {
         while let Ok(Watch { up_to, mut news, .. }) = self.views.handle().watch().await {
             if first {
                 (self.seq, first) = (up_to, false);
-            } else if self.catch_up(up_to).await.is_none() {
-                break;
+            } else if let Err(failure) = self.catch_up(up_to).await {
+                tracing::warn!(message = failure.message, "the log cannot be read");
+                tokio::time::sleep(AGAIN).await;
+                continue;
             }
             loop {
                 tokio::select! {
@@ -127,9 +134,9 @@ impl Live {
     }
 
     /// Tells what was stored while nobody watched.
-    async fn catch_up(&mut self, up_to: u64) -> Option<()> {
+    async fn catch_up(&mut self, up_to: u64) -> Result<(), Failure> {
         while self.seq < up_to {
-            let page = self.views.handle().events_after(None, self.seq, PAGE).await.ok()?;
+            let page = self.views.handle().events_after(None, self.seq, PAGE).await?;
             // What is missing was deleted with its run.
             let Some(last) = page.last() else { break };
             let last = last.seq;
@@ -137,7 +144,7 @@ impl Live {
             self.seq = last.min(up_to);
         }
         self.seq = up_to.max(self.seq);
-        Some(())
+        Ok(())
     }
 
     fn hear(&mut self, news: News) {
