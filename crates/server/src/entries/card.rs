@@ -137,6 +137,8 @@ impl Cutter {
     fn last_word(&mut self, card: &mut wire::Entry, word: Final) {
         let Final { is_error, word, text, turns, took, usage } = word;
         let cost = usage.cost_microusd as f64 / 1e6;
+        // An API failure ends with `subtype: "success"` and `is_error: true`.
+        let word = if is_error && word == "success" { "failed" } else { word.as_str() };
         card.title = format!("{word}: {turns} turns, {} tokens, ${cost:.2}", usage.tokens());
         card.is_error = is_error;
         card.text = Some(self.text(text));
