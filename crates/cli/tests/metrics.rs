@@ -165,12 +165,13 @@ fn a_run_is_seen_in_the_metrics_and_promtool_has_nothing_to_say() {
 }
 
 /// A Prometheus that scrapes the page, with everything of its own in a folder.
-fn prometheus(folder: &Path, page: &Page) -> (Started, String) {
-    fs::write(folder.join("token"), &page.token).unwrap();
+fn prometheus(folder: &Path, stage: &Stage, page: &Page) -> (Started, String) {
+    // As the guide says: the file that the page's token stands in.
+    let token = stage.home.join(".local/state/gadugi/page-token");
     let config = format!(
         "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: gadugi\n  authorization: {{credentials_file: {}}}\n  \
          static_configs: [{{targets: [\"{}\"]}}]\n",
-        folder.join("token").display(),
+        token.display(),
         page.address
     );
     fs::write(folder.join("prometheus.yml"), config).unwrap();
@@ -197,7 +198,7 @@ fn a_real_prometheus_scrapes_it_without_a_word() {
     run.until("the failure", |event| event["type"] == "task-finished" && event["task"] == "three");
     let page = Page::open(&stage);
     let folder = tempfile::tempdir().unwrap();
-    let (mut server, address) = prometheus(folder.path(), &page);
+    let (mut server, address) = prometheus(folder.path(), &stage, &page);
     let log = || fs::read_to_string(folder.path().join("log")).unwrap();
     until("it is ready", || {
         assert!(server.0.try_wait().unwrap().is_none(), "it ended: {}", log());

@@ -330,8 +330,8 @@ impl Driver {
                 respond(turn, answer, watch);
             }
             Asked::Machine(answer) => {
-                let heartbeat = self.live.oldest_heartbeat();
-                respond(turn, answer, Ok(MachineView { heartbeat, ..self.overview.clone() }));
+                let (heartbeat, steps) = (self.live.oldest_heartbeat(), self.world.running_count());
+                respond(turn, answer, Ok(MachineView { heartbeat, steps, ..self.overview.clone() }));
             }
             Asked::Plan(run, answer) => respond(turn, answer, Ok(self.plan(&run))),
             Asked::Summaries(runs, answer) => respond(turn, answer, Ok(self.summaries(&runs))),
