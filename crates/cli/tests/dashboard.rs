@@ -257,6 +257,25 @@ fn what_an_engine_left_behind_goes_on_from_the_page_in_the_environment_of_whoeve
 }
 
 #[test]
+fn a_run_that_is_taken_up_or_left_alone_has_its_page_too() {
+    let stage = Stage::new();
+    patient(&stage, "one");
+    let run: Vec<&str> = RUN.into_iter().chain(["--detach", "--dashboard"]).collect();
+    let ran = stage.gadugi(&run);
+    ran.ends_with(0);
+    let link = ran.stderr.lines().find_map(|line| line.strip_prefix("page: ")).expect("a link").to_owned();
+    assert!(lives(&link), "for as long as the run goes on");
+    stage.gadugi(&["pause"]).ends_with(0);
+    let mut going = Going::begin(&stage, &["resume", "--quiet", "--dashboard=[::1]:0"]);
+    let other = going.tells(|line| line.starts_with("page: "));
+    assert!(parts(&other["page: ".len()..]).0.is_ipv6(), "{other}");
+    let_go(&stage);
+    going.ends().ends_with(0);
+    stage.engine_leaves();
+    assert!(!lives(&link));
+}
+
+#[test]
 fn inside_a_task_there_is_no_page() {
     let mut stage = Stage::new();
     stage.variables.push(("GADUGI_ATTEMPT".into(), "run/task/1".into()));
