@@ -2,7 +2,7 @@
 // tell), nothing is asked for elsewhere, the page's own policy is not broken, and what was said can be read.
 
 import { atRun, VIEWS, view } from './lib/page.mjs';
-import { play } from './lib/play.mjs';
+import { play, settled } from './lib/play.mjs';
 
 /** Characters that turn text round or paint over others: none of them reaches the document. */
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u;
@@ -38,7 +38,7 @@ await play(async (stage) => {
   const status = await stage.ask('status');
   for (const name of VIEWS) {
     await view(page, name);
-    await page.waitForLoadState('networkidle').catch(() => {});
+    await settled(page);
     await unharmed(page, name);
     await stage.picture(page, `hostile-${name.toLowerCase().replace(' ', '-')}`);
   }
@@ -78,12 +78,16 @@ await play(async (stage) => {
       }
     }
     await stage.picture(page, `hostile-task-${task.id}`);
-    for (const tab of await page.getByRole('tab').all()) {
-      await tab.click();
-      await page.waitForLoadState('networkidle').catch(() => {});
-      const name = await tab.innerText();
-      await unharmed(page, `${task.id}: ${name}`);
-      await stage.picture(page, `hostile-task-${task.id}-${name.toLowerCase().trim().replace(/\W+/g, '-')}`);
+    const own = page.url();
+    for (const query of ['tab=diff', 'tab=plan', 'tab=figures', 'raw=1', 'stream=stderr', 'stream=stderr&raw=1']) {
+      await page.goto(`${own}?${query}`);
+      await page.getByRole('navigation', { name: 'Views of the task' }).waitFor();
+      await settled(page);
+      const text = await unharmed(page, `${task.id}?${query}`);
+      if (task.id === 'hostile' && query === 'tab=diff' && !text.includes('src/<img src=x onerror=window.__ran=')) {
+        throw new Error(`the diff does not name the file:\n${text}`);
+      }
+      await stage.picture(page, `hostile-${task.id}-${query.replace(/\W+/g, '-')}`);
     }
   }
 });

@@ -3,7 +3,7 @@
 
 import { barriers, logIs } from './lib/look.mjs';
 import { act, atRun, open, says, view, VIEWS } from './lib/page.mjs';
-import { play } from './lib/play.mjs';
+import { play, settled } from './lib/play.mjs';
 
 const GREET = 'Write a greeting';
 const REPLY = 'Answer the greeting';
@@ -51,7 +51,7 @@ async function tour(stage, page, name) {
   const found = [];
   const look = async (at) => {
     // Charts and graphs come a moment after their view.
-    await page.waitForLoadState('networkidle').catch(() => {});
+    await settled(page);
     await stage.picture(page, `${at}-${name}`);
     found.push(...(await barriers(page, `${at} (${name})`)));
   };
@@ -63,6 +63,10 @@ async function tour(stage, page, name) {
   await open(page, GREET);
   await page.getByRole('feed').getByText('I write the greeting.').waitFor();
   await look('task');
+  for (const tab of ['Diff', 'Prompt and plan', 'Figures', 'Stream']) {
+    await page.getByRole('navigation', { name: 'Views of the task' }).getByRole('link', { name: tab }).click();
+    if (tab !== 'Stream') await look(`task-${tab.split(' ')[0].toLowerCase()}`);
+  }
   for (const path of ['/needs', '/machine', '/runs']) {
     await page.goto(new URL(path, stage.given.link).href);
     await page.getByRole('heading', { level: 1 }).waitFor();

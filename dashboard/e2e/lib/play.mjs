@@ -115,6 +115,11 @@ export class Stage {
   }
 }
 
+/** Waits until the page has fetched what it wanted, or goes on fetching: what it shows by then is looked at. */
+export async function settled(page) {
+  await page.waitForLoadState('networkidle', { timeout: 1500 }).catch(() => {});
+}
+
 /** Waits until something is so; what it is. */
 export async function until(what, look, patience = PATIENCE) {
   const end = Date.now() + patience;
