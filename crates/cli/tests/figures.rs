@@ -52,4 +52,19 @@ fn what_a_step_uses_is_in_the_registry_while_it_runs_and_in_the_records_afterwar
     assert!(points.iter().all(|point| point["pids"].as_u64() >= Some(1)), "{points:?}");
     let times: Vec<&str> = points.iter().map(|point| point["at"].as_str().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
+    let last = points.last().unwrap();
+    assert!(
+        last["tokens"].is_null() || last["tokens"].as_u64() > Some(0),
+        "nothing known is no number: {last}"
+    );
+
+    let machine = export["machine"].as_array().unwrap();
+    assert!(machine.iter().any(|reading| reading["steps"] == 1), "{machine:?}");
+    let plausible = |reading: &Value| {
+        reading["cpus"].as_f64() > Some(0.0)
+            && reading["memory_total_mb"].as_u64()
+                > reading["agents_memory_mb"]["max"].as_f64().map(|mb| mb as u64)
+            && reading["disk_free_mb"].as_u64() > Some(0)
+    };
+    assert!(machine.iter().all(plausible), "{machine:?}");
 }

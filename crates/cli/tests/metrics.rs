@@ -1,4 +1,5 @@
 //! The metrics of a real engine, scraped by a real Prometheus and looked at by its `promtool`.
+#![expect(clippy::unwrap_used, reason = "what a test needs and cannot have is a failed test")]
 
 mod stage;
 
