@@ -37,13 +37,14 @@ export class Line {
 
   /** Asks for something and waits until it is done; the answer. */
   async ask(what, more = {}) {
-    this.write({ ask: what, ...more });
+    await this.write({ ask: what, ...more });
     const answer = await this.read();
     if (answer.error !== undefined) throw new Error(`${what}: ${answer.error}`);
     return answer.ok;
   }
 
+  /** Says something; done when it is on its way whole, which a process that ends must wait for. */
   write(value) {
-    process.stdout.write(`${JSON.stringify(value)}\n`);
+    return new Promise((resolve) => process.stdout.write(`${JSON.stringify(value)}\n`, resolve));
   }
 }

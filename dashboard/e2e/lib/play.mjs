@@ -154,7 +154,7 @@ export async function play(scenario) {
   }
   left = true;
   await browser.close();
-  line.write(last);
+  await line.write(last);
   process.exit('done' in last ? 0 : 1);
 }
 
