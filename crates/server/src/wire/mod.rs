@@ -20,7 +20,8 @@ pub use machine::{Figure, FigureSeries, Figures, Machine, MachineFigure, RateLim
 pub use message::{Message, Say};
 pub use plan::{Edge, Estimate, Plan, PlannedTask, Skipped, Write};
 pub use run::{
-    Action, Counts, Forecast, Kept, Limited, Need, NeedKind, Prediction, Run, RunDetail, RunRow, Runs, Span,
+    Action, Counts, ExpectedTask, Forecast, Kept, Limited, Need, NeedKind, Prediction, Run, RunDetail,
+    RunRow, Runs, Span,
 };
 pub use task::{Attempt, Phase, PhaseStatus, Step, Task, TaskDetail, TaskPrediction};
 pub use transcript::{
@@ -112,14 +113,16 @@ pub struct Health {
     pub status: String,
 }
 
-/// All of it as TypeScript: one file that the page imports.
 #[cfg(test)]
-pub fn typescript() -> String {
-    const HEAD: &str = "// Generated from crates/server/src/wire by `WRITE_WIRE=1 cargo test -p gadugi-server wire`. Not to be edited.
+const HEAD: &str = "// Generated from crates/server/src/wire by `WRITE_WIRE=1 cargo test -p gadugi-server wire`. Not to be edited.
 
 /** A durable fact in the contract's form; what else it has hangs on its type. */
 export type WireEvent = { seq: number, at: string, type: string, run?: string, task?: string, attempt?: number, step?: number, [key: string]: unknown };
 ";
+
+/// All of it as TypeScript: one file that the page imports.
+#[cfg(test)]
+pub fn typescript() -> String {
     // Numbers of ours stay far below 2^53.
     let config = ts_rs::Config::new().with_large_int("number");
     let mut out = HEAD.to_owned();
@@ -152,6 +155,7 @@ export type WireEvent = { seq: number, at: string, type: string, run?: string, t
         NeedKind,
         Action,
         Forecast,
+        ExpectedTask,
         Kept,
         Prediction,
         Span,

@@ -66,9 +66,7 @@ async fn following_begins_at_the_next_line() {
         assert_eq!((texts(&told.entries), &told.begin["ended"]), (expected, &json!(true)));
     }
     let refused = tokio_tungstenite::connect_async(format!("{url}/greeting/entries?offset=9999")).await;
-    assert!(
-        matches!(refused, Err(tokio_tungstenite::tungstenite::Error::Http(answer)) if answer.status() == 400)
-    );
+    assert!(matches!(refused, Err(tungstenite::Error::Http(answer)) if answer.status() == 400));
 }
 
 #[tokio::test]
