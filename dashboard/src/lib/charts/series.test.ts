@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { machinePlotted, moments, plotted, summary } from './series';
-import type { Figure, FigureSeries } from '../wire';
+import type { Figure, FigureSeries, Span } from '../wire';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 
@@ -21,7 +21,7 @@ describe('figures of steps', () => {
   test('add up while steps run together', () => {
     const one = series('a', [0, 10, 20, 30, 40].map((at) => figure(at, { cpu_percent: 50, memory_mb: 100 })));
     const other = series('b', [20, 30].map((at) => figure(at, { cpu_percent: 30, memory_mb: 10 })));
-    const lines = plotted([one, other], 61);
+    const lines = plotted([one, other], [], 61);
     const at = (second: number) => lines.x.findIndex((moment) => moment >= START / 1000 + second);
     expect(lines.cpu[at(5)]).toBe(50);
     expect(lines.cpu[at(25)]).toBe(80);
@@ -32,7 +32,7 @@ describe('figures of steps', () => {
   test('leave a gap where nothing ran, and keep what was spent', () => {
     const one = series('a', [figure(0, { cpu_percent: 50, tokens: 10, cost_usd: 1 })]);
     const later = series('a', [figure(200, { cpu_percent: 70, tokens: 5, cost_usd: 0.5 })], 2);
-    const lines = plotted([one, later], 221);
+    const lines = plotted([one, later], [], 221);
     const at = (second: number) => lines.x.findIndex((moment) => moment >= START / 1000 + second);
     expect(lines.cpu[at(100)]).toBeNull();
     expect(lines.tokens[at(100)]).toBe(10);
@@ -40,8 +40,26 @@ describe('figures of steps', () => {
     expect(lines.cost[at(210)]).toBe(1.5);
   });
 
+  test('of a step that is over count no longer than it ran', () => {
+    const step = (task: string, points: number[]) => series(task, points.map((at) => figure(at, { memory_mb: 100, cpu_percent: 10 })));
+    const all = [step('a', [0]), step('b', [2]), step('c', [4, 12])];
+    const span = (task: string, from: number, to?: number): Span => ({ task, attempt: 1, step: 1, kind: 'agent', from: figure(from, {}).at, ...(to === undefined ? {} : { to: figure(to, {}).at }) });
+    const lines = plotted(all, [span('a', 0, 2), span('b', 2, 4), span('c', 4)], 45);
+    expect(Math.max(...lines.steps.map(Number))).toBe(1);
+    expect(Math.max(...lines.memory.map(Number))).toBe(100);
+    // Without the spans nobody knows better.
+    expect(Math.max(...plotted(all, [], 45).steps.map(Number))).toBe(3);
+  });
+
+  test('of a task that crashed and was tried again do not lie over each other', () => {
+    const crashes = [1, 2, 3].map((step) => series('a', [figure(step * 2, { memory_mb: 100 })], step));
+    const lines = plotted(crashes, [], 101);
+    expect(Math.max(...lines.steps.map(Number))).toBe(1);
+    expect(Math.max(...lines.memory.map(Number))).toBe(100);
+  });
+
   test('of one look are a line all the same', () => {
-    const lines = plotted([series('a', [figure(0, { cpu_percent: 5, span_seconds: 0 })])], 10);
+    const lines = plotted([series('a', [figure(0, { cpu_percent: 5, span_seconds: 0 })])], [], 10);
     expect(lines.x).toHaveLength(10);
     expect(lines.cpu.every((value) => value === 5)).toBe(true);
   });

@@ -1,6 +1,6 @@
 // From what was measured of steps to lines that can be drawn: one row of moments, and for each line a value at each of them.
 
-import type { Figure, FigureSeries, MachineFigure } from '../wire';
+import type { Figure, FigureSeries, MachineFigure, Span } from '../wire';
 
 /** A line: a value at each moment, or none. */
 export type Values = (number | null)[];
@@ -16,7 +16,8 @@ export interface Plotted {
   steps: Values;
 }
 
-/** A look holds until the next, but no longer than this, and, where none follows, no longer than {@link LAST}: seconds. */
+/** A look holds until the next, but no longer than this, and, where none follows, no longer than {@link LAST}: seconds. None holds
+ * longer than its step, nor beyond the next step of its task: a task has one step at a time. */
 const HOLDS = 60;
 const LAST = 2;
 
@@ -36,13 +37,29 @@ interface Known {
   figure: Figure;
 }
 
-function known(points: readonly Figure[]): Known[] {
+type Step = Pick<Span, 'task' | 'attempt' | 'step'>;
+const key = ({ task, attempt, step }: Step): string => `${attempt}/${step}/${task}`;
+
+/** When each step was over at the latest: as it is known, and before the next one of its task began. */
+function ends(series: readonly FigureSeries[], spans: readonly Span[]): Map<string, number> {
+  const found = new Map(spans.flatMap((span) => (span.to === undefined ? [] : [[key(span), seconds(span.to)] as const])));
+  const inTurn = series.filter((one) => one.points.length > 0).sort((one, other) => other.attempt - one.attempt || other.step - one.step);
+  const began = new Map<string, number>();
+  for (const one of inTurn) {
+    const [own, next] = [found.get(key(one)) ?? Infinity, began.get(one.task) ?? Infinity];
+    found.set(key(one), Math.min(own, next));
+    began.set(one.task, seconds(one.points[0]?.at ?? ''));
+  }
+  return found;
+}
+
+function known(points: readonly Figure[], end: number): Known[] {
   return points.map((figure, index) => {
     const at = seconds(figure.at);
     const next = points[index + 1];
     const own = at + Math.max(figure.span_seconds, LAST);
     const until = next === undefined ? own : Math.min(Math.max(seconds(next.at), at), at + Math.max(figure.span_seconds * 2, HOLDS));
-    return { at, until, figure };
+    return { at, until: Math.max(at, Math.min(until, end)), figure };
   });
 }
 
@@ -52,8 +69,9 @@ function add(values: Values, at: number, value: number): void {
 }
 
 /** What steps used together: processors and memory while they run, tokens and cost added up. */
-export function plotted(series: readonly FigureSeries[], many = 300): Plotted {
-  const all = series.map((one) => known(one.points)).filter((points) => points.length > 0);
+export function plotted(series: readonly FigureSeries[], spans: readonly Span[] = [], many = 300): Plotted {
+  const over = ends(series, spans);
+  const all = series.map((one) => known(one.points, over.get(key(one)) ?? Infinity)).filter((points) => points.length > 0);
   const from = Math.min(...all.map((points) => points[0]?.at ?? Infinity));
   const to = Math.max(...all.map((points) => points.at(-1)?.until ?? -Infinity));
   const x = all.length === 0 ? [] : moments(from, Math.max(to, from + 1), many);
@@ -65,11 +83,13 @@ export function plotted(series: readonly FigureSeries[], many = 300): Plotted {
 
 function lay(out: Plotted, points: readonly Known[]): void {
   let next = 0;
+  const last = (out.x.at(-1) ?? 0) - 1e-6;
   out.x.forEach((moment, at) => {
     while (next < points.length && (points[next]?.at ?? Infinity) <= moment + 1e-6) next += 1;
     const point = points[next - 1];
     if (point === undefined) return;
-    if (moment <= point.until) {
+    // What ends where another begins is over there; at the edge of the picture it is seen to the end.
+    if (moment < point.until || point.until >= last) {
       add(out.cpu, at, point.figure.cpu_percent);
       add(out.memory, at, point.figure.memory_mb);
       add(out.steps, at, 1);
