@@ -1,6 +1,6 @@
 // How each kind of entry is named and signed. The signs are paths of a 16 × 16 drawing, lines of 1.5.
 
-import type { EntryKind } from '../../wire';
+import type { Entry, EntryKind } from '../../wire';
 
 export interface KindLook {
   /** The kind in a word, for those who hear the page. */
@@ -21,6 +21,13 @@ export const KIND_LOOKS: Record<EntryKind, KindLook> = {
   final: { word: 'Last word', sign: 'M3 8.6l3.2 3.2L13 4.6' },
   raw: { word: 'Line', sign: 'M3 4.5h10M3 8h10M3 11.5h6' },
 };
+
+/** The sign of what went wrong, where the kind's own would say that it went well. */
+const FAILED = 'M4 4l8 8M12 4l-8 8';
+
+export function signOf(entry: Pick<Entry, 'kind' | 'is_error'>): string {
+  return entry.kind === 'final' && entry.is_error ? FAILED : KIND_LOOKS[entry.kind].sign;
+}
 
 /** What is offered as a filter: kinds that belong together. */
 export const GROUPS: readonly { word: string; kinds: readonly EntryKind[] }[] = [
