@@ -110,7 +110,7 @@ export function detail(number, id) {
       { kind: 'suspect', task: 't13', since: ago(340), detail: 'No sign of life for 5m 40s.', commands: ['gadugi logs t13 -f'], actions: ['cancel'] },
       { kind: 'limit', since: ago(60), detail: 'The account of claude has reached its limit; it goes on by itself.', commands: [], actions: ['pause'] },
     ],
-    forecast: { ends_at: ago(-1320), critical_path: ['t1', 't3', 't9', 't15'].filter((one) => tasks.some((it) => it.id === one && !it.over)) },
+    forecast: { ends_at: ago(-1320), critical_path: ['t1', 't3', 't9', 't15'].filter((one) => tasks.some((it) => it.id === one && !it.over)), tasks: tasks.filter((one) => !one.over && !one.held).slice(0, 200).map((one, at) => ({ task: one.id, begins_at: ago(one.state === 'running' ? 0 : -((at * 67) % 900)), ends_at: ago(one.state === 'running' ? -((at * 211) % 700) : -((at * 67) % 900) - 300) })) },
     kept: [],
     counts: counts(tasks),
   };

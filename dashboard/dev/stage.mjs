@@ -36,9 +36,9 @@ export async function serve(page, tasks) {
     if (new URL(socket.url()).searchParams.has('run')) line = socket;
     const after = new URL(socket.url()).searchParams.get('after');
     const say = (/** @type {unknown} */ message) => socket.send(JSON.stringify(message));
-    if (after === null) say(tasks === 0 ? { type: 'snapshot', seq: 0, runs: [] } : { type: 'snapshot', seq: 400, runs: rows(whole), detail: whole, machine });
+    if (after === null) say(tasks === 0 ? { type: 'snapshot', seq: 0, repository: 'widgets', runs: [] } : { type: 'snapshot', seq: 400, repository: 'widgets', runs: rows(whole), detail: whole, machine });
     else {
-      say({ type: 'resumed', seq: Number(after) });
+      say({ type: 'resumed', seq: Number(after), repository: 'widgets' });
       for (const event of log.slice(Number(after))) say({ type: 'event', event });
     }
     say({ type: 'machine', machine, limits });

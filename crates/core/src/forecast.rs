@@ -28,6 +28,19 @@ pub struct Forecast {
     /// The tasks that its end waits for, one behind the other: each begins when the one before it is over, for its work or
     /// for its slot.
     pub critical_path: Vec<TaskId>,
+    /// The tasks that are open and go on without a person, in plan order.
+    pub tasks: Vec<Expected>,
+}
+
+/// When what is left of a task is expected to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The task.
+    pub task: TaskId,
+    /// When it begins; now, where it is under way.
+    pub begins_at: Timestamp,
+    /// When its agent is done: now, where it is, and the task only waits to be merged.
+    pub ends_at: Timestamp,
 }
 
 impl State {
@@ -52,10 +65,17 @@ impl State {
         }
         let slots = if run.plan.sequential_because.is_some() { 1 } else { slots.max(1) };
         let played = workload.play_from(run.order(), slots as usize, self.memory_mib, &seconds, &outset);
-        let ends_at = now + Millis((played.end * 1000.0) as u64);
-        let critical_path =
-            played.critical_path().into_iter().map(|at| run.plan.tasks[at].id.clone()).collect();
-        Some(Forecast { ends_at, critical_path })
+        let then = |seconds: f64| now + Millis((seconds * 1000.0) as u64);
+        let id = |at: usize| run.plan.tasks[at].id.clone();
+        let expected = |at: usize| {
+            let (begins, ends) = played.span(at)?;
+            Some(Expected { task: id(at), begins_at: then(begins), ends_at: then(ends) })
+        };
+        Some(Forecast {
+            ends_at: then(played.end),
+            critical_path: played.critical_path().into_iter().map(id).collect(),
+            tasks: (0..run.tasks.len()).filter_map(expected).collect(),
+        })
     }
 }
 

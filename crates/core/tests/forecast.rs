@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use gadugi_core::forecast::Forecast;
-use gadugi_core::{Command, EndClass, Estimate, Millis, Plan, RunSettings, StepEnd, Target};
+use gadugi_core::{Command, EndClass, Estimate, Millis, Plan, RunSettings, StepEnd, Target, Timestamp};
 
 /// Tasks that are expected to take so many seconds, never more nor less.
 fn sure(tasks: &[(&str, f64)], edges: &[(&str, &str)]) -> Plan {
@@ -22,7 +22,7 @@ fn slots(slots: u32) -> RunSettings {
 
 /// Seconds until the end, and the path.
 fn forecast(story: &Story) -> Option<(f64, Vec<String>)> {
-    let Forecast { ends_at, critical_path } = story.state.forecast(story.run(), story.now)?;
+    let Forecast { ends_at, critical_path, .. } = story.state.forecast(story.run(), story.now)?;
     let path = critical_path.iter().map(ToString::to_string).collect();
     // The few hundredths that the story's facts took.
     Some(((ends_at.since(story.now).0 as f64 / 1000.0).round(), path))
@@ -52,6 +52,36 @@ fn the_end_is_that_of_the_longest_chain_or_of_the_slots() {
         let story = Story::of_agents(sure(&tasks, edges), slots(count));
         expect(&story, end, path);
     }
+}
+
+/// Seconds until each task that is open begins and ends.
+fn expected(story: &Story) -> Vec<(String, f64, f64)> {
+    let Some(Forecast { ends_at, tasks, .. }) = story.state.forecast(story.run(), story.now) else {
+        return Vec::new();
+    };
+    assert_eq!(tasks.iter().map(|task| task.ends_at).max(), Some(ends_at), "the end is that of the last");
+    let seconds = |at: Timestamp| (at.since(story.now).0 as f64 / 1000.0).round();
+    tasks.iter().map(|task| (task.task.to_string(), seconds(task.begins_at), seconds(task.ends_at))).collect()
+}
+
+fn foretold(tasks: &[(&str, f64, f64)]) -> Vec<(String, f64, f64)> {
+    tasks.iter().map(|(id, from, to)| ((*id).to_owned(), *from, *to)).collect()
+}
+
+#[test]
+fn each_task_that_is_open_is_told_its_time_by_the_play_that_the_end_is_from() {
+    let tasks = [("a", 100.0), ("b", 60.0), ("c", 30.0), ("d", 20.0)];
+    let mut story = Story::of_agents(sure(&tasks, &[("a", "c"), ("b", "c")]), slots(2));
+    story.later(Millis::seconds(40));
+    let all = [("a", 0.0, 60.0), ("b", 0.0, 20.0), ("c", 60.0, 90.0), ("d", 20.0, 40.0)];
+    assert_eq!(expected(&story), foretold(&all));
+    // Who only waits to be merged is done; who is over is left out; and who waits for a person is, too.
+    story.command(Command::Pause { run: run_id(), target: only("d") });
+    story.ends("a", took(100));
+    assert_eq!(expected(&story)[0], ("a".to_owned(), 0.0, 0.0));
+    story.merges("a");
+    let ids: Vec<String> = expected(&story).into_iter().map(|(id, ..)| id).collect();
+    assert_eq!(ids, ["b", "c"]);
 }
 
 #[test]

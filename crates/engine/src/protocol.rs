@@ -362,6 +362,20 @@ pub struct ForecastView {
     pub ends_at: Timestamp,
     /// The tasks that its end waits for, one behind the other.
     pub critical_path: Vec<TaskId>,
+    /// The tasks that are open and go on without a person, in plan order.
+    #[serde(default)]
+    pub tasks: Vec<ExpectedTask>,
+}
+
+/// When what is left of a task is expected to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedTask {
+    /// The task.
+    pub task: TaskId,
+    /// When it begins; the moment of the view, where it is under way.
+    pub begins_at: Timestamp,
+    /// When its agent is done.
+    pub ends_at: Timestamp,
 }
 
 /// How well a plan foresaw what its tasks wrote: of those whose work is known.

@@ -4,7 +4,7 @@ mod needs;
 
 use std::collections::HashMap;
 
-use gadugi_core::forecast::Forecast;
+use gadugi_core::forecast::{Expected, Forecast};
 use gadugi_core::{
     Collisions, Event, ExecutorKind, Foresight, PauseCause, PhaseRecord, Purpose, RunReport, RunState,
     RunStatus, Salvage, Stage, State, StepId, TaskReport, TaskState, TaskStatus, Timestamp, Usage,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::layout::Layout;
 use crate::protocol::{
-    ForecastView, PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView,
+    ExpectedTask, ForecastView, PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView,
 };
 use crate::sandbox::container_name;
 use crate::world::Seen;
@@ -130,7 +130,13 @@ pub(crate) fn run_view(
 }
 
 fn forecast(forecast: Forecast) -> ForecastView {
-    ForecastView { ends_at: forecast.ends_at, critical_path: forecast.critical_path }
+    let expected =
+        |Expected { task, begins_at, ends_at }: Expected| ExpectedTask { task, begins_at, ends_at };
+    ForecastView {
+        ends_at: forecast.ends_at,
+        critical_path: forecast.critical_path,
+        tasks: forecast.tasks.into_iter().map(expected).collect(),
+    }
 }
 
 fn prediction(foresight: &Foresight) -> Prediction {

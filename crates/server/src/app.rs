@@ -91,6 +91,12 @@ impl Views {
         &self.0.handle
     }
 
+    /// The name of the repository's folder: which repository's page this is.
+    pub(crate) fn repository(&self) -> String {
+        let root = self.handle().layout().root();
+        root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
+    }
+
     /// How a run stands: by its id, a unique prefix of it, or `latest`.
     pub(crate) async fn run(&self, wanted: &str) -> Result<Seen, ApiError> {
         let wanted = name(wanted)?;

@@ -25,14 +25,15 @@ describe('a time line', () => {
     expect(seconds(to)).toBe(30);
   });
 
-  test('foresees the critical path up to the expected end, one behind the other', () => {
-    const tasks = new Map([task('a', { step_kind: 'agent', elapsed_seconds: 20 }), task('b', { attempts: 0 }), task('c', { step_kind: 'agent' })].map((one) => [one.id, one]));
-    const found = ghosts(run({ forecast: { ends_at: at(200), critical_path: ['a', 'b'] } }), tasks, (one) => one.elapsed_seconds, ZERO);
-    expect(seconds(found.get('a')!.from)).toBe(0);
-    expect(found.get('b')!.from).toBe(found.get('a')!.to);
-    expect(seconds(found.get('b')!.to)).toBeCloseTo(200);
-    expect(seconds(found.get('c')!.to)).toBe(60);
-    expect(ghosts(run({ status: 'paused' }), tasks, () => 0, ZERO).size).toBe(0);
+  test('shows what is to come as the engine expects it, from now on', () => {
+    const tasks = [{ task: 'a', begins_at: at(0), ends_at: at(90) }, { task: 'b', begins_at: at(90), ends_at: at(200) }, { task: 'done', begins_at: at(0), ends_at: at(0) }];
+    const going = run({ forecast: { ends_at: at(200), critical_path: ['a', 'b'], tasks } });
+    const found = [...ghosts(going, ZERO + 30_000)].map(([id, { from, to }]) => [id, seconds(from), seconds(to)]);
+    expect(found).toEqual([['a', 30, 90], ['b', 90, 200]]);
+    const { rows, to } = gantt(going, [task('b', { attempts: 0 }), task('a')], [span('a', 1, 0)], ghosts(going, ZERO + 30_000), ZERO + 30_000);
+    expect(rows.map((row) => row.ghost && seconds(row.ghost.to))).toEqual([90, 200]);
+    expect(seconds(to)).toBe(200);
+    expect(ghosts(run({ status: 'paused' }), ZERO).size).toBe(0);
   });
 
   test('has round moments on its scale, far enough apart', () => {

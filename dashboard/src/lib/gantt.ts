@@ -19,25 +19,15 @@ export function ticks(from: number, to: number, pixelsPerMs: number, apart = 90)
   return list;
 }
 
-/** What is to come of tasks that are under way or on the critical path: the path ends when the run is expected to. */
-export function ghosts(run: Run, tasks: Map<string, Task>, elapsed: (task: Task) => number, now: number): Map<string, { from: number; to: number }> {
-  const found = new Map<string, { from: number; to: number }>();
-  if (run.status !== 'active') return found;
-  const left = (task: Task) => Math.max(5, task.estimate_seconds - elapsed(task)) * 1000;
-  for (const task of tasks.values()) {
-    if (!task.over && task.step_kind !== undefined) found.set(task.id, { from: now, to: now + left(task) });
-  }
-  const path = (run.forecast?.critical_path ?? []).flatMap((id) => tasks.get(id) ?? []).filter((task) => !task.over);
-  const sum = path.reduce((all, task) => all + left(task), 0);
-  if (!run.forecast || sum === 0) return found;
-  const stretch = Math.max(0, Date.parse(run.forecast.ends_at) - now) / sum;
-  let at = now;
-  for (const task of path) {
-    const to = at + left(task) * stretch;
-    found.set(task.id, { from: at, to });
-    at = to;
-  }
-  return found;
+/** What is to come, as the engine expects it; of tasks that are under way, what is left. */
+export function ghosts(run: Run, now: number): Map<string, { from: number; to: number }> {
+  const coming = (run.status === 'active' && run.forecast?.tasks) || [];
+  return new Map(
+    coming.flatMap(({ task, begins_at, ends_at }) => {
+      const [from, to] = [Math.max(now, Date.parse(begins_at)), Date.parse(ends_at)];
+      return to > from ? [[task, { from, to }] as const] : [];
+    }),
+  );
 }
 
 /** The time line. */

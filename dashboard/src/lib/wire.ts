@@ -414,7 +414,28 @@ ends_at: string,
 /**
  * The tasks that its end waits for, one behind the other.
  */
-critical_path: Array<string>, };
+critical_path: Array<string>,
+/**
+ * The next 200 tasks that are open and go on without a person, by when they begin.
+ */
+tasks: Array<ExpectedTask>, };
+
+/**
+ * When what is left of a task is expected to be done.
+ */
+export type ExpectedTask = {
+/**
+ * The task.
+ */
+task: string,
+/**
+ * When it begins; the moment of the answer, where it is under way.
+ */
+begins_at: string,
+/**
+ * When its agent is done; the same moment, where it only waits to be merged.
+ */
+ends_at: string, };
 
 /**
  * A workspace that was kept.
@@ -1365,6 +1386,10 @@ export type Message = { "type": "snapshot",
  */
 seq: number,
 /**
+ * The name of the repository's folder.
+ */
+repository: string,
+/**
  * The latest runs, newest first.
  */
 runs: Array<RunRow>,
@@ -1379,7 +1404,11 @@ machine?: MachineFigure, } | { "type": "resumed",
 /**
  * The cursor.
  */
-seq: number, } | { "type": "event",
+seq: number,
+/**
+ * The name of the repository's folder.
+ */
+repository: string, } | { "type": "event",
 /**
  * The object.
  */

@@ -14,6 +14,8 @@ export const KEPT_EVENTS = 50_000;
 const KEPT_FIGURES = 1800;
 
 export class World {
+  /** The name of the repository's folder; empty until it was said. */
+  repository = $state('');
   /** Newest first. */
   runs: RunRow[] = $state.raw([]);
   /** Whether the list of runs was had at all. */
@@ -157,11 +159,15 @@ export class World {
     switch (message.type) {
       case 'snapshot':
         this.#seq = message.seq;
+        this.repository = message.repository;
         this.runs = message.runs;
         this.known = true;
         if (message.machine) this.#look(message.machine);
         this.#restartEvents();
         if (message.detail && (this.watched === null || this.watched === message.detail.run.id)) this.#detail(message.detail);
+        return;
+      case 'resumed':
+        this.repository = message.repository;
         return;
       case 'detail':
         this.#detail(message.detail);

@@ -27,8 +27,11 @@ const step = { task: 'a', attempt: 1, step: 1 };
 describe('what the page knows', () => {
   test('begins with the latest run, and changes by what is said of it', () => {
     const { world: it, say } = world();
-    say({ type: 'snapshot', seq: 10, runs: [row('r1', 1)], detail: detail('r1', [task('a'), task('b')]) });
+    say({ type: 'snapshot', seq: 10, repository: 'widgets', runs: [row('r1', 1)], detail: detail('r1', [task('a'), task('b')]) });
     expect(it.watched).toBe('r1');
+    expect(it.repository).toBe('widgets');
+    say({ type: 'resumed', seq: 10, repository: 'widgets-renamed' });
+    expect(it.repository).toBe('widgets-renamed');
     const untouched = it.byId.get('b');
     say({ type: 'state', seq: 11, run: run('r1', 'paused'), tasks: [task('a', 'running')] });
     expect(it.run?.status).toBe('paused');

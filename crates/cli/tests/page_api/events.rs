@@ -44,15 +44,19 @@ fn every_event_reaches_whoever_comes_at_any_moment() {
     let page = Page::open(&stage);
     let mut sockets: Vec<(u64, Socket)> = Vec::new();
     let mut first = page.socket("/api/events");
-    let seq = first.until("snapshot")["seq"].as_u64().unwrap();
-    sockets.push((seq, first));
+    let snapshot = first.until("snapshot");
+    // Which repository's page this is.
+    let name = Value::from(stage.root.file_name().unwrap().to_str().unwrap());
+    assert_eq!(snapshot["repository"], name);
+    sockets.push((snapshot["seq"].as_u64().unwrap(), first));
     let mut run = stage.start_run(&["prompts", "--max-parallel", "4"]);
     // With each event of the run two more come: one from there on, one with a cursor of before.
     for _ in 0..12 {
         let event = run.until("an event", |event| event["seq"].is_u64());
         let after = event["seq"].as_u64().unwrap() / 2;
         let mut resumed = page.socket(&format!("/api/events?after={after}"));
-        assert_eq!(resumed.until("resumed")["seq"], after);
+        let said = resumed.until("resumed");
+        assert_eq!((&said["seq"], &said["repository"]), (&Value::from(after), &name));
         sockets.push((after, resumed));
         let mut fresh = page.socket("/api/events");
         let seq = fresh.until("snapshot")["seq"].as_u64().unwrap();

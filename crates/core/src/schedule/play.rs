@@ -225,6 +225,11 @@ impl Stage<'_> {
 }
 
 impl Played<'_> {
+    /// When the task at that place began and was over, in seconds; none where it did not begin, or was over before.
+    pub(crate) fn span(&self, at: usize) -> Option<(f64, f64)> {
+        self.spans[self.order.rank(at) as usize]
+    }
+
     /// The tasks that its end waits for, one behind the other, by their places: each begins when the one before it is over, for
     /// which it waits, or whose slot it gets.
     pub(crate) fn critical_path(&self) -> Vec<usize> {

@@ -1,7 +1,7 @@
 //! Runs.
 
 use gadugi_engine::handle::{Counts, RunSummary};
-use gadugi_engine::protocol::{NeedView, Prediction, RunView, TaskView};
+use gadugi_engine::protocol::{ExpectedTask, ForecastView, NeedView, Prediction, RunView, TaskView};
 
 use super::{moment, seconds, texts, usage, usd};
 use crate::wire;
@@ -64,10 +64,7 @@ pub(crate) fn run(view: &RunView) -> wire::Run {
         sequential_because: view.sequential_because.clone(),
         queue: texts(&view.queue),
         needs: view.needs.iter().filter_map(need).collect(),
-        forecast: view.forecast.as_ref().map(|forecast| wire::Forecast {
-            ends_at: moment(forecast.ends_at),
-            critical_path: texts(&forecast.critical_path),
-        }),
+        forecast: view.forecast.as_ref().map(forecast),
         kept: view
             .kept
             .iter()
@@ -75,6 +72,25 @@ pub(crate) fn run(view: &RunView) -> wire::Run {
             .collect(),
         counts: counted(&view.tasks),
         prediction: view.prediction.as_ref().map(prediction),
+    }
+}
+
+/// Of so many tasks it is told when they are expected to run: how a run stands is said up to five times a second.
+const FORETOLD: usize = 200;
+
+fn forecast(view: &ForecastView) -> wire::Forecast {
+    let mut tasks: Vec<&ExpectedTask> = view.tasks.iter().collect();
+    tasks.sort_by_key(|task| (task.begins_at, task.ends_at));
+    tasks.truncate(FORETOLD);
+    let expected = |task: &&ExpectedTask| wire::ExpectedTask {
+        task: task.task.to_string(),
+        begins_at: moment(task.begins_at),
+        ends_at: moment(task.ends_at),
+    };
+    wire::Forecast {
+        ends_at: moment(view.ends_at),
+        critical_path: texts(&view.critical_path),
+        tasks: tasks.iter().map(expected).collect(),
     }
 }
 

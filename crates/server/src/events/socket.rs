@@ -117,7 +117,8 @@ impl Page {
             Err(_) => None,
         };
         let machine = self.app.handle().machine().await.ok().map(|view| convert::machine(&view));
-        self.say(&wire::Message::Snapshot { seq, runs, detail, machine }).await?;
+        let repository = self.app.repository();
+        self.say(&wire::Message::Snapshot { seq, repository, runs, detail, machine }).await?;
         match (asked, run) {
             (Err(_), Some(run)) => self.say(&wire::Message::Unknown { run }).await,
             _ => Ok(()),
@@ -126,7 +127,8 @@ impl Page {
 
     /// What happened since the number that the page has, up to where its queue begins.
     async fn resume(&mut self, after: u64, joined: u64, run: Option<String>) -> Result<(), End> {
-        self.say(&wire::Message::Resumed { seq: after }).await?;
+        let repository = self.app.repository();
+        self.say(&wire::Message::Resumed { seq: after, repository }).await?;
         let mut at = after;
         while at < joined {
             let page = self.app.handle().events_after(None, at, PAGE).await.map_err(|_| End::Unreadable)?;

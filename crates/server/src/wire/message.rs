@@ -14,6 +14,8 @@ pub enum Message {
     Snapshot {
         /// Every event after it follows.
         seq: u64,
+        /// The name of the repository's folder.
+        repository: String,
         /// The latest runs, newest first.
         runs: Vec<RunRow>,
         /// The run that is watched: the one asked for, else the latest; none where there is none.
@@ -29,6 +31,8 @@ pub enum Message {
     Resumed {
         /// The cursor.
         seq: u64,
+        /// The name of the repository's folder.
+        repository: String,
     },
     /// A durable fact, as contract section 7 has it: `{seq, at, run, task?, attempt?, step?, type, …}`. In order, none missing,
     /// none twice.

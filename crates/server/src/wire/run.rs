@@ -230,6 +230,19 @@ pub struct Forecast {
     pub ends_at: Moment,
     /// The tasks that its end waits for, one behind the other.
     pub critical_path: Vec<String>,
+    /// The next 200 tasks that are open and go on without a person, by when they begin.
+    pub tasks: Vec<ExpectedTask>,
+}
+
+/// When what is left of a task is expected to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS, ToSchema)]
+pub struct ExpectedTask {
+    /// The task.
+    pub task: String,
+    /// When it begins; the moment of the answer, where it is under way.
+    pub begins_at: Moment,
+    /// When its agent is done; the same moment, where it only waits to be merged.
+    pub ends_at: Moment,
 }
 
 /// A workspace that was kept.
