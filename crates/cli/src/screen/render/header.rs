@@ -86,8 +86,8 @@ fn second(view: &RunView, columns: usize, now: Timestamp, theme: Theme) -> Line<
     let running = of(|task| Standing::of(task) == Standing::Runs);
     let waiting = of(|task| Standing::of(task) == Standing::Waits);
     let some = |number: usize, word: &str| (number > 0).then(|| format!("{number} {word}"));
-    // Below that there is none to speak of.
-    let ratio = view.speedup >= 1.05;
+    // None: nothing was measured yet.
+    let ratio = view.speedup > 0.0;
     let set_aside = view.reserved_microusd;
     let budget = view.budget_microusd.map_or_else(String::new, |most| format!(" of {}", dollars(most)));
     let end = view.forecast.as_ref().map(|forecast| format!("ends {}", when(forecast.ends_at, now)));
@@ -97,7 +97,7 @@ fn second(view: &RunView, columns: usize, now: Timestamp, theme: Theme) -> Line<
         (Some(format!("{}{budget}", dollars(view.usage.cost_microusd))), theme.strong()),
         (end, theme.strong()),
         (Some(format!("{} tokens", tokens(view.usage.tokens()))), theme.dim()),
-        (ratio.then(|| format!("{:.1}× faster", view.speedup)), theme.dim()),
+        (ratio.then(|| format!("speed-up {:.1}×", view.speedup)), theme.dim()),
         (some(waiting, "waiting"), theme.dim()),
         (Some(count(view.slots as usize, "slot")), theme.dim()),
         ((set_aside > 0).then(|| format!("{} set aside", dollars(set_aside))), theme.dim()),
