@@ -4,12 +4,16 @@
 //! [`Request::Follow`], which is answered by [`Frame`]s until the run rests or is over. Client and engine are the
 //! same binary; should they differ, [`Reply::Hello`] says so before anything else is asked.
 
+mod forecast;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use gadugi_core::{CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
+
+pub use forecast::{ExpectedTask, ForecastView};
 
 /// Grows with every change that an older peer would misunderstand.
 pub const VERSION: u32 = 3;
@@ -353,29 +357,6 @@ pub struct NeedView {
     pub commands: Vec<String>,
     /// What can be asked of the engine about it: `retry`, `cancel`, `pause`, `resume`, `land`; of the task where it is about one.
     pub actions: Vec<String>,
-}
-
-/// When a run is expected to end, if what is left takes as long as such tasks were seen to take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ForecastView {
-    /// When all is over that goes on without a person.
-    pub ends_at: Timestamp,
-    /// The tasks that its end waits for, one behind the other.
-    pub critical_path: Vec<TaskId>,
-    /// The tasks that are open and go on without a person, in plan order.
-    #[serde(default)]
-    pub tasks: Vec<ExpectedTask>,
-}
-
-/// When what is left of a task is expected to be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExpectedTask {
-    /// The task.
-    pub task: TaskId,
-    /// When it begins; the moment of the view, where it is under way.
-    pub begins_at: Timestamp,
-    /// When its agent is done.
-    pub ends_at: Timestamp,
 }
 
 /// How well a plan foresaw what its tasks wrote: of those whose work is known.
