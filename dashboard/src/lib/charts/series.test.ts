@@ -47,6 +47,9 @@ describe('figures of steps', () => {
     const lines = plotted(all, [span('a', 0, 2), span('b', 2, 4), span('c', 4)], 45);
     expect(Math.max(...lines.steps.map(Number))).toBe(1);
     expect(Math.max(...lines.memory.map(Number))).toBe(100);
+    expect(Math.min(...lines.steps.map(Number))).toBe(1);
+    // Steps that nobody looked at count too.
+    expect(Math.max(...plotted(all, [span('a', 0, 2), span('b', 2, 4), span('c', 4), span('d', 1, 5), span('d', 5, 6)], 45).steps.map(Number))).toBe(2);
     // Without the spans nobody knows better.
     expect(Math.max(...plotted(all, [], 45).steps.map(Number))).toBe(3);
   });

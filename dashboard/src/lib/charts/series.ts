@@ -78,7 +78,20 @@ export function plotted(series: readonly FigureSeries[], spans: readonly Span[] 
   const none = (): Values => x.map(() => null);
   const out: Plotted = { x, cpu: none(), memory: none(), tokens: none(), cost: none(), steps: none() };
   for (const points of all) lay(out, points);
+  // When steps began and ended is known to the millisecond; they are looked at every two seconds.
+  if (spans.length > 0) out.steps = atWork(x, spans);
   return out;
+}
+
+function atWork(x: readonly number[], spans: readonly Span[]): Values {
+  const changes = spans
+    .flatMap((span) => [[seconds(span.from), 1] as const, [span.to === undefined ? Infinity : seconds(span.to), -1] as const])
+    .sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+  let [next, running] = [0, 0];
+  return x.map((moment) => {
+    for (; next < changes.length && (changes[next]?.[0] ?? Infinity) <= moment; next += 1) running += changes[next]?.[1] ?? 0;
+    return running;
+  });
 }
 
 function lay(out: Plotted, points: readonly Known[]): void {
