@@ -87,6 +87,14 @@ export class StreamModel {
     return this.feed.row(this.#shown.row(place));
   }
 
+  /** What is said above a sub-agent's entry: which one speaks, where another spoke before; null: nothing. */
+  speaker(place: number): string | null {
+    const parent = this.row(place)?.entry.parent;
+    if (parent === undefined || this.row(place - 1)?.entry.parent === parent) return null;
+    const title = this.feed.entries.callers.get(parent);
+    return title === undefined ? 'Sub-agent' : `Sub-agent of ${title}`;
+  }
+
   key(place: number): string {
     return String(this.#shown.row(place));
   }

@@ -119,4 +119,27 @@ describe('the entries of a stream', () => {
     list([{ text: 'of a sub-agent', status: 'pending' }], 30, 'tool-1');
     expect(store.todo?.map((item) => `${item.text} ${item.status}`)).toEqual(['a completed', 'b pending', 'c pending']);
   });
+
+  test('count a list when its call went well, and know items by their numbers', () => {
+    const store = new Entries();
+    let offset = 0;
+    const say = (words: Partial<Entry>) => store.append({ entries: [of((offset += 10), words)], next: offset + 10 });
+    const shown = () => store.todo?.map((item) => `${item.text} ${item.status}`);
+    say({ kind: 'todo', id: 'a', todo: [{ text: 'Write the notes', status: 'pending' }] });
+    expect(shown()).toBeUndefined();
+    say({ kind: 'result', id: 'a', title: 'Task #1 created successfully: Write the notes' });
+    say({ kind: 'todo', id: 'b', todo: [{ text: '#1', status: 'completed' }] });
+    say({ kind: 'result', id: 'b', title: 'Updated task #1 status' });
+    expect(shown()).toEqual(['Write the notes completed']);
+    say({ kind: 'todo', id: 'c', todo: [{ text: 'x', status: 'pending' }, { text: 'y', status: 'pending' }] });
+    say({ kind: 'result', id: 'c', is_error: true, title: 'No such tool' });
+    expect(shown()).toEqual(['Write the notes completed']);
+  });
+
+  test('of sub-agents know what they were called for, also after the call is over', () => {
+    const store = new Entries();
+    store.append({ entries: [of(0, { kind: 'tool', id: 'one', title: 'Task look' }), of(10, { kind: 'tool', id: 'two', title: 'Task search' })], next: 20 });
+    store.append({ entries: [of(20, { parent: 'two' }), of(30, { parent: 'one' }), of(40, { kind: 'result', id: 'one' }), of(50, { parent: 'one' }), of(60, { parent: 'gone' })], next: 70 });
+    expect([...store.callers]).toEqual([['two', 'Task search'], ['one', 'Task look']]);
+  });
 });

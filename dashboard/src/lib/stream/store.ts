@@ -68,6 +68,9 @@ export interface Added {
   changed: number[];
 }
 
+/** How Claude Code says which number an item of its list got; from then on it names it by that. */
+const MADE = /^Task (#\w+) created successfully: (.+)/;
+
 function weigh(entry: Entry): number {
   let weight = 200 + entry.title.length + (entry.text?.length ?? 0) + (entry.input?.length ?? 0);
   for (const hunk of entry.edit?.hunks ?? []) weight += hunk.old.length + hunk.new.length;
@@ -88,6 +91,12 @@ export class Entries {
   entries = 0;
   /** The latest list of what is to be done; not those of sub-agents. */
   todo: Todo[] | null = null;
+  /** What each sub-agent was called for: titles of the calls that entries name as their parent, by the calls' ids. */
+  readonly callers = new Map<string, string>();
+  /** Lists that were asked for, by the id of the call, until it is known whether it went well. */
+  readonly #asked = new Map<string, Todo[]>();
+  /** What items are called that the agent names by their number. */
+  readonly #named = new Map<string, string>();
   readonly #limits: Limits;
   readonly #waiting = new Map<string, number>();
   #clock = 0;
@@ -183,13 +192,36 @@ export class Entries {
     chunk.entries += 1;
     chunk.end = Math.max(chunk.end, entry.end);
     this.entries += 1;
-    if (entry.parent === undefined && entry.todo !== undefined && entry.todo.length > 0) this.#list(entry.todo);
+    if (entry.parent === undefined) this.#note(entry);
+    else this.#calledBy(entry.parent);
     if (entry.kind === 'result' && entry.id !== undefined && this.#answer(entry.id, entry, added)) return;
     const number = this.rows.push(entry, entry.kind, entry.is_error || entry.kind === 'error');
     chunk.count += 1;
     chunk.weight += weigh(entry);
     chunk.rows?.push({ number, entry });
     if (entry.id !== undefined && answerable(entry)) this.#await(entry.id, number);
+  }
+
+  #calledBy(parent: string): void {
+    if (this.callers.has(parent)) return;
+    const title = this.row(this.#waiting.get(parent) ?? -1)?.entry.title;
+    if (title !== undefined) this.callers.set(parent, title);
+  }
+
+  // A list counts once its call went well.
+  #note(entry: Entry): void {
+    if (entry.kind !== 'result' || entry.id === undefined) {
+      if (entry.todo === undefined || entry.todo.length === 0) return;
+      if (entry.id === undefined) this.#list(entry.todo);
+      else this.#asked.set(entry.id, entry.todo);
+      return;
+    }
+    const todo = entry.todo ?? this.#asked.get(entry.id);
+    this.#asked.delete(entry.id);
+    if (entry.is_error) return;
+    const made = MADE.exec(entry.title);
+    if (made) this.#named.set(made[1] ?? '', made[2] ?? '');
+    if (todo !== undefined && todo.length > 0) this.#list(todo.map((item) => ({ ...item, text: this.#named.get(item.text) ?? item.text })));
   }
 
   // A list that names one item only is about that item: agents that keep their list item by item say no more.
