@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DiffRows } from './diff-rows';
+import { DiffRows, HEADER, NONE } from './diff-rows';
 
 function file(name: string, lines: string[]): string {
   const removed = lines.filter((line) => line[0] !== '+').length;
@@ -14,8 +14,8 @@ describe('the rows of a diff', () => {
   test('are headers and lines; long files are folded', () => {
     const diff = rows();
     expect(diff.count).toBe(1 + 5 + 1);
-    expect(diff.row(0)).toEqual({ file: 0, line: -1 });
-    expect(diff.row(6)).toEqual({ file: 1, line: -1 });
+    expect(diff.row(0)).toMatchObject({ file: 0, line: HEADER });
+    expect(diff.row(6)).toMatchObject({ file: 1, line: HEADER });
     expect(diff.header(1)).toBe(6);
   });
 
@@ -29,6 +29,19 @@ describe('the rows of a diff', () => {
     expect(diff.diff.line(diff.row(2).line).is).toBe('hunk');
     diff.all(false);
     expect(diff.count).toBe(2);
+  });
+
+  test('side by side have what was beside what is, and every line once', () => {
+    const diff = new DiffRows(file('a.rs', [' x', '-a', '-b', '+A', ' y', '+new', '-gone', '+came', '+more']));
+    diff.sides = true;
+    const text = (line: number) => (line < 0 ? line : diff.diff.line(line).text);
+    const rows = Array.from({ length: diff.count }, (_, at) => diff.row(at)).slice(2).map(({ line, now }) => [text(line), text(now)]);
+    expect(rows).toEqual([['x', 'x'], ['a', 'A'], ['b', NONE], ['y', 'y'], [NONE, 'new'], ['gone', 'came'], [NONE, 'more']]);
+    diff.sides = false;
+    expect(diff.count).toBe(1 + 1 + 9);
+    diff.sides = true;
+    diff.toggle(0);
+    expect(diff.count).toBe(1);
   });
 
   test('show the words that differ', () => {

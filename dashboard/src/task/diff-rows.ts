@@ -1,4 +1,5 @@
-// The rows of a diff that are listed: a header for each file, and its lines where it is unfolded.
+// The rows of a diff that are listed: a header for each file, and its lines where it is unfolded; one below the other, or what was
+// beside what is.
 
 import { compare, type Line, type Part } from '../lib/stream/diff';
 import { Unified, type DiffLine } from '../lib/stream/unified';
@@ -9,7 +10,12 @@ const FOLDED = 800;
 /** Changed lines in a row that are compared word by word. */
 const BLOCK = 60;
 
-export type DiffRow = { file: number; line: -1 } | { file: number; line: number };
+/** The line of a header, and of a side that has none. */
+export const HEADER = -1;
+export const NONE = -2;
+
+/** `line`: the one line, or what was; `now`: what is, the same where nothing changed. */
+export type DiffRow = { file: number; line: number; now: number };
 
 export class DiffRows {
   readonly diff: Unified;
@@ -17,6 +23,10 @@ export class DiffRows {
   readonly open: boolean[];
   #files: Int32Array = new Int32Array();
   #lines: Int32Array = new Int32Array();
+  #now: Int32Array = new Int32Array();
+  #sides = false;
+  /** Of each file that was laid side by side, the lines of its rows: left and right in turn. */
+  readonly #pairs = new Map<number, number[]>();
   readonly #parts = new Map<number, Part[] | undefined>();
 
   constructor(text: string) {
@@ -30,7 +40,17 @@ export class DiffRows {
   }
 
   row(at: number): DiffRow {
-    return { file: this.#files[at] ?? 0, line: this.#lines[at] ?? -1 };
+    return { file: this.#files[at] ?? 0, line: this.#lines[at] ?? HEADER, now: this.#now[at] ?? HEADER };
+  }
+
+  get sides(): boolean {
+    return this.#sides;
+  }
+
+  /** Lists what was beside what is, or lines one below the other. */
+  set sides(on: boolean) {
+    this.#sides = on;
+    this.#lay();
   }
 
   /** The row of a file's header. */
@@ -58,7 +78,34 @@ export class DiffRows {
 
   #length(file: number): number {
     const known = this.diff.files[file];
-    return known === undefined || this.open[file] !== true ? 0 : known.end - known.first;
+    if (known === undefined || this.open[file] !== true) return 0;
+    return this.#sides ? this.#paired(file).length / 2 : known.end - known.first;
+  }
+
+  // Removed lines stand beside the added ones that follow them.
+  #paired(file: number): number[] {
+    const before = this.#pairs.get(file);
+    if (before !== undefined) return before;
+    const { first = 0, end = 0 } = this.diff.files[file] ?? {};
+    const pairs: number[] = [];
+    let [removed, added]: [number[], number[]] = [[], []];
+    const put = () => {
+      for (let at = 0; at < Math.max(removed.length, added.length); at += 1) pairs.push(removed[at] ?? NONE, added[at] ?? NONE);
+      [removed, added] = [[], []];
+    };
+    for (let at = first; at < end; at += 1) {
+      const { is } = this.diff.line(at);
+      if (is === 'removed' && added.length > 0) put();
+      if (is === 'removed') removed.push(at);
+      else if (is === 'added') added.push(at);
+      else {
+        put();
+        pairs.push(at, at);
+      }
+    }
+    put();
+    this.#pairs.set(file, pairs);
+    return pairs;
   }
 
   #lay(): void {
@@ -66,14 +113,19 @@ export class DiffRows {
     const total = files.reduce((sum, _, file) => sum + 1 + this.#length(file), 0);
     this.#files = new Int32Array(total);
     this.#lines = new Int32Array(total);
+    this.#now = new Int32Array(total);
     let row = 0;
     files.forEach((known, file) => {
       this.#files[row] = file;
-      this.#lines[row] = -1;
+      this.#lines[row] = HEADER;
+      this.#now[row] = HEADER;
       row += 1;
-      for (let at = 0; at < this.#length(file); at += 1) {
+      const length = this.#length(file);
+      const pairs = this.#sides && length > 0 ? this.#paired(file) : null;
+      for (let at = 0; at < length; at += 1) {
         this.#files[row] = file;
-        this.#lines[row] = known.first + at;
+        this.#lines[row] = pairs === null ? known.first + at : (pairs[2 * at] ?? NONE);
+        this.#now[row] = pairs === null ? known.first + at : (pairs[2 * at + 1] ?? NONE);
         row += 1;
       }
     });
