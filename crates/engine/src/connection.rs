@@ -39,6 +39,25 @@ pub(crate) struct Inside {
     pub(crate) front: Option<Weak<dyn Front>>,
 }
 
+impl Inside {
+    /// Reads the log beside the loop, in a thread of whoever asks.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let path = self.world.layout.database();
+        let read = tokio::task::spawn_blocking(move || {
+            work(&Store::open_to_read(&path).map_err(|error| unreadable(&error))?)
+        });
+        read.await.map_err(|error| failure("store", error.to_string()))?
+    }
+}
+
+/// What is said of a log that cannot be read.
+pub(crate) fn unreadable(error: &StoreError) -> Failure {
+    failure("store", error.to_string())
+}
+
 /// Serves one client until it goes.
 pub(crate) async fn serve(inside: Inside, stream: UnixStream) {
     if inside.asked.send(Asked::ClientCame).await.is_err() {
@@ -125,17 +144,15 @@ pub(crate) async fn status(inside: &Inside, run: Option<String>) -> Result<Box<R
         Standing::Recorded { run, capacity } => (run, capacity),
     };
     let (world, recorded) = (Arc::clone(&inside.world), Arc::clone(&inside.recorded));
-    let read = tokio::task::spawn_blocking(move || {
-        let failed = |error: StoreError| failure("store", error.to_string());
-        let store = Store::open_to_read(&world.layout.database()).map_err(failed)?;
+    let read = inside.read(move |store| {
         // Before the run is read: what comes meanwhile is not said to be in it.
-        let seq = store.last_seq().map_err(failed)?;
-        let run = recorded.state(&store, &run)?;
+        let seq = store.last_seq().map_err(|error| unreadable(&error))?;
+        let run = recorded.state(store, &run)?;
         let state = State { capacity, ..State::default() };
         let live = Live::of(&world.instance);
         Ok(Box::new(run_view(&state, &run, &live, &world.layout, seq, clock::now())))
     });
-    read.await.map_err(|error| failure("store", error.to_string()))?
+    read.await
 }
 
 async fn page(

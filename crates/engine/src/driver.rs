@@ -339,10 +339,7 @@ impl Driver {
             Asked::Forget(run, answer) => respond(turn, answer, self.forget(&run)),
             Asked::Seen(sight) => self.take_sight(turn, sight),
             Asked::Hello(answer) => respond(turn, answer, Ok(())),
-            Asked::ClientCame => {
-                self.clients += 1;
-                self.met = true;
-            }
+            Asked::ClientCame => self.client_came(),
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
             Asked::Terminate => self.terminate(turn),
             Asked::JournalGone => match self.store.reopen() {
@@ -504,6 +501,11 @@ impl Driver {
             }
             _ => {}
         }
+    }
+
+    fn client_came(&mut self) {
+        self.clients += 1;
+        self.met = true;
     }
 
     /// A clock that was set, or a machine that slept: what is timed by the clock must not fall due for that.

@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use gadugi_core::{Millis, Plan, RunId, RunReport, RunSettings, StepId, TaskId, Timestamp};
 pub use gadugi_gateway::RateLimit;
-use gadugi_store::{FiguresOf, MachinePoint, StepFigures, Store, StoreError, StoredEvent};
+use gadugi_store::{FiguresOf, MachinePoint, StepFigures, Store, StoredEvent};
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
-use crate::connection::{self, Inside, ask};
+use crate::connection::{self, Inside, ask, unreadable};
 use crate::driver::{Asked, failure};
 use crate::layout::Layout;
 use crate::protocol::{Activity, Failure, Reply, Request};
@@ -246,20 +246,12 @@ impl Handle {
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let path = self.layout().database();
-        let read = tokio::task::spawn_blocking(move || {
-            work(&Store::open_to_read(&path).map_err(|error| unreadable(&error))?)
-        });
-        read.await.map_err(|error| failure("store", error.to_string()))?
+        self.inside.read(work).await
     }
 }
 
 fn leaving() -> Failure {
     failure("leaving", "the engine is leaving")
-}
-
-fn unreadable(error: &StoreError) -> Failure {
-    failure("store", error.to_string())
 }
 
 impl Deref for Fact {

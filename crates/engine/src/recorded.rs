@@ -52,8 +52,7 @@ impl Recorded {
             None => {
                 // Before it is read: what comes meanwhile is found to be later.
                 let seq = store.last_seq().map_err(|error| unreadable(run, error))?;
-                let state = replay(store, run, u64::MAX)?;
-                let state = state.ok_or_else(|| failure("unknown-run", format!("there is no run {run}")))?;
+                let state = whole(store, run)?;
                 Kept { run: run.clone(), seq, what: Arc::new(state) }
             }
         };
@@ -80,8 +79,7 @@ impl Recorded {
             return Ok(kept.what);
         }
         let seq = store.last_seq().map_err(|error| unreadable(run, error))?;
-        let state = replay(store, run, u64::MAX)?;
-        let state = state.ok_or_else(|| failure("unknown-run", format!("there is no run {run}")))?;
+        let state = whole(store, run)?;
         let summary = make(&state);
         if state.is_finished() {
             let mut summaries = lock(&self.summaries);
@@ -94,10 +92,25 @@ impl Recorded {
     }
 }
 
+/// How a run stands by all of its record.
+fn whole(store: &Store, run: &RunId) -> Result<RunState, Failure> {
+    replay(store, run, u64::MAX)?.ok_or_else(|| failure("unknown-run", format!("there is no run {run}")))
+}
+
 /// How a run stood after that number; none where there is no such run. Page by page: its events, all at once, would take many
 /// times the room that its state does.
 pub(crate) fn replay(store: &Store, run: &RunId, up_to: u64) -> Result<Option<RunState>, Failure> {
-    let (mut state, mut at) = (State::default(), 0);
+    Ok(replay_into(State::default(), store, run, up_to)?.runs.remove(run))
+}
+
+/// The same, with what is known beside it.
+pub(crate) fn replay_into(
+    mut state: State,
+    store: &Store,
+    run: &RunId,
+    up_to: u64,
+) -> Result<State, Failure> {
+    let mut at = 0;
     while at < up_to {
         let page = store.events_after(Some(run), at, PAGE).map_err(|error| unreadable(run, error))?;
         let Some(last) = page.last() else { break };
@@ -106,7 +119,7 @@ pub(crate) fn replay(store: &Store, run: &RunId, up_to: u64) -> Result<Option<Ru
             state.apply(stored.at, &stored.event).map_err(|illegal| damaged(run, &illegal.to_string()))?;
         }
     }
-    Ok(state.runs.remove(run))
+    Ok(state)
 }
 
 /// What is said of a record that cannot be read.
@@ -118,7 +131,7 @@ pub(crate) fn unreadable(run: &RunId, error: StoreError) -> Failure {
 }
 
 /// What is said of one that says what cannot be.
-pub(crate) fn damaged(run: &RunId, detail: &str) -> Failure {
+fn damaged(run: &RunId, detail: &str) -> Failure {
     failure("store", format!("the record of {run} is damaged: {detail}"))
 }
 

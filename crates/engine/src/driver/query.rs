@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gadugi_core::{RunId, RunStatus};
+use gadugi_core::{RunId, RunStatus, State};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -12,31 +12,17 @@ use super::{Driver, Followed, Standing, failure};
 use crate::figures;
 use crate::handle::{RunSummary, Watch, summary};
 use crate::protocol::{Failure, RunLine};
-use crate::recorded::{damaged, unreadable};
+use crate::recorded::replay_into;
 use crate::view::{EventLine, report_json, wire_line};
 use crate::world::RunContext;
 use gadugi_sys::clock;
 
-/// Events that are read from the log at a time: some 400 kB.
-const PAGE: usize = 1000;
-
 impl Driver {
-    /// Brings a run's state into memory from the log, page by page: its events, all at once, would take many times the
-    /// room that its state does.
+    /// Brings a run's state into memory from the log.
     pub(super) fn load(&mut self, run: &RunId) -> Result<(), Failure> {
         let learnt = self.state.learnt.clone();
-        let (mut state, mut at) = (gadugi_core::State { learnt, ..Default::default() }, 0);
-        loop {
-            let page =
-                self.store.events_after(Some(run), at, PAGE).map_err(|error| unreadable(run, error))?;
-            let Some(last) = page.last() else { break };
-            at = last.seq;
-            for stored in &page {
-                state
-                    .apply(stored.at, &stored.event)
-                    .map_err(|illegal| damaged(run, &illegal.to_string()))?;
-            }
-        }
+        let state = State { learnt, ..State::default() };
+        let state = replay_into(state, &self.store, run, u64::MAX)?;
         if state.runs.is_empty() {
             return Err(failure("unknown-run", format!("there is no run {run}")));
         }

@@ -26,10 +26,7 @@ impl Driver {
             Asked::Hello(to) => drop(to.send(Ok(()))),
             // The next look sees what there is then.
             Asked::Seen(_) => {}
-            Asked::ClientCame => {
-                self.clients += 1;
-                self.met = true;
-            }
+            Asked::ClientCame => self.client_came(),
             Asked::ClientGone => self.clients = self.clients.saturating_sub(1),
             Asked::Terminate | Asked::JournalGone | Asked::Displaced(_) => self.put_off.push(asked),
         }

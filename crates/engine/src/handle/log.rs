@@ -3,7 +3,8 @@
 use gadugi_core::{Event, RunId};
 use gadugi_store::Store;
 
-use super::{Fact, unreadable};
+use super::Fact;
+use crate::connection::unreadable;
 use crate::protocol::Failure;
 use crate::recorded::replay;
 

@@ -5,7 +5,7 @@ use gadugi_core::{Outcome, RunId, RunState, RunStatus, Stage, TaskStatus, Timest
 use gadugi_store::{RunSummary as Line, Store};
 use gadugi_sys::clock;
 
-use super::unreadable;
+use crate::connection::unreadable;
 use crate::driver::failure;
 use crate::protocol::Failure;
 use crate::recorded::Recorded;
