@@ -24,7 +24,7 @@ mod tests;
 pub use elsewhere::Elsewhere;
 pub use error::StoreError;
 pub use figures::{Bytes, FigurePoint, FiguresOf, Look, Spent, Spread, StepFigures};
-pub use machine::{KEPT_FOR as MACHINE_KEPT_FOR, MachineLook, MachinePoint};
+pub use machine::{MachineLook, MachinePoint};
 pub use past::{KEPT as PAST_TASKS_KEPT, MAX_TEXT as PAST_TEXT_BYTES};
 pub use runs::RunSummary;
 pub use schema::KNOWN_VERSION;

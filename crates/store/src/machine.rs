@@ -14,7 +14,7 @@ use crate::figures::{AGES, SPANS, Spread, after, signed};
 use crate::store::Store;
 
 /// How long readings are kept: 30 days.
-pub const KEPT_FOR: Millis = Millis::seconds(30 * 24 * 3600);
+pub(crate) const KEPT_FOR: Millis = Millis::seconds(30 * 24 * 3600);
 
 /// The version of the tables that first had them.
 const SINCE_VERSION: i64 = 4;

@@ -178,46 +178,6 @@ impl Value for AgentChoice {
     }
 }
 
-/// Caches that tasks in containers share.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CacheNames(pub Vec<CacheKind>);
-
-impl CacheNames {
-    fn expected() -> String {
-        format!("a list of {}", one_of(&CacheKind::ALL.map(CacheKind::word)))
-    }
-
-    /// Each once, in the order in which they are known: the order of a list means nothing.
-    fn read(texts: &[String]) -> Result<Self, Mismatch> {
-        let known = |text: &str| CacheKind::ALL.into_iter().find(|kind| kind.word() == text.trim());
-        if let Some(bad) = texts.iter().find(|text| known(text).is_none()) {
-            return Err(Mismatch::text(Self::expected(), bad));
-        }
-        let wanted = |kind: &CacheKind| texts.iter().any(|text| known(text) == Some(*kind));
-        Ok(Self(CacheKind::ALL.into_iter().filter(wanted).collect()))
-    }
-}
-
-impl Value for CacheNames {
-    fn from_text(text: &str) -> Result<Self, Mismatch> {
-        Self::read(&[text.to_owned()])
-    }
-
-    fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
-        Self::read(&need_texts(&Self::expected(), value)?)
-    }
-
-    fn show(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(|kind| kind.word().to_owned()).collect();
-        show_texts(&words)
-    }
-
-    fn schema() -> serde_json::Value {
-        let name = json!({ "enum": CacheKind::ALL.map(CacheKind::word) });
-        json!({ "anyOf": [name, { "type": "array", "items": name }] })
-    }
-}
-
 /// Something that somebody may be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotifyKind {
@@ -246,44 +206,58 @@ impl NotifyKind {
     }
 }
 
-/// What somebody is told of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotifyKinds(pub Vec<NotifyKind>);
+macro_rules! list_of_words {
+    ($(#[$doc:meta])* $name:ident, $kind:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name(pub Vec<$kind>);
 
-impl NotifyKinds {
-    fn expected() -> String {
-        format!("a list of {}", one_of(&NotifyKind::ALL.map(NotifyKind::word)))
-    }
+        impl $name {
+            fn expected() -> String {
+                format!("a list of {}", one_of(&$kind::ALL.map($kind::word)))
+            }
 
-    /// Each once, in one order.
-    fn read(texts: &[String]) -> Result<Self, Mismatch> {
-        let known = |text: &str| NotifyKind::ALL.into_iter().find(|kind| kind.word() == text.trim());
-        if let Some(bad) = texts.iter().find(|text| known(text).is_none()) {
-            return Err(Mismatch::text(Self::expected(), bad));
+            /// Each once, in the order in which they are known: the order of a list means nothing.
+            fn read(texts: &[String]) -> Result<Self, Mismatch> {
+                let known = |text: &str| $kind::ALL.into_iter().find(|kind| kind.word() == text.trim());
+                if let Some(bad) = texts.iter().find(|text| known(text).is_none()) {
+                    return Err(Mismatch::text(Self::expected(), bad));
+                }
+                let wanted = |kind: &$kind| texts.iter().any(|text| known(text) == Some(*kind));
+                Ok(Self($kind::ALL.into_iter().filter(wanted).collect()))
+            }
         }
-        let wanted = |kind: &NotifyKind| texts.iter().any(|text| known(text) == Some(*kind));
-        Ok(Self(NotifyKind::ALL.into_iter().filter(wanted).collect()))
-    }
+
+        impl Value for $name {
+            fn from_text(text: &str) -> Result<Self, Mismatch> {
+                Self::read(&[text.to_owned()])
+            }
+
+            fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
+                Self::read(&need_texts(&Self::expected(), value)?)
+            }
+
+            fn show(&self) -> String {
+                let words: Vec<String> = self.0.iter().map(|kind| kind.word().to_owned()).collect();
+                show_texts(&words)
+            }
+
+            fn schema() -> serde_json::Value {
+                let name = json!({ "enum": $kind::ALL.map($kind::word) });
+                json!({ "anyOf": [name, { "type": "array", "items": name }] })
+            }
+        }
+    };
 }
 
-impl Value for NotifyKinds {
-    fn from_text(text: &str) -> Result<Self, Mismatch> {
-        Self::read(&[text.to_owned()])
-    }
+list_of_words! {
+    /// Caches that tasks in containers share.
+    CacheNames, CacheKind
+}
 
-    fn from_toml(value: &toml::Value) -> Result<Self, Mismatch> {
-        Self::read(&need_texts(&Self::expected(), value)?)
-    }
-
-    fn show(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(|kind| kind.word().to_owned()).collect();
-        show_texts(&words)
-    }
-
-    fn schema() -> serde_json::Value {
-        let name = json!({ "enum": NotifyKind::ALL.map(NotifyKind::word) });
-        json!({ "anyOf": [name, { "type": "array", "items": name }] })
-    }
+list_of_words! {
+    /// What somebody is told of.
+    NotifyKinds, NotifyKind
 }
 
 /// How long a task may take: a bare number is hours.

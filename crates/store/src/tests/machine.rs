@@ -3,7 +3,8 @@
 use gadugi_core::{Millis, Timestamp};
 use tempfile::TempDir;
 
-use crate::{MACHINE_KEPT_FOR, MachineLook, MachinePoint, Store};
+use crate::machine::KEPT_FOR;
+use crate::{MachineLook, MachinePoint, Store};
 
 const START: i64 = 1_700_000_100_000;
 
@@ -86,7 +87,7 @@ fn with_age_they_become_fewer_and_after_a_month_they_go() {
     assert!(points[0].span == Millis(300_000) && points[1].span == Millis(300_000), "{:?}", points[1]);
     assert!(points.windows(2).all(|two| two[0].at < two[1].at));
     // And after a month they are gone.
-    let month = MACHINE_KEPT_FOR.0 / 2000 + 1800;
+    let month = KEPT_FOR.0 / 2000 + 1800;
     go_on(&mut store, month..month + 400);
     let left = all(&store, 1);
     assert!(left[0].at.0 >= START + 1_000_000, "{:?}", left[0]);
