@@ -42,6 +42,10 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Memory, Self::Room, Self::Cpu, Self::Disk, Self::Budget, Self::Alone, Self::Api];
+
     /// The word for it in tables and JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -75,6 +75,21 @@ pub enum Remedial {
 }
 
 impl NeedKind {
+    /// All of them, the most pressing first.
+    pub const ALL: [Self; 11] = [
+        Self::Auth,
+        Self::Paused,
+        Self::Budget,
+        Self::Suspect,
+        Self::Failed,
+        Self::Conflict,
+        Self::Rejected,
+        Self::Held,
+        Self::Limit,
+        Self::Kept,
+        Self::Land,
+    ];
+
     /// The word for it in tables and JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -8,38 +8,39 @@ use crate::wire;
 
 /// Why a request is not granted: `{code, message, hint?}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiError {
-    /// 400, 401, 403, 404, 405, 409, 413, 415, 429, 500 or 503.
-    pub status: StatusCode,
+pub(crate) struct ApiError {
+    /// 400, 401, 403, 404, 405, 408, 409, 413, 415, 500 or 503.
+    pub(crate) status: StatusCode,
     /// Stable: that of the engine's [`Failure`], or one of this crate's own: `no-token`, `foreign-host`, `foreign-origin`,
-    /// `unknown-path`, `method`, `bad-request`, `body-too-large`, `body-too-slow`, `media-type`, `no-upgrade`, `too-many`.
-    pub code: String,
+    /// `unknown-path`, `unknown-attempt`, `unknown-step`, `unknown-entry`, `unreadable`, `method`, `bad-request`, `ambiguous-task`,
+    /// `body-too-large`, `body-too-slow`, `media-type`, `no-upgrade`, `too-many`, `metrics`.
+    pub(crate) code: String,
     /// One line for people.
-    pub message: String,
+    pub(crate) message: String,
     /// What mends it, where something does.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl ApiError {
     /// One without a hint.
-    pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, code: code.into(), message: message.into(), hint: None }
     }
 
     /// The same with what mends it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// 400: the request itself is wrong.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", message)
     }
 
     /// 500: what could not be done is no fault of who asked.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "engine", message)
     }
 }

@@ -14,7 +14,10 @@ use serde::de::DeserializeOwned;
 use crate::error::ApiError;
 
 /// The largest body: what is sent here is a sentence or two for an agent.
-pub const BODY_MAX: usize = 1 << 20;
+pub(crate) const BODY_MAX: usize = 1 << 20;
+
+/// The largest message over a WebSocket: it says which run is watched, if anything.
+const HEARD_MOST: usize = 64 << 10;
 
 /// How long a body may take: 1 MiB in this time is 35 kB a second.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -24,7 +27,7 @@ const ID_MAX: usize = 4096;
 
 /// The parts of the path.
 #[derive(Clone, Debug)]
-pub struct Path<T>(pub T);
+pub(crate) struct Path<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = ApiError;
@@ -39,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
 /// What stands behind the question mark.
 #[derive(Clone, Debug)]
-pub struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
@@ -52,9 +55,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// A WebSocket, where the client asks for one.
+/// A WebSocket, where the client asks for one. What it says is bounded by [`HEARD_MOST`].
 #[derive(Debug)]
-pub struct Upgrade(pub WebSocketUpgrade);
+pub(crate) struct Upgrade(pub(crate) WebSocketUpgrade);
 
 impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     type Rejection = ApiError;
@@ -63,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
         let upgrade: Result<_, WebSocketUpgradeRejection> =
             WebSocketUpgrade::from_request_parts(parts, state).await;
         match upgrade {
-            Ok(upgrade) => Ok(Self(upgrade)),
+            Ok(upgrade) => Ok(Self(upgrade.max_message_size(HEARD_MOST).max_frame_size(HEARD_MOST))),
             Err(rejection) => {
                 Err(ApiError::new(StatusCode::BAD_REQUEST, "no-upgrade", rejection.body_text())
                     .hint("this address is a WebSocket"))
@@ -73,7 +76,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 }
 
 /// Whether the client asks for a WebSocket.
-pub fn wants_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
 }
@@ -81,7 +84,7 @@ pub fn wants_upgrade(headers: &HeaderMap) -> bool {
 /// A JSON body of at most [`BODY_MAX`]; an empty one is `T`'s default. Any other type than `application/json` is refused: a
 /// form of a foreign page cannot send it.
 #[derive(Clone, Debug)]
-pub struct JsonBody<T>(pub T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
@@ -132,7 +135,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, ApiE
 
 /// A run's or task's name as somebody wrote it, where it can be one at all. It is looked up among those that there are, and never
 /// becomes part of a path.
-pub fn name(written: &str) -> Result<&str, ApiError> {
+pub(crate) fn name(written: &str) -> Result<&str, ApiError> {
     if written.is_empty() || written.len() > ID_MAX || written.contains(char::is_control) {
         return Err(ApiError::bad_request("that is no name of a run or a task"));
     }

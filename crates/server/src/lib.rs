@@ -13,15 +13,14 @@ mod convert;
 mod entries;
 mod error;
 mod events;
-pub mod extract;
+mod extract;
 mod guard;
 mod history;
-pub mod metrics;
+mod metrics;
 pub mod notify;
 mod routes;
 mod serve;
 mod server;
 pub mod wire;
 
-pub use error::ApiError;
 pub use server::Server;

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use gadugi_core::{RunId, Target, TaskId};
+use gadugi_core::{RunId, Target};
 use gadugi_engine::protocol::{Reply, Request};
 
 use super::tasks::InRun;
@@ -160,7 +160,7 @@ pub(super) async fn land_run(
         None => (run(&app, &name).await?, None),
         Some(task) => {
             let (view, id) = app.task(Some(&name), task).await?;
-            (view.run.clone(), Some::<TaskId>(id))
+            (view.run.clone(), Some(id))
         }
     };
     match app.handle().ask(Request::Land { run, task, into: land.into }).await? {

@@ -29,9 +29,6 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// Between two pings: a peer that is gone without a word is noticed by the kernel once it does not answer.
 const PINGS: Duration = Duration::from_secs(20);
 
-/// Readers have nothing to say.
-const HEARD_MOST: usize = 64 << 10;
-
 /// How long a reader may take to hear that the server leaves.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -62,8 +59,7 @@ pub(super) async fn upgrade(
     let Opened { found, attempt, step, file, language, size, ended, folder: _ } = opened;
     let step = Step { found, attempt, step, file, language, size };
     let follower = Follower { streams, step, watch, endings, form, at: offset, scanned: offset, ended };
-    let upgrade = upgrade.max_message_size(HEARD_MOST).max_frame_size(HEARD_MOST).write_buffer_size(0);
-    Ok(upgrade.on_upgrade(|socket| follower.run(socket)))
+    Ok(upgrade.write_buffer_size(0).on_upgrade(|socket| follower.run(socket)))
 }
 
 /// The stream that is followed.

@@ -25,9 +25,6 @@ use crate::wire;
 
 pub(crate) use hub::Hub;
 
-/// The largest message of a page: it says which run it watches.
-const HEARD_MOST: usize = 64 << 10;
-
 /// Where a page begins.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -55,6 +52,5 @@ pub(crate) async fn events(
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, ApiError> {
     asked.run.as_deref().map(name).transpose()?;
-    let upgrade = upgrade.max_message_size(HEARD_MOST).max_frame_size(HEARD_MOST);
     Ok(upgrade.on_upgrade(move |socket| socket::converse(app, asked, socket)))
 }

@@ -81,13 +81,10 @@ impl Families {
             self.work.attempts.with_label_values(&[outcome.word()]);
         }
         self.work.tasks.with_label_values(&[skipped.word()]);
-        for kind in [Kind::TestCoverage, Kind::BugFix, Kind::Feature, Kind::Refactoring] {
+        for kind in Kind::ALL {
             self.work.task_seconds.with_label_values(&[kind.word()]);
         }
-        for kind in [Kind::Documentation, Kind::Configuration] {
-            self.work.task_seconds.with_label_values(&[kind.word()]);
-        }
-        for result in ["merged", "put-back"] {
+        for result in ["merged", "put-back", "conflict", "rejected"] {
             self.work.merges.with_label_values(&[result]);
         }
         for kind in ["setup", "agent", "verify"] {

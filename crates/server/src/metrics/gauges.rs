@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gadugi_core::Timestamp;
+use gadugi_core::needs::NeedKind;
+use gadugi_core::{Hold, Timestamp};
 use gadugi_engine::Handle;
 use gadugi_engine::handle::{MachineView, RateLimit};
 use gadugi_engine::protocol::{Failure, Reply, Request, RunView};
@@ -31,14 +32,6 @@ const STATES: [&str; 17] = [
     "cancelled",
     "skipped",
     "lost",
-];
-
-/// Reasons for which less begins than could.
-const HOLDS: [&str; 7] = ["memory", "room", "cpu", "disk", "budget", "alone", "api"];
-
-/// What can want a person.
-const NEEDS: [&str; 11] = [
-    "auth", "paused", "budget", "suspect", "failed", "conflict", "rejected", "held", "limit", "kept", "land",
 ];
 
 /// How everything stands.
@@ -123,11 +116,17 @@ impl Gauges {
             "gadugi_dispatch_holds",
             "Runs that begin less than their slots would let them, by why.",
             "reason",
-            HOLDS,
+            Hold::ALL.map(Hold::word),
             holds,
         )?;
         let needs = views.iter().flat_map(|view| view.needs.iter().map(|need| need.kind.as_str()));
-        self.tally("gadugi_needs_person", "What wants a person, by kind.", "kind", NEEDS, needs)?;
+        self.tally(
+            "gadugi_needs_person",
+            "What wants a person, by kind.",
+            "kind",
+            NeedKind::ALL.map(NeedKind::word),
+            needs,
+        )?;
         let queued = views.iter().map(|view| view.queue.len()).sum::<usize>();
         self.one("gadugi_merge_queue_length", "Tasks that wait for their merge.", Some(queued as f64))?;
         let suspected = tasks().filter(|task| task.suspected_ms.is_some()).count();

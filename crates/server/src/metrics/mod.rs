@@ -26,7 +26,7 @@ use families::Families;
 use tally::Tally;
 
 /// How a scrape's answer is called by its media type.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Different names of models that are told apart.
 const MODELS: usize = 16;
@@ -39,7 +39,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// What is counted of an engine's life. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Inner>);
+pub(crate) struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -53,14 +53,14 @@ impl Metrics {
     ///
     /// # Errors
     /// Never, but for a defect: a name that Prometheus does not know.
-    pub fn new() -> prometheus::Result<Self> {
+    pub(crate) fn new() -> prometheus::Result<Self> {
         let families = Families::new()?;
         let tally = Mutex::new(Tally::new(families.clone()));
         Ok(Self(Arc::new(Inner { families, tally, began: gadugi_sys::clock::now() })))
     }
 
     /// Counts what happens until the engine leaves. To be begun once, with the engine.
-    pub async fn collect(self, handle: Handle) {
+    pub(crate) async fn collect(self, handle: Handle) {
         let mut begun = false;
         loop {
             // An engine that leaves lets nobody watch.
@@ -90,7 +90,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Where the engine leaves.
-    pub async fn render(&self, handle: &Handle, sockets: usize) -> Result<String, Failure> {
+    pub(crate) async fn render(&self, handle: &Handle, sockets: usize) -> Result<String, Failure> {
         let now = gauges::look(handle, sockets).await?;
         let (seq, began) = (self.tally().seq(), self.0.began);
         let text = gauges::families(&now, seq, began).and_then(|gauges| {
