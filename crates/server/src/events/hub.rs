@@ -179,14 +179,16 @@ impl Live {
     }
 
     fn tell_event(&mut self, fact: &Fact) {
-        if let Some(run) = fact.event.run() {
-            if let Some(watched) = self.runs.get(run) {
-                watched.changed.notify_one();
-            }
-            self.rows.changed(run);
+        let run = fact.event.run();
+        if let Some(watched) = run.and_then(|run| self.runs.get(run)) {
+            watched.changed.notify_one();
         }
+        // Whoever comes later is shown all rows first.
         if self.pages.is_empty() {
             return;
+        }
+        if let Some(run) = run {
+            self.rows.changed(run);
         }
         if let Some(message) = text(&EventMessage::Event { event: fact }) {
             self.pages.retain(|page| page.push(&message));

@@ -11,11 +11,12 @@ use tokio::sync::{Notify, mpsc};
 /// Messages that wait for one page at most: of 64 tasks that each say what they do four times a second, what comes in eight seconds.
 const MESSAGES: usize = 2048;
 
-/// What tells of a moment only is left out for a page that has so many to read.
+/// What tells of a moment only is left out for a page that has so many of them, or so many bytes, to read.
 const FOR_MOMENTS: usize = MESSAGES / 4;
 
 /// Bytes that wait for one page at most. All pages hold the same bytes of the same events, so this is no sum.
 const BYTES: usize = 8 << 20;
+const BYTES_FOR_MOMENTS: usize = BYTES / 4;
 
 /// The end at which messages go in.
 #[derive(Clone)]
@@ -73,9 +74,10 @@ impl Queue {
         false
     }
 
-    /// One that tells of a moment only: left out where much waits.
+    /// One that tells of a moment only: left out where much waits. Nobody is cut off for it.
     pub(super) fn offer(&self, message: &Utf8Bytes) {
-        if self.sender.capacity() > MESSAGES - FOR_MOMENTS {
+        let few = self.sender.capacity() > MESSAGES - FOR_MOMENTS;
+        if few && self.state.bytes.load(Ordering::Relaxed) + message.len() <= BYTES_FOR_MOMENTS {
             self.push(message);
         }
     }
@@ -112,6 +114,8 @@ impl Lags {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -143,5 +147,12 @@ mod tests {
         assert!(queue.push(&small), "there is room again");
         drop(inbox);
         assert!(queue.is_over() && !queue.push(&small));
+        let (queue, mut inbox) = super::queue();
+        let large = Utf8Bytes::from("x".repeat(BYTES));
+        assert!(queue.push(&large));
+        queue.offer(&small);
+        assert_eq!(inbox.next().await.unwrap().len(), BYTES);
+        assert!(queue.push(&small), "bytes that wait for it are much, too");
+        assert!(inbox.lags().0.lags.notified().now_or_never().is_none(), "it was not cut off");
     }
 }
