@@ -24,6 +24,7 @@ export class Chunks {
   readonly #near = new SvelteSet<number>();
   readonly #heights = new Map<number, { height: number; rows: number }>();
   readonly #at = new WeakMap<Element, number>();
+  readonly #rows = new WeakMap<Element, () => number>();
   #guess: number;
   #observer: IntersectionObserver | null = null;
 
@@ -56,8 +57,6 @@ export class Chunks {
       };
     };
   }
-
-  readonly #rows = new WeakMap<Element, () => number>();
 
   #moved(entries: IntersectionObserverEntry[]): void {
     for (const entry of entries) {
