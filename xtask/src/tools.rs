@@ -28,7 +28,7 @@ const NODE: [u32; 2] = [18, 0];
 pub(crate) const FOR_LINTS: [Need; 4] = [GIT_NEED, RUSTFMT, CLIPPY, DENY];
 
 /// Everything that `cargo xtask test` needs. What others need comes before them.
-pub(crate) const FOR_TESTS: [Need; 17] = [
+pub(crate) const FOR_TESTS: [Need; 16] = [
     GIT_NEED,
     CERTIFICATES,
     COMPILER,
@@ -45,7 +45,6 @@ pub(crate) const FOR_TESTS: [Need; 17] = [
     NODE_FOR_PAGE,
     CHROMIUM,
     PROMETHEUS,
-    TMUX,
 ];
 
 /// Everything that the page is built with.
@@ -124,7 +123,6 @@ const PROMETHEUS: Need = Need {
     },
     from: Source::Unpacked("prometheus"),
 };
-const TMUX: Need = Need { what: "tmux", found: || is_program("tmux"), from: Source::Apt("tmux") };
 const DOCKER: Need = Need {
     what: "the Docker Engine and its command",
     found: || is_program("dockerd") && is_program("docker"),
