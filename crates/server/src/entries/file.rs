@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
 
 /// Bytes that are read at a time.
 pub(super) const CHUNK: usize = 64 << 10;
@@ -75,6 +76,16 @@ impl Readable {
     /// Whether it has no name any more.
     pub(super) fn is_gone(&self) -> bool {
         self.0.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// Where bytes that somebody wrote begin, from there on: the place itself, the end of the hole that it is in, or the file's end.
+    pub(super) fn data_from(&self, at: u64) -> io::Result<u64> {
+        match rustix::fs::seek(&self.0, SeekFrom::Data(at)) {
+            Ok(data) => Ok(data),
+            Err(Errno::NXIO) => Ok(self.size()?.max(at)),
+            // Not every file system knows its holes.
+            Err(_) => Ok(at),
+        }
     }
 
     /// At most so many bytes from there on; none at the end.

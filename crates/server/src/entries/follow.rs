@@ -149,9 +149,13 @@ impl Follower {
             match self.piece().await? {
                 Piece::Some { message, next, more } => {
                     (self.at, self.scanned) = (next, next);
-                    if let Some(message) = message {
-                        socket.send(message).await?;
-                        last = Some(Instant::now());
+                    match message {
+                        Some(message) => {
+                            socket.send(message).await?;
+                            last = Some(Instant::now());
+                        }
+                        // Nothing was sent that would have said that nobody is there any more.
+                        None => is_there(socket).await?,
                     }
                     if more {
                         continue;
@@ -211,6 +215,16 @@ impl Follower {
     }
 }
 
+/// Fails where the reader has gone.
+async fn is_there(socket: &mut WebSocket) -> Result<(), Over> {
+    while let Ok(heard) = timeout(Duration::ZERO, socket.recv()).await {
+        if let None | Some(Err(_) | Ok(Message::Close(_))) = heard {
+            return Err(Over::Left);
+        }
+    }
+    Ok(())
+}
+
 /// Waits for the end of some step. False: none will be told any more.
 async fn changed(endings: &mut Option<watch::Receiver<u64>>) -> bool {
     match endings {
@@ -238,7 +252,9 @@ fn entries(file: &Readable, language: Language, at: u64, scanned: u64, ended: bo
     }
     // A line that has no end yet is not read again and again while it grows.
     let rest_counts = ended && at < size;
-    if !rest_counts && !lines::has_newline(file, scanned, size)? {
+    // One that is longer than is read at a time is not waited for.
+    let waits = !rest_counts && size - at <= lines::READ_MOST;
+    if waits && !lines::has_newline(file, scanned, size)? {
         return Ok(if file.is_gone() { Piece::Gone } else { Piece::Nothing { scanned: size } });
     }
     let batch = lines::page(file, language, at, &Bounds { size, ended, entries: ENTRIES, bytes: CHUNK })?;

@@ -40,7 +40,7 @@ pub(super) struct Batch {
 pub(super) fn page(file: &Readable, language: Language, from: u64, bounds: &Bounds) -> io::Result<Batch> {
     let mut batch = Batch { entries: Vec::new(), next: from, full: false };
     let mut bytes = 0;
-    let skipped = walk(file, from, bounds, |line, place| {
+    let walked = walk(file, from, bounds, |line, place| {
         let said = entries(language, line);
         if !batch.entries.is_empty() && batch.entries.len() + said.len() > bounds.entries {
             batch.full = true;
@@ -57,7 +57,8 @@ pub(super) fn page(file: &Readable, language: Language, from: u64, bounds: &Boun
             batch.entries.len() >= bounds.entries || bytes >= bounds.bytes || place.end - from >= READ_MOST;
         if batch.full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    batch.next = batch.next.max(skipped.unwrap_or(from));
+    batch.next = batch.next.max(walked.skipped.unwrap_or(from)).max(walked.more_at.unwrap_or(from));
+    batch.full |= walked.more_at.is_some();
     Ok(batch)
 }
 
@@ -78,22 +79,40 @@ pub(super) fn whole(
     Ok(found)
 }
 
+/// How far the lines of a file were gone through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walked {
+    /// The end of the line that `from` lay within, or of the hole in it.
+    skipped: Option<u64>,
+    /// Where the next walk goes on, where this one ended because it had read [`READ_MOST`].
+    pub(super) more_at: Option<u64>,
+}
+
 /// Gives the lines that begin at `from` or behind it, with where they are. Where `from` lies within a line: that line's end, if it has
 /// one.
+///
+/// No more than [`READ_MOST`] is read, whatever the file is: whoever writes it can make it terabytes without a newline. A line that
+/// is longer than that by itself is given torn, and its rest is skipped.
 pub(super) fn walk(
     file: &Readable,
     from: u64,
     bounds: &Bounds,
     mut each: impl FnMut(&[u8], &Place) -> ControlFlow<()>,
-) -> io::Result<Option<u64>> {
+) -> io::Result<Walked> {
     let mut within = from > 0 && file.read(from - 1, 1)? != b"\n";
-    let mut skipped = None;
-    let mut lines = LineReader::new(Part { file, at: from, end: bounds.size });
-    let mut give = |line: Line, newline: u64| {
-        let offset = from + line.offset;
+    let mut walked = Walked::default();
+    // A hole holds no newline.
+    let begin = if within { file.data_from(from)?.min(bounds.size) } else { from };
+    if begin > from {
+        walked.skipped = Some(begin);
+    }
+    let end = bounds.size.min(begin.saturating_add(READ_MOST));
+    let mut lines = LineReader::new(Part { file, at: begin, end });
+    let mut give = |line: Line, newline: u64, within: bool, skipped: &mut Option<u64>| {
+        let offset = begin + line.offset;
         let end = offset + line.whole_length + newline;
-        if std::mem::take(&mut within) {
-            skipped = Some(end);
+        if within {
+            *skipped = Some(end);
             return ControlFlow::Continue(());
         }
         let torn = (line.bytes.len() as u64) < line.whole_length;
@@ -101,20 +120,29 @@ pub(super) fn walk(
     };
     loop {
         while let Some(line) = lines.take_line() {
-            if give(line, 1).is_break() {
-                return Ok(skipped);
+            if give(line, 1, std::mem::take(&mut within), &mut walked.skipped).is_break() {
+                return Ok(walked);
             }
         }
         if lines.fill()? == 0 {
             break;
         }
     }
-    if bounds.ended
-        && let Some(rest) = lines.take_rest()
+    let rest = lines.take_rest();
+    if end < bounds.size {
+        walked.more_at = Some(end);
+        if let Some(rest) = rest.filter(|_| !within) {
+            match begin + rest.offset {
+                at if at > from => walked.more_at = Some(at),
+                _ => drop(give(rest, 0, false, &mut walked.skipped)),
+            }
+        }
+    } else if bounds.ended
+        && let Some(rest) = rest
     {
-        let _ = give(rest, 0);
+        let _ = give(rest, 0, within, &mut walked.skipped);
     }
-    Ok(skipped)
+    Ok(walked)
 }
 
 /// Whether there is a newline between the two.

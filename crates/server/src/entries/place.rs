@@ -13,6 +13,7 @@ use gadugi_core::{Event, RunId, TaskId};
 use gadugi_engine::Handle;
 use gadugi_engine::handle::News;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use super::file::{Folder, Readable};
@@ -136,12 +137,18 @@ fn none(code: &str, message: String) -> ApiError {
 /// alike so far.
 fn language(folder: &Folder) -> Language {
     #[derive(Deserialize)]
-    struct Order {
-        argv: Vec<serde_json::Value>,
+    struct Order<'a> {
+        #[serde(borrow)]
+        argv: [&'a RawValue; 3],
     }
     let order = folder.file(gadugi_exec::SPEC).and_then(|file| file.read(0, ORDER)).unwrap_or_default();
-    match serde_json::from_slice::<Order>(&order) {
-        Ok(Order { argv }) if argv.len() == 3 && argv[0] == "/bin/sh" && argv[1] == "-c" => Language::Plain,
+    // The step can write it: nothing is built of what is not looked at.
+    match serde_json::from_slice::<Order<'_>>(&order) {
+        Ok(Order { argv: [shell, command, _] })
+            if shell.get() == "\"/bin/sh\"" && command.get() == "\"-c\"" =>
+        {
+            Language::Plain
+        }
         _ => Language::Agent(AgentKind::Claude),
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn search(
 ) -> io::Result<Hits> {
     let mut hits = Vec::new();
     let mut next = None;
-    walk(file, from, &bounds, |line, place| {
+    let walked = walk(file, from, &bounds, |line, place| {
         let found = entries(language, line).into_iter().zip(0..).filter_map(|(entry, index)| {
             let excerpt = look(&entry, wanted)?;
             Some(Hit { offset: place.offset, index, kind: kind(&entry.said), excerpt })
@@ -86,7 +86,7 @@ pub(super) fn search(
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Hits { hits, next })
+    Ok(Hits { hits, next: next.or(walked.more_at) })
 }
 
 /// The first place of an entry that holds the words.

@@ -83,7 +83,8 @@ impl Guard {
 
     fn look(&self, request: &Request) -> Result<Seen, ApiError> {
         let host = self.host(request)?;
-        check_origin(request.headers(), host)?;
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        check_origin(request.headers(), host, reads)?;
         if request.uri().path() == "/health" {
             return Ok(Seen::Anybody);
         }
@@ -114,7 +115,7 @@ enum Seen {
 
 /// The page whose script asks must be this one. Browsers say so with every upgrade and every request that could change something
 /// (`Origin`), and today's with every other (`Sec-Fetch-Site`).
-fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
+fn check_origin(headers: &HeaderMap, host: &str, reads: bool) -> Result<(), ApiError> {
     let foreign = || {
         ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "a page of somebody else's may not ask this")
     };
@@ -129,7 +130,7 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     match site {
         None | Some(b"same-origin" | b"none") => Ok(()),
         // Somebody followed the link from a mail: no script sees what is answered, and it changes nothing.
-        Some(_) if navigates => Ok(()),
+        Some(_) if navigates && reads => Ok(()),
         Some(_) => Err(foreign()),
     }
 }

@@ -116,6 +116,22 @@ async fn foreign_names_and_foreign_pages_are_refused_whatever_they_show() {
 }
 
 #[tokio::test]
+async fn what_is_followed_from_elsewhere_reads_and_changes_nothing() {
+    let (router, token) = guarded();
+    for (method, wanted) in [("GET", 200), ("HEAD", 200), ("POST", 403), ("DELETE", 403)] {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri("/")
+            .header("host", HOST.1)
+            .header("authorization", format!("Bearer {}", token.reveal()))
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "navigate");
+        let answer = router.clone().call(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), wanted, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_keeps_browsers_in() {
     let (router, token) = guarded();
     let bearer = format!("Bearer {}", token.reveal());

@@ -116,3 +116,75 @@ impl Stage {
         tokio::time::timeout(PATIENCE, self.refused(path)).await.expect("an answer in time")
     }
 }
+
+/// Whoever asks must have an answer, and the seats of the readers back, whatever a step makes of its files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_terabytes_without_a_newline_keeps_nobody_waiting() {
+    const HUGE: u64 = 4 << 40;
+    let first = words("before");
+    let stage = Stage::over(&first);
+    let file = fs::OpenOptions::new().write(true).open(stage.stdout()).unwrap();
+    file.set_len(HUGE).unwrap();
+    let begin = first.len() as u64;
+    let (status, page) = stage.get("greeting/entries").await;
+    assert_eq!(status, 200);
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(texts(page["entries"].as_array().unwrap()), ["before"]);
+    assert_eq!(page["next"], begin, "the long line is the next page's");
+    let (_, page) = stage.get(&format!("greeting/entries?offset={begin}")).await;
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(page["entries"][0]["cut"], true);
+    let next = page["next"].as_u64().unwrap();
+    assert!(next > begin && next < HUGE, "{next}");
+    // The hole behind it is one step.
+    let (_, page) = stage.get(&format!("greeting/entries?offset={next}")).await;
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!((page["entries"].as_array().unwrap().len(), page["next"].as_u64()), (0, Some(HUGE)));
+    let (_, hits) = stage.get("greeting/search?q=before").await;
+    let hits: Value = serde_json::from_slice(&hits).unwrap();
+    assert_eq!((hits["hits"].as_array().unwrap().len(), hits["next"].as_u64()), (1, Some(begin)));
+    assert_eq!(stage.get(&format!("greeting/entry?offset={begin}")).await.0, 200);
+    let url = stage.listen().await;
+    let told = Reader::connect(&format!("{url}/greeting/entries")).await.all().await;
+    assert_eq!((told.end, told.close), (Some(HUGE), Some(1000)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_behind_a_line_that_is_longer_than_is_read_at_a_time_is_found() {
+    let (before, after) = (words("before"), words("after"));
+    let stage = Stage::over(&before);
+    let file = fs::OpenOptions::new().write(true).open(stage.stdout()).unwrap();
+    file.set_len(200 << 20).unwrap();
+    // Bytes in the hole, and a line behind it.
+    std::os::unix::fs::FileExt::write_all_at(&file, b"x", 150 << 20).unwrap();
+    stage.append(format!("\n{after}"));
+    let url = stage.listen().await;
+    let told = Reader::connect(&format!("{url}/greeting/entries")).await.all().await;
+    let said = texts(&told.entries);
+    assert_eq!((said.len(), said[0], said[2]), (3, "before", "after"));
+    let mut from = 0;
+    let hit = loop {
+        let (_, hits) = stage.get(&format!("greeting/search?q=after&from={from}")).await;
+        let hits: Value = serde_json::from_slice(&hits).unwrap();
+        match hits["hits"].as_array().unwrap().first() {
+            Some(hit) => break hit.clone(),
+            None => from = hits["next"].as_u64().unwrap(),
+        }
+    };
+    assert_eq!(hit["offset"].as_u64(), Some((200 << 20) + 1));
+}
+
+/// Its words can be millions, each of which would cost more memory than it has bytes.
+#[tokio::test]
+async fn what_nobody_looks_at_in_an_order_is_not_built() {
+    let stage = Stage::over(words("hello"));
+    // No number of any type: whoever builds the value fails.
+    fs::write(stage.step().join("spec.json"), r#"{"argv":["/bin/sh","-c",1e999]}"#).unwrap();
+    let (_, page) = stage.get("greeting/entries").await;
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(page["entries"][0]["kind"], "raw", "a line of a shell");
+    fs::write(stage.step().join("spec.json"), r#"{"argv":["/bin/sh","-c","x",1e999]}"#).unwrap();
+    let (_, page) = stage.get("greeting/entries").await;
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(page["entries"][0]["kind"], "text", "a line of an agent");
+}
