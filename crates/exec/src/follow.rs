@@ -217,7 +217,7 @@ impl StepFollower {
             self.unread = false;
             return;
         };
-        let read = lines.fill().and_then(|length| match length {
+        let read = lines.skip_hole().and_then(|()| lines.fill()).and_then(|length| match length {
             0 => lines.rewind_if_cut().map(|cut| (length, cut)),
             _ => Ok((length, false)),
         });

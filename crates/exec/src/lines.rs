@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use crate::records::open_regular;
 
 /// Bytes of a line that are kept, 8 MiB: more than any model's answer with its tool results. The rest is counted and
@@ -63,6 +65,26 @@ impl LineReader {
         }
         self.position = self.source.seek(SeekFrom::Start(length))?;
         Ok(true)
+    }
+
+    /// Goes over a hole in the file, where the present line is longer than what is kept of it anyway: a hole holds no newline, and
+    /// a step can make its file terabytes of nothing. To be called where [`Self::take_line`] has nothing.
+    pub(crate) fn skip_hole(&mut self) -> io::Result<()> {
+        if self.buffer.len() < MAX_LINE {
+            return Ok(());
+        }
+        let data = match rustix::fs::seek(&self.source, rustix::fs::SeekFrom::Data(self.position)) {
+            Ok(data) => data,
+            // Nothing but a hole is left.
+            Err(Errno::NXIO) => self.source.metadata()?.len(),
+            // Not every file system knows its holes: then they are read.
+            Err(_) => self.position,
+        };
+        if data > self.position {
+            self.skipped += data - self.position;
+            self.position = self.source.seek(SeekFrom::Start(data))?;
+        }
+        Ok(())
     }
 
     /// After a cut and what was left before it: the next line begins where reading goes on.
@@ -175,6 +197,32 @@ mod tests {
         let seen: Vec<_> =
             lines.iter().map(|line| (line.offset, line.bytes.len(), line.whole_length)).collect();
         assert_eq!(seen, [(0, MAX_LINE, long), (long + 1, 4, 4), (long + 6, MAX_LINE, long)]);
+    }
+
+    /// Without that it would be read for hours, and nobody would learn that its step is over.
+    #[test]
+    fn terabytes_of_nothing_are_gone_over_in_a_few_steps() {
+        const HOLE: u64 = 4 << 40;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stdout.jsonl");
+        std::fs::write(&path, "before\n").unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.set_len(HOLE).unwrap();
+        std::io::Write::write_all(&mut file, b"x\nafter\n").unwrap();
+        file.set_len(2 * HOLE).unwrap();
+        let mut reader = LineReader::open(&path).unwrap();
+        let mut lines = Vec::new();
+        for _ in 0..1000 {
+            lines.extend(std::iter::from_fn(|| reader.take_line()));
+            reader.skip_hole().unwrap();
+            if reader.fill().unwrap() == 0 {
+                lines.extend(reader.take_rest());
+                break;
+            }
+        }
+        let seen: Vec<_> = lines.iter().map(|line| (line.offset, line.whole_length)).collect();
+        let after = HOLE + 2;
+        assert_eq!(seen, [(0, 6), (7, HOLE - 6), (after, 5), (after + 6, HOLE - 8)]);
     }
 
     #[test]
