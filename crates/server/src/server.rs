@@ -147,8 +147,8 @@ impl Front for Server {
     }
 
     fn open(&self, handle: Handle, listen: Option<SocketAddr>) -> Opening<'_> {
-        // It asks the system some ten questions, and waits for none of them longer than for a lock on a file.
-        Box::pin(async move { self.open_now(handle, listen) })
+        // It asks the system some ten questions and may wait for a lock on a file: not in the way of the engine's other work.
+        Box::pin(async move { tokio::task::block_in_place(|| self.open_now(handle, listen)) })
     }
 
     fn close(&self) {
