@@ -194,7 +194,7 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     tenure.listens();
     announce(&Announcement::Ready);
     tracing::info!(pid = std::process::id(), "the engine lives");
-    let under_way = driver.under_way();
+    let (under_way, begun_after) = (driver.under_way(), driver.seq());
     world.reap(&under_way, &driver.unread()).await;
     caches::begin(&world, &under_way).await;
     let front = options.front.as_ref();
@@ -202,7 +202,7 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     let inside =
         Inside { world: Arc::clone(&world), asked: asked_in, recorded: Arc::default(), front: front_inside };
     if let Some(front) = front {
-        front.begin(Handle::new(inside.clone()));
+        front.begin(Handle::new(inside.clone()), begun_after);
     }
     let mut looker = Looker::new(layout);
     let first = looker.look(Vec::new());

@@ -223,6 +223,11 @@ impl Driver {
         Some(Begun { context, attempt: run.attempt_id(at, state.attempts), base })
     }
 
+    /// The last number in the log.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// The steps that were under way when the engine before this one was heard of last.
     pub(crate) fn under_way(&self) -> BTreeSet<StepId> {
         let mut steps = BTreeSet::new();

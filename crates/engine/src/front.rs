@@ -23,8 +23,8 @@ pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, Failure>> + Se
 /// What is shown of an engine. None of this may take long but [`Front::open`] and [`Front::linger`].
 pub trait Front: Debug + Send + Sync {
     /// The engine lives: called once. What is asked through the handle is answered as soon as the loop has taken up what was
-    /// left.
-    fn begin(&self, handle: Handle);
+    /// left. What happens in this engine's life has numbers above `begun_after` in the log.
+    fn begin(&self, handle: Handle, begun_after: u64);
 
     /// Opens the page, or says where it is open. Without an address: where it is open already, else where it was last. At an
     /// address where it is not open yet (port 0: any port of that host) it opens too, and stays open where it was: whoever has

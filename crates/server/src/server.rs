@@ -38,9 +38,24 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// What shows an engine to browsers and other tools.
 #[derive(Debug)]
 pub struct Server {
-    inner: Mutex<Option<Inner>>,
+    stage: Mutex<Stage>,
     metrics: Metrics,
     notifier: Notifier,
+}
+
+/// How far the server is. Nobody who does not look has threads or counting of it.
+#[derive(Debug, Default)]
+enum Stage {
+    /// There is no engine, or none any more.
+    #[default]
+    Away,
+    /// The engine lives, and nobody has asked for the page.
+    Unasked {
+        /// The last number in the log before it.
+        begun_after: u64,
+    },
+    /// Somebody has.
+    Up(Inner),
 }
 
 #[derive(Debug)]
@@ -72,18 +87,16 @@ impl Server {
     /// Never, but for a defect in the names of metrics.
     pub fn new(notify: notify::Settings) -> io::Result<Self> {
         let metrics = Metrics::new().map_err(io::Error::other)?;
-        Ok(Self { inner: Mutex::default(), metrics, notifier: Notifier::new(notify) })
+        Ok(Self { stage: Mutex::default(), metrics, notifier: Notifier::new(notify) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Inner>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_now(&self, handle: Handle, listen: Option<SocketAddr>) -> Result<Opened, Failure> {
-        let mut inner = self.lock();
-        let inner = inner
-            .as_mut()
-            .ok_or_else(|| failure("no-page", "the page cannot be opened by this engine", None))?;
+        let mut stage = self.lock();
+        let inner = self.up(&mut stage, &handle)?;
         if let Some(opened) = inner.open.as_ref().and_then(|open| open.at(listen)) {
             return Ok(opened);
         }
@@ -107,6 +120,21 @@ impl Server {
         tokio::spawn(accept(listener, router, slots, leaving));
         tracing::info!(address = %bound, page = assets::is_built(), "the page is open");
         Ok(opened)
+    }
+
+    /// The threads; they are made for whoever asks first, and what was counted in this engine's life is made up for.
+    fn up<'a>(&self, stage: &'a mut Stage, handle: &Handle) -> Result<&'a mut Inner, Failure> {
+        if let Stage::Unasked { begun_after } = stage {
+            let inner = Inner::new().map_err(|error| no_page(&error))?;
+            inner.runtime.spawn(self.metrics.clone().collect(handle.clone(), *begun_after));
+            *stage = Stage::Up(inner);
+        }
+        match stage {
+            Stage::Up(inner) => Ok(inner),
+            Stage::Away | Stage::Unasked { .. } => {
+                Err(failure("no-page", "the page cannot be opened by this engine", None))
+            }
+        }
     }
 
     /// What all addresses have in common. To be called in the runtime.
@@ -135,15 +163,9 @@ impl Inner {
 }
 
 impl Front for Server {
-    fn begin(&self, handle: Handle) {
-        self.notifier.begin(handle.clone());
-        match Inner::new() {
-            Ok(inner) => {
-                inner.runtime.spawn(self.metrics.clone().collect(handle));
-                *self.lock() = Some(inner);
-            }
-            Err(error) => tracing::error!(%error, "there are no threads for the page"),
-        }
+    fn begin(&self, handle: Handle, begun_after: u64) {
+        self.notifier.begin(handle);
+        *self.lock() = Stage::Unasked { begun_after };
     }
 
     fn open(&self, handle: Handle, listen: Option<SocketAddr>) -> Opening<'_> {
@@ -152,8 +174,7 @@ impl Front for Server {
     }
 
     fn close(&self) {
-        let inner = self.lock().take();
-        let Some(inner) = inner else { return };
+        let Stage::Up(inner) = std::mem::take(&mut *self.lock()) else { return };
         inner.leaving.send_replace(true);
         inner.runtime.block_on(async {
             let _ = tokio::time::timeout(FAREWELL, inner.slots.empty()).await;

@@ -1,8 +1,8 @@
 //! `GET /metrics`: what Prometheus reads of an engine (text format 0.0.4).
 //!
-//! Counters and histograms are kept from the engine's facts, by one collector that begins with the engine ([`Metrics::collect`]) and
-//! costs next to nothing while nobody asks: a few additions for each fact. They count this engine's life, as Prometheus expects of
-//! a process. Gauges are asked for when somebody scrapes ([`Metrics::render`]).
+//! Counters and histograms are kept from the engine's facts, by one collector that begins when the page is opened first
+//! ([`Metrics::collect`]), makes up for what came before that, and costs next to nothing: a few additions for each fact. They count
+//! this engine's life, as Prometheus expects of a process. Gauges are asked for when somebody scrapes ([`Metrics::render`]).
 //!
 //! No task, run or path is ever a label, and every label has few values: kinds, outcomes and states are closed sets, agents are
 //! those that there are, models those that somebody named ([`MODELS`] of them, then `other`).
@@ -59,15 +59,15 @@ impl Metrics {
         Ok(Self(Arc::new(Inner { families, tally, began: gadugi_sys::clock::now() })))
     }
 
-    /// Counts what happens until the engine leaves. To be begun once, with the engine.
-    pub(crate) async fn collect(self, handle: Handle) {
+    /// Counts what happens until the engine leaves, and what has happened since its life began: that has numbers above
+    /// `begun_after`. To be begun once.
+    pub(crate) async fn collect(self, handle: Handle, begun_after: u64) {
         let mut begun = false;
         loop {
             // An engine that leaves lets nobody watch.
             let Ok(mut watch) = handle.watch().await else { return };
             let caught_up = match begun {
-                // What was before is known and not counted: it was another engine's.
-                false => self.learn_all(&handle, watch.up_to).await,
+                false => self.begin(&handle, begun_after, watch.up_to).await,
                 true => self.catch_up(&handle, watch.up_to).await,
             };
             match caught_up {
@@ -111,6 +111,13 @@ impl Metrics {
         self.tally().take(&fact.stored, true);
     }
 
+    /// What was before is known and not counted: it was another engine's.
+    async fn begin(&self, handle: &Handle, begun_after: u64, up_to: u64) -> Result<(), Failure> {
+        self.learn_all(handle, begun_after).await?;
+        self.tally().up_to(begun_after);
+        self.catch_up(handle, up_to).await
+    }
+
     /// Takes in what is on record of all runs that are not over.
     async fn learn_all(&self, handle: &Handle, up_to: u64) -> Result<(), Failure> {
         let Reply::Runs { runs } = handle.ask(Request::Runs).await? else { return Ok(()) };
@@ -120,30 +127,30 @@ impl Metrics {
         Ok(())
     }
 
+    /// What is on record of a run up to that number is known, and not counted.
     async fn learn(&self, handle: &Handle, run: &RunId, up_to: u64) -> Result<(), Failure> {
-        self.read(handle, Some(run), 0, up_to, false).await
-    }
-
-    async fn catch_up(&self, handle: &Handle, up_to: u64) -> Result<(), Failure> {
-        let from = self.tally().seq();
-        self.read(handle, None, from, up_to, true).await
-    }
-
-    async fn read(
-        &self,
-        handle: &Handle,
-        run: Option<&RunId>,
-        mut after: u64,
-        up_to: u64,
-        counts: bool,
-    ) -> Result<(), Failure> {
+        let mut after = 0;
         while after < up_to {
-            let facts = handle.events_after(run, after, PAGE).await?;
+            let facts = handle.events_after(Some(run), after, PAGE).await?;
             let Some(last) = facts.last() else { break };
             after = last.stored.seq;
             let mut tally = self.tally();
             let old = facts.iter().filter(|fact| fact.stored.seq <= up_to);
-            old.for_each(|fact| tally.take(&fact.stored, counts));
+            old.for_each(|fact| tally.take(&fact.stored, false));
+        }
+        Ok(())
+    }
+
+    /// Counts what the log holds up to that number and was not counted yet.
+    async fn catch_up(&self, handle: &Handle, up_to: u64) -> Result<(), Failure> {
+        let mut after = self.tally().seq();
+        while after < up_to {
+            let facts = handle.events_after(None, after, PAGE).await?;
+            let Some(last) = facts.last() else { break };
+            after = last.stored.seq;
+            for fact in facts.iter().filter(|fact| fact.stored.seq <= up_to) {
+                self.take(handle, fact).await;
+            }
         }
         Ok(())
     }
