@@ -45,6 +45,7 @@ mod view;
 mod world;
 
 pub use daemon::{DaemonError, DaemonOptions, serve};
+pub use gadugi_store::{FigurePoint, MachinePoint, StepFigures, StoredEvent};
 pub use gate::has_credential;
 pub use handle::Handle;
 pub use look::slots;

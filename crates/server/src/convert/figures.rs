@@ -1,8 +1,7 @@
 //! What was measured.
 
-use gadugi_engine::handle::MachineView;
-use gadugi_gateway::RateLimit;
-use gadugi_store::{FigurePoint, MachinePoint, StepFigures};
+use gadugi_engine::handle::{MachineView, RateLimit};
+use gadugi_engine::{FigurePoint, MachinePoint, StepFigures};
 
 use super::{moment, seconds, usd};
 use crate::wire;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gadugi_core::{Event, Outcome, RunId, StepEnd, StepExit, StepId, TaskId, Timestamp, Usage, Verdict};
+use gadugi_engine::StoredEvent;
 use gadugi_engine::protocol::Activity;
-use gadugi_store::StoredEvent;
 
 use super::MODELS;
 use super::families::Families;

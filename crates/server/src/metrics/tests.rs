@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use gadugi_core::*;
+use gadugi_engine::StoredEvent;
 use gadugi_engine::handle::{MachineView, RateLimit};
 use gadugi_engine::protocol::Activity;
-use gadugi_store::StoredEvent;
 use prometheus::TextEncoder;
 
 use super::families::Families;

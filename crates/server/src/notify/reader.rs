@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gadugi_core::needs::Need;
 use gadugi_core::{Event, RunId, State, TaskId, Timestamp};
-use gadugi_engine::Handle;
-use gadugi_store::StoredEvent;
+use gadugi_engine::{Handle, StoredEvent};
 
 use super::message::{Message, Stage};
 
