@@ -50,7 +50,7 @@ fn a_websocket_is_no_way_round() {
     let stage = Stage::new();
     let page = Page::open(&stage);
     let bearer = format!("Bearer {}", page.token);
-    let cookie = format!("gadugi_token_{}={}", page.address.port(), page.token);
+    let cookie = cookies(&page);
     let ours = format!("http://{}", page.address);
     let status = |headers: &[(&'static str, &str)]| page.upgrade("/api/events", headers).err();
     assert_eq!(status(&[]), Some(401));
@@ -64,28 +64,31 @@ fn a_websocket_is_no_way_round() {
     assert_eq!((plain.status, plain.json()["code"].as_str()), (400, Some("no-upgrade")));
 }
 
+const BROWSER: &str = "Accept: text/html,*/*";
+
+/// What a browser keeps that opened the link.
+fn cookies(page: &Page) -> String {
+    let host = format!("Host: {}", page.address);
+    let answer = page.say(&[&format!("GET /?token={} HTTP/1.1", page.token), &host, BROWSER], b"");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let set = answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).map(|cookie| {
+        assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
+    });
+    let set: Vec<String> = set.collect();
+    assert_eq!(set.len(), 2, "{answer:?}");
+    set.join("; ")
+}
+
 #[test]
 fn the_link_lets_a_browser_in_and_outlives_the_engine() {
     let stage = Stage::new();
     let page = Page::open(&stage);
     let host = format!("Host: {}", page.address);
-    let link = format!("GET /?token={} HTTP/1.1", page.token);
-    let browser = "Accept: text/html,*/*";
-    let cookies = |page: &Page| {
-        let answer = page.say(&[&link, &host, browser], b"");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let set = answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).map(|cookie| {
-            assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
-            cookie.split(';').next().unwrap().to_owned()
-        });
-        let set: Vec<String> = set.collect();
-        assert_eq!(set.len(), 2, "{answer:?}");
-        format!("Cookie: {}", set.join("; "))
-    };
-    let cookie = cookies(&page);
+    let cookie = format!("Cookie: {}", cookies(&page));
     let runs = ["GET /api/runs HTTP/1.1", &host, &cookie];
     assert_eq!(page.say(&runs, b"").status, 200);
-    let refused = page.say(&["GET / HTTP/1.1", &host, browser], b"");
+    let refused = page.say(&["GET / HTTP/1.1", &host, BROWSER], b"");
     let words = String::from_utf8_lossy(&refused.body).into_owned();
     assert!(refused.status == 401 && words.contains("gadugi dashboard"), "{refused:?}");
     stage.kill_engine();
@@ -103,6 +106,10 @@ fn a_user_has_one_token_and_nobody_else_can_read_it() {
     let (first, second) = (Page::open(&one), Page::open(&two));
     assert_eq!(first.token, second.token);
     assert_ne!(first.address, second.address);
+    // Browsers show the cookie of one page to the other, and to whatever else listens on this host.
+    let (host, cookie) = (format!("Host: {}", second.address), format!("Cookie: {}", cookies(&first)));
+    assert_eq!(second.say(&["GET /api/runs HTTP/1.1", &host, &cookie], b"").status, 401);
+    assert!(!cookie.contains(&first.token));
     let file = one.home.join(".local/state/gadugi/page-token");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), first.token);

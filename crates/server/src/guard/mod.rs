@@ -94,7 +94,10 @@ impl Guard {
         {
             return Ok(Seen::ByLink);
         }
-        let known = presented(request.headers()).any(|presented| self.token.is(presented));
+        let known = match bearer(request.headers()) {
+            Some(presented) => self.token.is(presented),
+            None => cookies(request.headers()).any(|cookie| self.token.is_cookie(port_of(host), cookie)),
+        };
         match known && by_link.is_none() {
             true => Ok(Seen::Known),
             false => Err(ApiError::new(StatusCode::UNAUTHORIZED, "no-token", "a token is missing or wrong")
@@ -135,25 +138,32 @@ fn check_origin(headers: &HeaderMap, host: &str, reads: bool) -> Result<(), ApiE
     }
 }
 
-/// The tokens that a request shows: that of `Authorization`, where there is one, else those of its cookies.
-fn presented(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION).map(|value| {
-        let value = value.as_bytes();
-        match value.split_at_checked(7) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
-            _ => b"".as_slice(),
-        }
-    });
-    let cookies = headers.get_all(header::COOKIE).iter().filter(move |_| bearer.is_none());
-    let cookies = cookies.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|cookie| {
+/// The token that `Authorization` shows, where there is one: nothing where it shows something else.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    Some(match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        _ => b"",
+    })
+}
+
+/// What the request's cookies of ours hold.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|cookie| {
         let cookie = cookie.trim_ascii();
         let at = cookie.iter().position(|byte| *byte == b'=')?;
         is_ours(&cookie[..at]).then_some(&cookie[at + 1..])
-    });
-    bearer.into_iter().chain(cookies)
+    })
 }
 
-/// Another user's page on this host sets `gadugi_token`, too; the one with the port is ours alone.
+/// The port of a host that is one of ours.
+fn port_of(host: &str) -> &str {
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "80" }
+}
+
+/// Every page on this host sets `gadugi_token`; the one with the port is ours alone.
 fn is_ours(cookie: &[u8]) -> bool {
     let rest = cookie.strip_prefix(b"gadugi_token");
     rest.is_some_and(|rest| {
@@ -208,13 +218,12 @@ pub(crate) async fn stand(State(guard): State<Arc<Guard>>, request: Request, nex
 /// the request that follows.
 fn welcome(guard: &Guard, headers: &HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
-    let port = if port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "80" };
+    let port = port_of(host);
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0; url=/\">\
                 <title>Gadugi</title><p><a href=\"/\">Go on to the page</a></p></html>\n";
     let mut response = html(StatusCode::OK, page.to_owned());
     for name in ["gadugi_token".to_owned(), format!("gadugi_token_{port}")] {
-        let cookie = format!("{name}={}; HttpOnly; SameSite=Strict; Path=/", guard.token.reveal());
+        let cookie = format!("{name}={}; HttpOnly; SameSite=Strict; Path=/", guard.token.cookie(port));
         if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
             cookie.set_sensitive(true);
             response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use gadugi_sys::env;
 use gadugi_sys::files;
 use gadugi_sys::lock::FileLock;
+use ring::hmac;
 use subtle::ConstantTimeEq;
 
 /// Hexadecimal digits of a token.
@@ -61,9 +62,22 @@ impl Token {
         self.0.as_bytes().ct_eq(presented).into()
     }
 
-    /// The token as text, for a link and a cookie, and for nothing else.
+    /// The token as text, for a link, and for nothing else.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// What a browser keeps in place of the token: good for the page at that port alone. Browsers show cookies to whatever listens
+    /// on this host, and whoever sees one there has neither the token nor any other page by it.
+    pub(crate) fn cookie(&self, port: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        let tag = hmac::sign(&key, format!("the page at port {port}").as_bytes());
+        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether that is the cookie for that port.
+    pub(crate) fn is_cookie(&self, port: &str, presented: &[u8]) -> bool {
+        self.cookie(port).as_bytes().ct_eq(presented).into()
     }
 }
 

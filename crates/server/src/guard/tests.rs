@@ -30,8 +30,8 @@ const HOST: (&str, &str) = ("host", "localhost:4000");
 
 #[tokio::test]
 async fn nobody_without_the_token_comes_in() {
-    let (router, token) = guarded();
-    let token = token.reveal();
+    let (router, secret) = guarded();
+    let (token, kept) = (secret.reveal(), secret.cookie("4000"));
     let bearer = format!("Bearer {token}");
     assert_eq!(status(&router, "/", &[HOST]).await, 401);
     assert_eq!(status(&router, "/health", &[HOST]).await, 200);
@@ -41,19 +41,22 @@ async fn nobody_without_the_token_comes_in() {
         assert_eq!(status(&router, "/", &[HOST, ("authorization", wrong)]).await, 401, "{wrong}");
     }
     for name in ["gadugi_token", "gadugi_token_4000"] {
-        let cookie = format!("other=1; {name}={token}");
+        let cookie = format!("other=1; {name}={kept}");
         assert_eq!(status(&router, "/", &[HOST, ("cookie", &cookie)]).await, 200, "{cookie}");
         let both = [HOST, ("cookie", cookie.as_str()), ("authorization", "Bearer 0")];
         assert_eq!(status(&router, "/", &both).await, 401, "what is said outright counts");
     }
     for name in ["gadugi_tokens", "xgadugi_token", "gadugi_token_x"] {
-        assert_eq!(
-            status(&router, "/", &[HOST, ("cookie", &format!("{name}={token}"))]).await,
-            401,
-            "{name}"
-        );
+        assert_eq!(status(&router, "/", &[HOST, ("cookie", &format!("{name}={kept}"))]).await, 401, "{name}");
     }
-    let two = format!("gadugi_token=0; gadugi_token_4000={token}");
+    // What a browser keeps for another page, and what is no cookie at all.
+    for wrong in [&secret.cookie("4001"), token] {
+        let cookie = format!("gadugi_token={wrong}; gadugi_token_4000={wrong}");
+        assert_eq!(status(&router, "/", &[HOST, ("cookie", &cookie)]).await, 401, "{wrong}");
+    }
+    let bearer = format!("Bearer {kept}");
+    assert_eq!(status(&router, "/", &[HOST, ("authorization", &bearer)]).await, 401, "a cookie is no token");
+    let two = format!("gadugi_token=0; gadugi_token_4000={kept}");
     assert_eq!(
         status(&router, "/", &[HOST, ("cookie", &two)]).await,
         200,
@@ -74,7 +77,7 @@ async fn the_link_becomes_cookies_and_goes_on_without_the_token() {
         .collect();
     let rest = "HttpOnly; SameSite=Strict; Path=/";
     let wanted =
-        ["gadugi_token", "gadugi_token_4000"].map(|name| format!("{name}={}; {rest}", token.reveal()));
+        ["gadugi_token", "gadugi_token_4000"].map(|name| format!("{name}={}; {rest}", token.cookie("4000")));
     assert_eq!(cookies, wanted);
     let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
