@@ -1239,6 +1239,10 @@ edit?: Edit,
  */
 todo?: Array<Todo>,
 /**
+ * An item of the list, with what it is called from then on.
+ */
+named?: Named,
+/**
  * What a tool was given, as indented JSON.
  */
 input?: string,
@@ -1280,7 +1284,11 @@ old: string,
 /**
  * What comes.
  */
-new: string, };
+new: string,
+/**
+ * The line of the new file where what comes begins, from 1, where that is known.
+ */
+line?: number, };
 
 /**
  * One item of a list of what is to be done.
@@ -1299,6 +1307,19 @@ status: TodoStatus, };
  * How an item stands.
  */
 export type TodoStatus = "pending" | "in_progress" | "completed";
+
+/**
+ * What an item of a list is called where its own words are not said again.
+ */
+export type Named = {
+/**
+ * What stands for it as the text of an item in later entries.
+ */
+name: string,
+/**
+ * Its words.
+ */
+text: string, };
 
 /**
  * Which of a step's streams.

@@ -88,8 +88,6 @@ pub enum Said {
 pub struct Call {
     /// Its id; empty where it has none.
     pub id: String,
-    /// The tool.
-    pub name: String,
     /// One line for people: `Edit src/a.rs`.
     pub title: String,
     /// What the tool was given, as indented JSON.
@@ -111,6 +109,17 @@ pub struct Outcome {
     pub edit: Option<Edit>,
     /// The list of what is to be done, as it is now.
     pub todo: Option<Vec<Todo>>,
+    /// An item of that list, with what it is called from then on.
+    pub named: Option<Named>,
+}
+
+/// What an item of a list is called where its own words are not said again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// What stands for it as [`Todo::text`] in entries that come later: `#1`.
+    pub name: String,
+    /// Its words.
+    pub text: String,
 }
 
 /// What is written into a file.

@@ -72,6 +72,7 @@ impl Cutter {
             is_error: false,
             edit: None,
             todo: None,
+            named: None,
             input: None,
             cut: false,
         };
@@ -132,6 +133,8 @@ impl Cutter {
         }
         card.edit = outcome.edit.map(|edit| self.edit(edit));
         card.todo = outcome.todo.map(|items| self.todo(items));
+        card.named =
+            outcome.named.map(|named| wire::Named { name: id(named.name), text: self.text(named.text) });
     }
 
     fn last_word(&mut self, card: &mut wire::Entry, word: Final) {
@@ -159,6 +162,7 @@ impl Cutter {
         let hunks = self.while_there_is_room(edit.hunks, |cutter, hunk| wire::Hunk {
             old: cutter.text(hunk.old),
             new: cutter.text(hunk.new),
+            line: hunk.line,
         });
         wire::Edit { path, created: edit.created, hunks }
     }

@@ -25,7 +25,7 @@ pub use run::{
 };
 pub use task::{Attempt, Phase, PhaseStatus, Step, Task, TaskDetail, TaskPrediction};
 pub use transcript::{
-    Edit, Entries, Entry, EntryKind, Hit, Hits, Hunk, OutputMessage, Stream, Todo, TodoStatus,
+    Edit, Entries, Entry, EntryKind, Hit, Hits, Hunk, Named, OutputMessage, Stream, Todo, TodoStatus,
 };
 
 /// A moment: RFC 3339, UTC, milliseconds: `2026-11-21T22:15:04.120Z`.
@@ -185,6 +185,7 @@ pub fn typescript() -> String {
         Hunk,
         Todo,
         TodoStatus,
+        Named,
         Stream,
         Hit,
         Hits,

@@ -64,6 +64,9 @@ pub struct Entry {
     /// The whole list, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub todo: Option<Vec<Todo>>,
+    /// An item of the list, with what it is called from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
     /// What a tool was given, as indented JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
@@ -114,11 +117,15 @@ pub struct Edit {
 
 /// One place of an edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS, ToSchema)]
+#[ts(optional_fields)]
 pub struct Hunk {
     /// What goes.
     pub old: String,
     /// What comes.
     pub new: String,
+    /// The line of the new file where what comes begins, from 1, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
 }
 
 /// One item of a list of what is to be done.
@@ -128,6 +135,15 @@ pub struct Todo {
     pub text: String,
     /// How it stands.
     pub status: TodoStatus,
+}
+
+/// What an item of a list is called where its own words are not said again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS, ToSchema)]
+pub struct Named {
+    /// What stands for it as the text of an item in later entries.
+    pub name: String,
+    /// Its words.
+    pub text: String,
 }
 
 /// How an item stands.

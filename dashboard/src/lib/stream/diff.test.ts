@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { changes, tally } from './diff';
+import { changes, numbered, tally } from './diff';
 
 describe('an edit', () => {
   test('is lines that stay, go and come', () => {
@@ -19,6 +19,12 @@ describe('an edit', () => {
   test('of lines that have nothing in common shows no words', () => {
     const lines = changes('alpha beta', 'something else entirely');
     expect(lines.every((line) => line.parts === undefined)).toBe(true);
+  });
+
+  test('has the numbers of the lines that are there now, where it is known where it begins', () => {
+    const lines = changes('a\nold\nb\n', 'a\nnew\nmore\nb\n');
+    expect(numbered(lines, 7).map((line) => [line.number, line.text])).toEqual([[7, 'a'], [undefined, 'old'], [8, 'new'], [9, 'more'], [10, 'b']]);
+    expect(numbered(lines, undefined)).toEqual(lines);
   });
 
   test('knows new files, emptied files and none', () => {

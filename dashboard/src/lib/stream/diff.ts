@@ -14,6 +14,8 @@ export interface Line {
   text: string;
   /** The line in parts, where it has another beside it. */
   parts?: Part[];
+  /** Its number in the file as it is now, from 1, where that is known and it is still there. */
+  number?: number;
 }
 
 /** More changed lines than this are not matched with each other: they are shown as all removed and all added. */
@@ -78,6 +80,13 @@ export function compare(before: Line, after: Line): void {
   if (same * 3 < Math.max(before.text.trim().length, after.text.trim().length)) return;
   before.parts = words.filter((word) => !word.added).map((word) => ({ text: word.value, changed: word.removed }));
   after.parts = words.filter((word) => !word.removed).map((word) => ({ text: word.value, changed: word.added }));
+}
+
+/** Gives lines their numbers, where it is known at which line of the file as it is now they begin. */
+export function numbered(all: Line[], first: number | undefined): Line[] {
+  if (first === undefined) return all;
+  let next = first;
+  return all.map((line) => (line.is === 'removed' ? line : { ...line, number: next++ }));
 }
 
 /** How many lines come and go. */

@@ -127,7 +127,7 @@ describe('the entries of a stream', () => {
     const shown = () => store.todo?.map((item) => `${item.text} ${item.status}`);
     say({ kind: 'todo', id: 'a', todo: [{ text: 'Write the notes', status: 'pending' }] });
     expect(shown()).toBeUndefined();
-    say({ kind: 'result', id: 'a', title: 'Task #1 created successfully: Write the notes' });
+    say({ kind: 'result', id: 'a', named: { name: '#1', text: 'Write the notes' } });
     say({ kind: 'todo', id: 'b', todo: [{ text: '#1', status: 'completed' }] });
     say({ kind: 'result', id: 'b', title: 'Updated task #1 status' });
     expect(shown()).toEqual(['Write the notes completed']);

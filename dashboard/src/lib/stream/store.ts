@@ -68,9 +68,6 @@ export interface Added {
   changed: number[];
 }
 
-/** How Claude Code says which number an item of its list got; from then on it names it by that. */
-const MADE = /^Task (#\w+) created successfully: (.+)/;
-
 function weigh(entry: Entry): number {
   let weight = 200 + entry.title.length + (entry.text?.length ?? 0) + (entry.input?.length ?? 0);
   for (const hunk of entry.edit?.hunks ?? []) weight += hunk.old.length + hunk.new.length;
@@ -95,7 +92,7 @@ export class Entries {
   readonly callers = new Map<string, string>();
   /** Lists that were asked for, by the id of the call, until it is known whether it went well. */
   readonly #asked = new Map<string, Todo[]>();
-  /** What items are called that the agent names by their number. */
+  /** The words of items that the agent calls by a shorter name, by that. */
   readonly #named = new Map<string, string>();
   readonly #limits: Limits;
   readonly #waiting = new Map<string, number>();
@@ -219,8 +216,7 @@ export class Entries {
     const todo = entry.todo ?? this.#asked.get(entry.id);
     this.#asked.delete(entry.id);
     if (entry.is_error) return;
-    const made = MADE.exec(entry.title);
-    if (made) this.#named.set(made[1] ?? '', made[2] ?? '');
+    if (entry.named !== undefined) this.#named.set(entry.named.name, entry.named.text);
     if (todo !== undefined && todo.length > 0) this.#list(todo.map((item) => ({ ...item, text: this.#named.get(item.text) ?? item.text })));
   }
 

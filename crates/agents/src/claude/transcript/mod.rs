@@ -225,6 +225,7 @@ fn outcome(block: &Object<'_>, structured: Option<&RawValue>) -> Outcome {
     if let Some((whole, fields)) = structured.and_then(|whole| Some((whole, Object::read(whole.get())?))) {
         outcome.edit = tools::written(&fields);
         outcome.todo = tools::listed(&fields);
+        outcome.named = tools::named(&fields);
         outcome.structured = Some(pretty(whole.get(), LONGEST_LINE));
     }
     outcome

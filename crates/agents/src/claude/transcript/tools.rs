@@ -2,7 +2,9 @@
 
 use crate::claude::parser::{ABOUT, SUMMARY};
 use crate::event::one_line;
-use crate::transcript::{Call, Edit, Hunk, LONGEST_LINE, Object, Said, Todo, TodoStatus, pretty, strings};
+use crate::transcript::{
+    Call, Edit, Hunk, LONGEST_LINE, Named, Object, Said, Todo, TodoStatus, pretty, strings,
+};
 
 /// A tool's use.
 pub(super) fn call(block: &Object<'_>) -> Said {
@@ -13,12 +15,11 @@ pub(super) fn call(block: &Object<'_>) -> Said {
         id: block.text("id").unwrap_or_default(),
         title: one_line(&format!("{name} {about}"), SUMMARY),
         input: block.raw("input").map(|input| pretty(input.get(), LONGEST_LINE)).unwrap_or_default(),
-        name,
     };
-    if let Some(edit) = edit(&call.name, &input) {
+    if let Some(edit) = edit(&name, &input) {
         return Said::Edit(call, edit);
     }
-    let todo = match call.name.as_str() {
+    let todo = match name.as_str() {
         "TodoWrite" => input.objects("todos").map(|items| items.iter().filter_map(item).collect()),
         "TaskCreate" => item(&input).map(|item| vec![item]),
         "TaskUpdate" => update(&input).map(|item| vec![item]),
@@ -27,7 +28,7 @@ pub(super) fn call(block: &Object<'_>) -> Said {
     match todo {
         Some(items) => {
             if let [Todo { text, .. }] = &items[..] {
-                call.title = one_line(&format!("{} {text}", call.name), SUMMARY);
+                call.title = one_line(&format!("{name} {text}"), SUMMARY);
             }
             Said::Todo(call, items)
         }
@@ -110,13 +111,23 @@ fn item(item: &Object<'_>) -> Option<Todo> {
     Some(Todo { text, status })
 }
 
+/// The item that a tool tells of with its number, by which alone it is named from then on.
+pub(super) fn named(result: &Object<'_>) -> Option<Named> {
+    let task = result.object("task")?;
+    Some(Named { name: number(&task.text("id")?), text: task.text("subject")? })
+}
+
+fn number(id: &str) -> String {
+    format!("#{id}")
+}
+
 /// What an update makes of an item; none where it changes something else, or takes it away.
 fn update(input: &Object<'_>) -> Option<Todo> {
     let status = status(&input.text("status")?)?;
-    let number = input.text("taskId").unwrap_or_default();
+    let number = number(&input.text("taskId").unwrap_or_default());
     let text = match input.text("subject") {
-        Some(subject) => format!("#{number} {subject}"),
-        None => format!("#{number}"),
+        Some(subject) => format!("{number} {subject}"),
+        None => number,
     };
     Some(Todo { text, status })
 }

@@ -20,6 +20,22 @@ async fn a_stream_is_told_as_entries() {
 }
 
 #[tokio::test]
+async fn edits_know_their_lines_and_items_of_lists_their_names() {
+    let result = |id: &str, gave: Value| {
+        let block = json!({"type": "tool_result", "tool_use_id": id, "content": "done"});
+        json!({"type": "user", "message": {"content": [block]}, "tool_use_result": gave}).to_string() + "\n"
+    };
+    let places = json!([{"newStart": 41, "lines": [" a", "-b", "+c"]}, {"lines": ["+d"]}]);
+    let edited = result("e", json!({"filePath": "/w/a.rs", "structuredPatch": places}));
+    let made = result("m", json!({"task": {"id": "7", "subject": "Write the notes"}}));
+    let told = Stage::over(edited + &made).json("greeting/entries").await;
+    let hunks = json!([{"old": "a\nb\n", "new": "a\nc\n", "line": 41}, {"old": "", "new": "d\n"}]);
+    assert_eq!(told["entries"][0]["edit"]["hunks"], hunks);
+    assert_eq!(told["entries"][1]["named"], json!({"name": "#7", "text": "Write the notes"}));
+    assert_eq!(told["entries"][0].get("named"), None);
+}
+
+#[tokio::test]
 async fn checks_are_lines_and_so_is_standard_error() {
     let stage = Stage::over("{\"type\":\"result\"}\n\nok");
     stage.is_check();
