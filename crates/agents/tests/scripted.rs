@@ -192,7 +192,8 @@ fn stamped_lines_hold_the_moments_at_which_they_were_said() {
     let words = end.detail;
     let moment = words.strip_prefix("line 20 of 20 at ").unwrap_or_else(|| panic!("{words}"));
     let moment: i64 = moment.parse().unwrap();
-    assert!((before + 95..=gadugi_sys::clock::now().0).contains(&moment), "{words}, begun at {before}");
+    // The last is due after 95 ms by a clock that nobody sets; the one that people set is a little off at any time.
+    assert!((before + 60..=gadugi_sys::clock::now().0).contains(&moment), "{words}, begun at {before}");
 }
 
 #[test]
