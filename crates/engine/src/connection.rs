@@ -12,9 +12,9 @@ use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::driver::{Asked, Followed, Standing, failure};
+use crate::driver::{Asked, Followed, Meant, Standing, failure};
 use crate::front::{Front, Opened};
-use crate::handle::Handle;
+use crate::handle::{Handle, Located};
 use crate::protocol::{Failure, Frame, Reply, Request, RunView, Submission, VERSION};
 use crate::recorded::Recorded;
 use crate::view::{EventFrame, Live, run_view, wire_line};
@@ -153,6 +153,17 @@ pub(crate) async fn status(inside: &Inside, run: Option<String>) -> Result<Box<R
         Ok(Box::new(run_view(&state, &run, &live, &world.layout, seq, clock::now())))
     });
     read.await
+}
+
+/// A task of a run (none: the latest), by what a person calls it. Where the loop does not hold the run: from the log, without it.
+pub(crate) async fn locate(inside: &Inside, run: Option<String>, task: String) -> Result<Meant, Failure> {
+    let wanted = task.clone();
+    let run = match ask(inside, |to| Asked::Task(run, wanted, to)).await? {
+        Standing::Live(meant) => return Ok(meant),
+        Standing::Recorded { run, .. } => run,
+    };
+    let recorded = Arc::clone(&inside.recorded);
+    inside.read(move |store| Ok(Located::of(&*recorded.state(store, &run)?, &task))).await
 }
 
 async fn page(

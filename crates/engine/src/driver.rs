@@ -25,11 +25,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::effects;
 use crate::figures;
-use crate::handle::{Fact, MachineView, RunSummary, Watch};
+use crate::handle::{Fact, Located, MachineView, RunSummary, Watch};
 use crate::look::Sight;
 use crate::monitor::Monitor;
 use crate::past::Memory;
-use crate::protocol::{Failure, RunLine, RunView};
+use crate::protocol::{Failure, RunLine, RunView, TaskNotFound};
 use crate::view::{Live, run_view};
 use crate::world::{Heard, RunContext, World};
 
@@ -54,7 +54,9 @@ pub(crate) enum Asked {
     /// A wish, with who waits for the answer.
     Command(Command, oneshot::Sender<Result<Reply, Failure>>),
     /// How a run stands; none: the latest.
-    Status(Option<String>, oneshot::Sender<Result<Standing, Failure>>),
+    Status(Option<String>, oneshot::Sender<Result<Standing<Box<RunView>>, Failure>>),
+    /// A task of a run (none: the latest), by what a person calls it, and how far it is.
+    Task(Option<String>, String, oneshot::Sender<Result<Standing<Meant>, Failure>>),
     /// A task's latest attempt and what it was begun with; none where it has none.
     Attempt(RunId, TaskId, oneshot::Sender<Result<Option<Begun>, Failure>>),
     /// All runs.
@@ -90,11 +92,14 @@ pub(crate) enum Asked {
     Displaced(String),
 }
 
-/// How a run stands.
+/// The task that is meant, or why none is.
+pub(crate) type Meant = Result<Located, TaskNotFound>;
+
+/// How a run, or something of it, stands.
 #[derive(Debug)]
-pub(crate) enum Standing {
+pub(crate) enum Standing<T> {
     /// So.
-    Live(Box<RunView>),
+    Live(T),
     /// As its record says: it is not in memory. With the machine's slots.
     Recorded { run: RunId, capacity: Option<u32> },
 }
@@ -321,6 +326,7 @@ impl Driver {
         match asked {
             Asked::Command(command, answer) => self.take_command(turn, command, answer),
             Asked::Status(run, answer) => respond(turn, answer, self.status(run.as_deref())),
+            Asked::Task(run, task, answer) => respond(turn, answer, self.locate(run.as_deref(), &task)),
             Asked::Attempt(run, task, answer) => {
                 let begun = self.ensure(&run).map(|()| self.begun(&run, &task));
                 respond(turn, answer, begun);

@@ -9,6 +9,7 @@
 //! landing that a browser asked for is recorded, whatever became of the browser. What it reads it reads in threads of
 //! whoever asks.
 
+mod located;
 mod log;
 mod summary;
 
@@ -24,10 +25,11 @@ use tokio::sync::mpsc;
 use crate::connection::{self, Inside, ask, unreadable};
 use crate::driver::{Asked, failure};
 use crate::layout::Layout;
-use crate::protocol::{Activity, Failure, Reply, Request};
+use crate::protocol::{Activity, Failure, Reply, Request, TaskNotFound};
 use crate::services;
 use crate::view::EventLine;
 
+pub use located::Located;
 pub(crate) use summary::summary;
 pub use summary::{Counts, RunSummary, Summaries};
 
@@ -137,6 +139,16 @@ impl Handle {
         let inside = self.inside.clone();
         let answer = self.engine.spawn(async move { connection::answer(&inside, request).await });
         answer.await.map_err(|_| leaving())?
+    }
+
+    /// A task of a run, by the run's id or a unique prefix of it (none: the latest run), and by the task's id, a unique prefix of
+    /// it, or its prompt's name. It costs the loop next to nothing, where [`Request::Status`] makes a view of the whole run.
+    pub async fn locate(
+        &self,
+        run: Option<String>,
+        task: String,
+    ) -> Result<Result<Located, TaskNotFound>, Failure> {
+        connection::locate(&self.inside, run, task).await
     }
 
     /// Subscribes to everything that happens from here on.

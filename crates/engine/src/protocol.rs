@@ -5,6 +5,7 @@
 //! same binary; should they differ, [`Reply::Hello`] says so before anything else is asked.
 
 mod forecast;
+pub(crate) mod named;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use gadugi_core::{CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp,
 use serde::{Deserialize, Serialize};
 
 pub use forecast::{ExpectedTask, ForecastView};
+pub use named::TaskNotFound;
 
 /// Grows with every change that an older peer would misunderstand.
 pub const VERSION: u32 = 3;
@@ -525,60 +527,6 @@ pub struct WorktreeLine {
 impl RunView {
     /// The task that a person means: by its id, its prompt's name, or a unique prefix of its id.
     pub fn find(&self, wanted: &str) -> Result<&TaskView, TaskNotFound> {
-        let stem = |task: &TaskView| {
-            let name = task.prompt.rsplit('/').next().unwrap_or(&task.prompt);
-            name == wanted
-                || name.strip_suffix(".md") == Some(wanted)
-                || task.prompt == wanted
-                || task.name == wanted
-        };
-        if let Some(task) = self.tasks.iter().find(|task| task.id.as_str() == wanted) {
-            return Ok(task);
-        }
-        let named: Vec<&TaskView> = self.tasks.iter().filter(|task| stem(task)).collect();
-        if let [task] = named[..] {
-            return Ok(task);
-        }
-        let found: Vec<&TaskView> =
-            self.tasks.iter().filter(|task| task.id.as_str().starts_with(wanted)).collect();
-        match found[..] {
-            [task] if !wanted.is_empty() => Ok(task),
-            [] => Err(TaskNotFound::Unknown {
-                wanted: wanted.to_owned(),
-                known: self.tasks.iter().map(|task| task.id.clone()).collect(),
-            }),
-            _ => Err(TaskNotFound::Ambiguous {
-                wanted: wanted.to_owned(),
-                matches: found.iter().map(|task| task.id.clone()).collect(),
-            }),
-        }
+        named::find(&self.tasks, wanted).map(|at| &self.tasks[at])
     }
-}
-
-/// Why a task cannot be told from what a person wrote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TaskNotFound {
-    /// None is called so.
-    #[error("no task is called {wanted:?}; there are {}", list(.known))]
-    Unknown {
-        /// What was written.
-        wanted: String,
-        /// What there is.
-        known: Vec<TaskId>,
-    },
-    /// Several begin so.
-    #[error("{wanted:?} could be {}", list(.matches))]
-    Ambiguous {
-        /// What was written.
-        wanted: String,
-        /// What it could be.
-        matches: Vec<TaskId>,
-    },
-}
-
-fn list(ids: &[TaskId]) -> String {
-    const SHOWN: usize = 8;
-    let shown: Vec<&str> = ids.iter().take(SHOWN).map(TaskId::as_str).collect();
-    let rest = ids.len().saturating_sub(SHOWN);
-    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
 }

@@ -5,8 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use gadugi_core::{Plan, RunSettings, StepId, TaskId};
+use gadugi_core::{Plan, RunSettings, StepId, StepKind, TaskId};
 use gadugi_engine::Handle;
+use gadugi_engine::handle::Located;
 use gadugi_engine::protocol::{Reply, Request, RunView, TaskNotFound};
 use tokio::sync::watch;
 
@@ -118,17 +119,13 @@ impl Views {
 
     /// The task that somebody means (its id, a unique prefix of it, its prompt's name) in that run, else in the latest run that has
     /// it.
-    pub(crate) async fn task(
-        &self,
-        run: Option<&str>,
-        wanted: &str,
-    ) -> Result<(Box<RunView>, TaskId), ApiError> {
+    pub(crate) async fn locate(&self, run: Option<&str>, wanted: &str) -> Result<Located, ApiError> {
         let wanted = name(wanted)?;
         if let Some(run) = run {
             let run = name(run)?;
-            let view = self.view((run != "latest").then(|| run.to_owned())).await?;
-            let id = view.find(wanted).map_err(|error| not_found(&error))?.id.clone();
-            return Ok((view, id));
+            let run = (run != "latest").then(|| run.to_owned());
+            let meant = self.handle().locate(run, wanted.to_owned()).await?;
+            return meant.map_err(|error| not_found(&error));
         }
         let Reply::Runs { runs } = self.handle().ask(Request::Runs).await? else {
             return Err(ApiError::internal("the engine has no list of runs"));
@@ -136,18 +133,21 @@ impl Views {
         let mut first = None;
         for line in runs.into_iter().take(LOOKED_THROUGH) {
             // One run whose record is damaged keeps nobody from the others.
-            let Ok(view) = self.view(Some(line.run.to_string())).await else { continue };
-            match view.find(wanted) {
-                Ok(task) => {
-                    let id = task.id.clone();
-                    return Ok((view, id));
-                }
+            let looked = self.handle().locate(Some(line.run.to_string()), wanted.to_owned()).await;
+            let Ok(meant) = looked else { continue };
+            match meant {
+                Ok(located) => return Ok(located),
                 Err(error @ TaskNotFound::Ambiguous { .. }) => return Err(not_found(&error)),
                 Err(error) => first = first.or(Some(not_found(&error))),
             }
         }
         let none = || ApiError::new(StatusCode::NOT_FOUND, "no-runs", "nothing has been run here yet");
         Err(first.unwrap_or_else(none))
+    }
+
+    /// What a step is for; none where it is not on record.
+    pub(crate) async fn step_kind(&self, step: &StepId) -> Result<Option<StepKind>, ApiError> {
+        Ok(self.0.histories.kind(self.handle(), step).await?)
     }
 
     /// A run with all that a page shows of it.

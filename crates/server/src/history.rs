@@ -3,9 +3,9 @@
 //! Of each run that somebody looks at it is kept how far its events were read, so that looking again reads only what came since.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gadugi_core::{Event, RunId, StepEnd, StepExit, TaskId, Timestamp, Usage};
+use gadugi_core::{Event, RunId, StepEnd, StepExit, StepId, StepKind, TaskId, Timestamp, Usage};
 use gadugi_engine::Handle;
 use gadugi_engine::handle::Fact;
 use gadugi_engine::protocol::Failure;
@@ -36,7 +36,7 @@ struct Try {
 
 #[derive(Clone, Debug)]
 struct Stepped {
-    kind: &'static str,
+    kind: StepKind,
     started_at: Option<Timestamp>,
     ended: Option<Ended>,
 }
@@ -56,8 +56,7 @@ pub(crate) struct Histories(Mutex<HashMap<RunId, Arc<History>>>);
 impl Histories {
     /// A run's history up to now.
     pub(crate) async fn of(&self, handle: &Handle, run: &RunId) -> Result<Arc<History>, Failure> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = lock().get(run).cloned();
+        let kept = self.lock().get(run).cloned();
         let mut history = kept.unwrap_or_default();
         loop {
             let page = handle.events_after(Some(run), history.seq, PAGE).await?;
@@ -67,12 +66,26 @@ impl Histories {
             let grown = Arc::make_mut(&mut history);
             page.iter().for_each(|fact| grown.take(fact));
         }
-        let mut all = lock();
+        let mut all = self.lock();
         if all.len() >= RUNS && !all.contains_key(run) {
             all.clear();
         }
         all.insert(run.clone(), Arc::clone(&history));
         Ok(history)
+    }
+
+    /// What a step is for; none where it is not on record. It stays what it is: once it is known, nothing is read.
+    pub(crate) async fn kind(&self, handle: &Handle, step: &StepId) -> Result<Option<StepKind>, Failure> {
+        let run = &step.attempt.run;
+        let known = self.lock().get(run).and_then(|history| history.kind(step));
+        match known {
+            Some(kind) => Ok(Some(kind)),
+            None => Ok(self.of(handle, run).await?.kind(step)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Arc<History>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +102,7 @@ impl History {
                 if let Some(attempt) =
                     self.attempts.get_mut(&(step.attempt.task.clone(), step.attempt.attempt))
                 {
-                    let stepped = Stepped { kind: what.word(), started_at: None, ended: None };
+                    let stepped = Stepped { kind: what.clone(), started_at: None, ended: None };
                     attempt.steps.insert(step.step, stepped);
                 }
             }
@@ -113,6 +126,11 @@ impl History {
         }
     }
 
+    fn kind(&self, step: &StepId) -> Option<StepKind> {
+        let attempt = self.attempts.get(&(step.attempt.task.clone(), step.attempt.attempt))?;
+        Some(attempt.steps.get(&step.step)?.kind.clone())
+    }
+
     fn step(&mut self, task: &TaskId, attempt: u32, step: u32) -> Option<&mut Stepped> {
         self.attempts.get_mut(&(task.clone(), attempt))?.steps.get_mut(&step)
     }
@@ -127,7 +145,7 @@ impl History {
                     task: task.to_string(),
                     attempt: *attempt,
                     step: *number,
-                    kind: step.kind.to_owned(),
+                    kind: step.kind.word().to_owned(),
                     from: moment(from),
                     to: step.ended.as_ref().map(|ended| moment(ended.at)),
                 };
@@ -170,7 +188,7 @@ impl Stepped {
     fn wire(&self, number: u32, (stdout_bytes, stderr_bytes): (u64, u64)) -> wire::Step {
         wire::Step {
             number,
-            kind: self.kind.to_owned(),
+            kind: self.kind.word().to_owned(),
             started_at: self.started_at.map(moment),
             ended_at: self.ended.as_ref().map(|ended| moment(ended.at)),
             exit: self.ended.as_ref().map(|ended| ended.exit.clone()),

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gadugi_core::{RunId, RunStatus, State};
+use gadugi_core::{RunId, RunState, RunStatus, State};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::followers::last_frame;
-use super::{Driver, Followed, Standing, failure};
+use super::{Driver, Followed, Meant, Standing, failure};
 use crate::figures;
-use crate::handle::{RunSummary, Watch, summary};
-use crate::protocol::{Failure, RunLine};
+use crate::handle::{Located, RunSummary, Watch, summary};
+use crate::protocol::{Failure, RunLine, RunView};
 use crate::recorded::replay_into;
 use crate::view::{EventLine, report_json, wire_line};
 use crate::world::RunContext;
@@ -61,10 +61,23 @@ impl Driver {
     }
 
     /// How a run stands. One that is not in memory is over, and is not brought there for being looked at.
-    pub(super) fn status(&self, wanted: Option<&str>) -> Result<Standing, Failure> {
+    pub(super) fn status(&self, wanted: Option<&str>) -> Result<Standing<Box<RunView>>, Failure> {
+        self.standing(wanted, |run| Box::new(self.view(run)))
+    }
+
+    /// A task as stream readers need it: asked often, and by many at once.
+    pub(super) fn locate(&self, run: Option<&str>, task: &str) -> Result<Standing<Meant>, Failure> {
+        self.standing(run, |run| Located::of(run, task))
+    }
+
+    fn standing<T>(
+        &self,
+        wanted: Option<&str>,
+        of: impl FnOnce(&RunState) -> T,
+    ) -> Result<Standing<T>, Failure> {
         let run = self.find(wanted)?;
         Ok(match self.state.runs.get(&run) {
-            Some(state) => Standing::Live(Box::new(self.view(state))),
+            Some(state) => Standing::Live(of(state)),
             None => Standing::Recorded { run, capacity: self.state.capacity },
         })
     }

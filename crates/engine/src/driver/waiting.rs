@@ -13,6 +13,7 @@ impl Driver {
         match asked {
             Asked::Command(_, to) => refuse(to, error),
             Asked::Status(_, to) => refuse(to, error),
+            Asked::Task(_, _, to) => refuse(to, error),
             Asked::Attempt(_, _, to) => refuse(to, error),
             Asked::Runs(to) => refuse(to, error),
             Asked::Follow(_, to) => refuse(to, error),

@@ -148,6 +148,10 @@ async fn status(handle: &Handle, run: &RunId) -> Box<RunView> {
     }
 }
 
+async fn locate(handle: &Handle, run: &RunId, task: &str) -> Result<Located, TaskNotFound> {
+    handle.locate(Some(run.to_string()), task.to_owned()).await.unwrap()
+}
+
 async fn leave(handle: &Handle) {
     let mut watch = handle.watch().await.unwrap();
     handle.ask(Request::Leave).await.unwrap();
@@ -239,6 +243,37 @@ async fn what_is_asked_is_answered_as_a_client_is() {
 }
 
 #[tokio::test]
+async fn a_task_is_located_by_whatever_a_person_calls_it() {
+    LocalSet::new()
+        .run_until(async {
+            let (dir, base) = repository();
+            let handle = begin(dir.path());
+            let (run, _) = run(&handle, &base).await;
+            let view = status(&handle, &run).await;
+            for task in &view.tasks {
+                let id = task.id.to_string();
+                let names = [&id, &id[..2], &task.name, &task.prompt, &format!("{id}.md")];
+                for name in names {
+                    let located = locate(&handle, &run, name).await.unwrap();
+                    assert_eq!((&located.run, &located.task), (&run, &view.find(name).unwrap().id), "{name}");
+                    assert_eq!((located.attempts, located.steps), (task.attempts, task.steps));
+                    assert_eq!((located.running, located.agent.as_str()), (None, "claude"), "it is over");
+                }
+            }
+            for none in ["none", ""] {
+                let error = locate(&handle, &run, none).await.unwrap_err();
+                assert_eq!(error, view.find(none).unwrap_err());
+            }
+            let latest = handle.locate(None, "one".into()).await.unwrap().unwrap();
+            assert_eq!(latest.run, run);
+            let unknown = handle.locate(Some("none".into()), "one".into()).await;
+            assert_eq!(unknown.unwrap_err().code, "unknown-run");
+            leave(&handle).await;
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn old_runs_are_read_beside_the_loop_and_do_not_stay_in_it() {
     LocalSet::new()
         .run_until(async {
@@ -248,6 +283,7 @@ async fn old_runs_are_read_beside_the_loop_and_do_not_stay_in_it() {
             let (latest, _) = run(&handle, &base).await;
             let lines = handle.summaries(9, None).await.unwrap();
             let view = status(&handle, &old).await;
+            let located = locate(&handle, &old, "two").await.unwrap();
             leave(&handle).await;
             let handle = begin(dir.path());
             let again = status(&handle, &old).await;
@@ -257,6 +293,7 @@ async fn old_runs_are_read_beside_the_loop_and_do_not_stay_in_it() {
             );
             assert_eq!((&again.needs, again.wall_ms), (&view.needs, view.wall_ms));
             assert_eq!(handle.summaries(9, None).await.unwrap(), lines, "whoever knows them");
+            assert_eq!(locate(&handle, &old, "t").await.unwrap(), located);
             let in_memory = ask(&handle.inside, |to| Asked::Plan(old.clone(), to)).await.unwrap();
             assert!(in_memory.is_none(), "nobody brought it there");
             let first = handle.summaries(1, None).await.unwrap();

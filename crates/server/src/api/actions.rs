@@ -27,8 +27,8 @@ async fn accepted(app: &App, request: Request) -> Result<Json<wire::Accepted>, A
 }
 
 async fn task(app: &App, run: Option<&str>, task: &str) -> Result<(RunId, Target), ApiError> {
-    let (view, id) = app.task(run, task).await?;
-    Ok((view.run.clone(), Target::Tasks(vec![id])))
+    let located = app.locate(run, task).await?;
+    Ok((located.run, Target::Tasks(vec![located.task])))
 }
 
 async fn run(app: &App, run: &str) -> Result<RunId, ApiError> {
@@ -159,8 +159,8 @@ pub(super) async fn land_run(
     let (run, task) = match &land.task {
         None => (run(&app, &name).await?, None),
         Some(task) => {
-            let (view, id) = app.task(Some(&name), task).await?;
-            (view.run.clone(), Some(id))
+            let located = app.locate(Some(&name), task).await?;
+            (located.run, Some(located.task))
         }
     };
     match app.handle().ask(Request::Land { run, task, into: land.into }).await? {

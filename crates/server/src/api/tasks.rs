@@ -53,9 +53,9 @@ pub(super) async fn one(
     Path(task): Path<String>,
     Query(InRun { run }): Query<InRun>,
 ) -> Result<Json<wire::TaskDetail>, ApiError> {
-    let (view, id) = app.task(run.as_deref(), &task).await?;
-    let seen = app.seen(view).await?;
-    Ok(Json(app.task_detail(&seen, &id).await?))
+    let located = app.locate(run.as_deref(), &task).await?;
+    let seen = app.run(located.run.as_str()).await?;
+    Ok(Json(app.task_detail(&seen, &located.task).await?))
 }
 
 /// What a task changed so far, as git shows it.
@@ -73,11 +73,11 @@ pub(super) async fn diff(
     Path(task): Path<String>,
     Query(InRun { run }): Query<InRun>,
 ) -> Result<Response, ApiError> {
-    let (view, id) = app.task(run.as_deref(), &task).await?;
+    let located = app.locate(run.as_deref(), &task).await?;
     let busy =
         || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many", "too many patches are on their way");
     let seat = timeout(PATIENCE, PATCHES.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
-    let patch = app.handle().diff(view.run.clone(), id, PATCH_MOST).await?;
+    let patch = app.handle().diff(located.run, located.task, PATCH_MOST).await?;
     let cut = patch.size > patch.bytes.len() as u64;
     // The seat is held until the last piece is on its way, or whoever asked is gone.
     let pieces = stream::unfold((Bytes::from(patch.bytes), seat), |(mut rest, seat)| async move {

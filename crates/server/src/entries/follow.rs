@@ -3,22 +3,24 @@
 //! What a reader costs is its place in the file: one piece is read, sent, and dropped before the next is looked at. A socket that
 //! takes nothing keeps its own task waiting and nobody else.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, mem};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use axum::extract::{FromRequestParts, Request};
 use axum::response::Response;
 use gadugi_agents::transcript::Language;
+use gadugi_core::{AttemptId, StepId};
 use gadugi_exec::DirWatch;
-use tokio::sync::watch;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::Streams;
 use super::file::{CHUNK, Readable};
 use super::lines::{self, Bounds};
-use super::place::{Found, Opened};
+use super::place::{Ended, Opened};
 use crate::error::ApiError;
 use crate::extract::Upgrade;
 use crate::wire::{Entry, OutputMessage};
@@ -56,17 +58,17 @@ pub(super) async fn upgrade(
     let watch =
         watched.map_err(|error| ApiError::internal(format!("the stream cannot be followed: {error}")))?;
     let endings = Some(streams.source.endings());
-    let Opened { found, attempt, step, file, language, size, ended, folder: _ } = opened;
-    let step = Step { found, attempt, step, file, language, size };
-    let follower = Follower { streams, step, watch, endings, form, at: offset, scanned: offset, ended };
+    let id = opened.id();
+    let Opened { file, language, size, ended, .. } = opened;
+    let step = Step { id, file, language, size };
+    let (at, scanned, unsure) = (offset, offset, true);
+    let follower = Follower { streams, step, watch, endings, unsure, form, at, scanned, ended };
     Ok(upgrade.write_buffer_size(0).on_upgrade(|socket| follower.run(socket)))
 }
 
 /// The stream that is followed.
 struct Step {
-    found: Found,
-    attempt: u32,
-    step: u32,
+    id: StepId,
     file: Arc<Readable>,
     language: Language,
     /// Bytes when the following began.
@@ -79,7 +81,9 @@ struct Follower {
     step: Step,
     watch: DirWatch,
     /// None once the engine is gone.
-    endings: Option<watch::Receiver<u64>>,
+    endings: Option<broadcast::Receiver<Ended>>,
+    /// Whether the step may be over without that having been told: it ended before the endings were listened to.
+    unsure: bool,
     form: Form,
     /// What was sent ends here.
     at: u64,
@@ -138,7 +142,7 @@ impl Follower {
     }
 
     async fn converse(&mut self, socket: &mut WebSocket) -> Result<(), Over> {
-        let Step { attempt, step, size, .. } = self.step;
+        let Step { id: StepId { attempt: AttemptId { attempt, .. }, step }, size, .. } = self.step;
         let begin = OutputMessage::Begin { attempt, step, offset: self.at, size, ended: self.ended };
         say(socket, &begin).await?;
         let mut pings = interval_at(Instant::now() + PINGS, PINGS);
@@ -188,16 +192,19 @@ impl Follower {
     /// Waits for something that is worth a look at the file.
     async fn wait(&mut self, socket: &mut WebSocket, pings: &mut Interval) -> Result<(), Over> {
         loop {
+            if mem::take(&mut self.unsure) && self.is_over().await {
+                self.ended = true;
+                return Ok(());
+            }
             tokio::select! {
                 () = self.watch.changed() => return Ok(()),
-                there = changed(&mut self.endings) => {
-                    if !there {
-                        self.endings = None;
-                    } else if self.is_over().await {
+                told = told(&mut self.endings, &self.step.id) => match told {
+                    Told::Over => {
                         self.ended = true;
                         return Ok(());
                     }
-                }
+                    Told::Perhaps => self.unsure = true,
+                },
                 heard = socket.recv() => match heard {
                     None | Some(Err(_) | Ok(Message::Close(_))) => return Err(Over::Left),
                     Some(Ok(_)) => {}
@@ -209,8 +216,8 @@ impl Follower {
 
     /// Whether the step is over, as the engine has it.
     async fn is_over(&self) -> bool {
-        let Step { found, attempt, step, .. } = &self.step;
-        let now = self.streams.source.find(Some(found.run.to_string()), found.task.to_string()).await;
+        let StepId { attempt: AttemptId { run, task, attempt }, step } = &self.step.id;
+        let now = self.streams.source.find(Some(run.to_string()), task.to_string()).await;
         now.is_ok_and(|now| now.is_over(*attempt, *step))
     }
 }
@@ -225,12 +232,24 @@ async fn is_there(socket: &mut WebSocket) -> Result<(), Over> {
     Ok(())
 }
 
-/// Waits for the end of some step. False: none will be told any more.
-async fn changed(endings: &mut Option<watch::Receiver<u64>>) -> bool {
-    match endings {
-        Some(endings) => endings.changed().await.is_ok(),
-        None => std::future::pending().await,
+/// What was told of the step's end.
+enum Told {
+    Over,
+    Perhaps,
+}
+
+/// Waits for word of the step's end. Those of others, however many, ask nothing of the engine.
+async fn told(endings: &mut Option<broadcast::Receiver<Ended>>, step: &StepId) -> Told {
+    while let Some(told) = endings {
+        match told.recv().await {
+            Ok(Ended::Step(ended)) if *ended == *step => return Told::Over,
+            Ok(Ended::Step(_)) => {}
+            Ok(Ended::Some) | Err(RecvError::Lagged(_)) => return Told::Perhaps,
+            // None will be told any more.
+            Err(RecvError::Closed) => *endings = None,
+        }
     }
+    std::future::pending().await
 }
 
 fn bytes(file: &Readable, at: u64) -> io::Result<Piece> {

@@ -281,10 +281,11 @@ async fn open(streams: &Streams, task: &str, asked: &Asked, offset: u64) -> Resu
     let run = asked.run.as_deref().map(name).transpose()?.map(str::to_owned);
     let found = streams.source.find(run, name(task)?.to_owned()).await?;
     let (attempt, step, stream) = (asked.attempt, asked.step, asked.stream);
-    let opened = streams.reading(move || Ok(place::open(&found, attempt, step, stream))).await??;
+    let mut opened = streams.reading(move || Ok(place::open(&found, attempt, step, stream))).await??;
     if offset > opened.size {
         let message = format!("offset: {offset} is beyond the end of the stream, {}", opened.size);
         return Err(ApiError::bad_request(message));
     }
+    opened.language = place::language(&*streams.source, &opened, stream).await?;
     Ok(opened)
 }

@@ -9,12 +9,10 @@ use std::sync::{Arc, OnceLock};
 use axum::http::StatusCode;
 use gadugi_agents::AgentKind;
 use gadugi_agents::transcript::Language;
-use gadugi_core::{Event, RunId, TaskId};
+use gadugi_core::{AttemptId, Event, StepId, StepKind};
 use gadugi_engine::Handle;
-use gadugi_engine::handle::News;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokio::sync::watch;
+use gadugi_engine::handle::{Located, News};
+use tokio::sync::broadcast;
 
 use super::file::{Folder, Readable};
 use super::lines::Bounds;
@@ -22,8 +20,8 @@ use crate::app::Views;
 use crate::error::ApiError;
 use crate::wire::Stream;
 
-/// Bytes of a step's order that are read: its arguments have 2 MiB at most.
-const ORDER: usize = 16 << 20;
+/// Ends of steps that wait for a follower. One that is farther behind asks the engine.
+const ENDINGS: usize = 256;
 
 type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -32,8 +30,20 @@ pub(super) trait Source: Send + Sync {
     /// The task that is meant: in that run, else in the latest that has it.
     fn find(&self, run: Option<String>, task: String) -> Promise<'_, Result<Found, ApiError>>;
 
-    /// Changes whenever a step, somewhere, may have ended.
-    fn endings(&self) -> watch::Receiver<u64>;
+    /// What that step is for; none where it is not on record.
+    fn kind(&self, step: StepId) -> Promise<'_, Result<Option<StepKind>, ApiError>>;
+
+    /// Tells of each end of a step, wherever, from here on.
+    fn endings(&self) -> broadcast::Receiver<Ended>;
+}
+
+/// An end of a step.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    /// Of this one.
+    Step(Arc<StepId>),
+    /// Perhaps of some that nobody can name.
+    Some,
 }
 
 /// A task, and how far it is.
@@ -41,14 +51,7 @@ pub(super) trait Source: Send + Sync {
 pub(super) struct Found {
     /// The folder of all runs.
     pub(super) runs: PathBuf,
-    pub(super) run: RunId,
-    pub(super) task: TaskId,
-    /// Attempts so far.
-    pub(super) attempts: u32,
-    /// Steps of the latest.
-    pub(super) steps: u32,
-    /// Whether the latest step of the latest attempt runs.
-    pub(super) running: bool,
+    pub(super) now: Located,
 }
 
 /// A step's stream.
@@ -59,6 +62,7 @@ pub(super) struct Opened {
     pub(super) step: u32,
     pub(super) folder: Folder,
     pub(super) file: Arc<Readable>,
+    /// Plain, until [`language`] is asked.
     pub(super) language: Language,
     /// Bytes so far.
     pub(super) size: u64,
@@ -67,6 +71,12 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// The step.
+    pub(super) fn id(&self) -> StepId {
+        let Located { run, task, .. } = self.found.now.clone();
+        StepId { attempt: AttemptId { run, task, attempt: self.attempt }, step: self.step }
+    }
+
     /// All of it that is there.
     pub(super) fn bounds(&self) -> Bounds {
         Bounds { size: self.size, ended: self.ended, entries: usize::MAX, bytes: usize::MAX }
@@ -76,7 +86,7 @@ impl Opened {
 impl Found {
     /// Whether that step is over.
     pub(super) fn is_over(&self, attempt: u32, step: u32) -> bool {
-        !(self.running && (attempt, step) == (self.attempts, self.steps))
+        !(self.now.running.is_some() && (attempt, step) == (self.now.attempts, self.now.steps))
     }
 }
 
@@ -87,77 +97,82 @@ pub(super) fn open(
     step: Option<u32>,
     stream: Stream,
 ) -> Result<Opened, ApiError> {
-    if found.attempts == 0 {
-        return Err(none("not-begun", format!("{} has not begun", found.task)));
+    if found.now.attempts == 0 {
+        return Err(none("not-begun", format!("{} has not begun", found.now.task)));
     }
-    let attempt = attempt.unwrap_or(found.attempts);
-    if !(1..=found.attempts).contains(&attempt) {
-        let message = format!("{} has no attempt {attempt}; there are {}", found.task, found.attempts);
+    let attempt = attempt.unwrap_or(found.now.attempts);
+    if !(1..=found.now.attempts).contains(&attempt) {
+        let message =
+            format!("{} has no attempt {attempt}; there are {}", found.now.task, found.now.attempts);
         return Err(none("unknown-attempt", message));
     }
-    let unknown = |error: io::Error, step: u32| match error
-        .raw_os_error()
-        .map(rustix::io::Errno::from_raw_os_error)
-    {
-        Some(rustix::io::Errno::NOENT) if !found.is_over(attempt, step) => {
-            none("not-begun", format!("step {step} of attempt {attempt} of {} is being started", found.task))
-        }
-        Some(rustix::io::Errno::NOENT) => {
-            none("unknown-step", format!("attempt {attempt} of {} has no step {step} on record", found.task))
-        }
-        _ => none("unreadable", format!("step {step} of attempt {attempt} of {} cannot be read", found.task)),
-    };
+    let unknown =
+        |error: io::Error, step: u32| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(rustix::io::Errno::NOENT) if !found.is_over(attempt, step) => none(
+                "not-begun",
+                format!("step {step} of attempt {attempt} of {} is being started", found.now.task),
+            ),
+            Some(rustix::io::Errno::NOENT) => none(
+                "unknown-step",
+                format!("attempt {attempt} of {} has no step {step} on record", found.now.task),
+            ),
+            _ => none(
+                "unreadable",
+                format!("step {step} of attempt {attempt} of {} cannot be read", found.now.task),
+            ),
+        };
     let number = attempt.to_string();
-    let names = [found.run.as_str(), found.task.as_str(), &number];
+    let names = [found.now.run.as_str(), found.now.task.as_str(), &number];
     let step = match step {
         Some(step) => step,
-        None if attempt == found.attempts => found.steps,
+        None if attempt == found.now.attempts => found.now.steps,
         None => {
             Folder::open(&found.runs, &names).and_then(|dir| dir.last_number()).ok().flatten().unwrap_or(0)
         }
     };
     if step == 0 {
-        return Err(none("not-begun", format!("attempt {attempt} of {} has no step yet", found.task)));
+        return Err(none("not-begun", format!("attempt {attempt} of {} has no step yet", found.now.task)));
     }
     let folder = Folder::open(&found.runs, &[names[0], names[1], names[2], &step.to_string()]);
     let folder = folder.map_err(|error| unknown(error, step))?;
     let name = if stream == Stream::Stdout { gadugi_exec::STDOUT } else { gadugi_exec::STDERR };
     let file = Arc::new(folder.file(name).map_err(|error| unknown(error, step))?);
     let size = file.size().map_err(|error| unknown(error, step))?;
-    let language = if stream == Stream::Stdout { language(&folder) } else { Language::Plain };
     let ended = found.is_over(attempt, step);
-    Ok(Opened { found: found.clone(), attempt, step, folder, file, language, size, ended })
+    let (found, language) = (found.clone(), Language::Plain);
+    Ok(Opened { found, attempt, step, folder, file, language, size, ended })
 }
 
 fn none(code: &str, message: String) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, code, message)
 }
 
-/// What the step's standard output is written in. Its order tells checks, which are lines of a shell, from agents, of which all speak
-/// alike so far.
-fn language(folder: &Folder) -> Language {
-    #[derive(Deserialize)]
-    struct Order<'a> {
-        #[serde(borrow)]
-        argv: [&'a RawValue; 3],
+/// What a step's stream is written in, by who wrote it: the agent, or a setup or check, whose lines are plain.
+pub(super) async fn language(
+    source: &dyn Source,
+    opened: &Opened,
+    stream: Stream,
+) -> Result<Language, ApiError> {
+    if stream == Stream::Stderr {
+        return Ok(Language::Plain);
     }
-    let order = folder.file(gadugi_exec::SPEC).and_then(|file| file.read(0, ORDER)).unwrap_or_default();
-    // The step can write it: nothing is built of what is not looked at.
-    match serde_json::from_slice::<Order<'_>>(&order) {
-        Ok(Order { argv: [shell, command, _] })
-            if shell.get() == "\"/bin/sh\"" && command.get() == "\"-c\"" =>
-        {
-            Language::Plain
-        }
-        _ => Language::Agent(AgentKind::Claude),
-    }
+    let now = &opened.found.now;
+    // Not even the log is looked at for the one that everybody watches.
+    let latest = (opened.attempt, opened.step) == (now.attempts, now.steps);
+    let kind = match now.running.clone().filter(|_| latest) {
+        Some(kind) => Some(kind),
+        None => source.kind(opened.id()).await?,
+    };
+    // Who has no language of its own is read as plain lines.
+    let agent = AgentKind::from_name(now.agent.as_str()).map_or(Language::Plain, Language::Agent);
+    Ok(if matches!(kind, Some(StepKind::Agent { .. })) { agent } else { Language::Plain })
 }
 
 /// The engine in whose process this is.
 struct Engine {
     views: Views,
     /// Made once somebody follows a stream.
-    endings: OnceLock<watch::Receiver<u64>>,
+    endings: OnceLock<broadcast::Receiver<Ended>>,
 }
 
 /// What the engine knows.
@@ -168,35 +183,34 @@ pub(super) fn engine(views: Views) -> Arc<dyn Source> {
 impl Source for Engine {
     fn find(&self, run: Option<String>, task: String) -> Promise<'_, Result<Found, ApiError>> {
         Box::pin(async move {
-            let (view, task) = self.views.task(run.as_deref(), &task).await?;
-            let now = view.tasks.iter().find(|now| now.id == task);
-            let now = now.ok_or_else(|| ApiError::internal(format!("{} has no task {task}", view.run)))?;
-            Ok(Found {
-                runs: self.views.handle().layout().state_dir().join("runs"),
-                run: view.run.clone(),
-                attempts: now.attempts,
-                steps: now.steps,
-                running: now.step_kind.is_some(),
-                task,
-            })
+            let now = self.views.locate(run.as_deref(), &task).await?;
+            Ok(Found { runs: self.views.handle().layout().state_dir().join("runs"), now })
         })
     }
 
-    fn endings(&self) -> watch::Receiver<u64> {
-        self.endings.get_or_init(|| tell_endings(self.views.handle().clone())).clone()
+    fn kind(&self, step: StepId) -> Promise<'_, Result<Option<StepKind>, ApiError>> {
+        Box::pin(async move { self.views.step_kind(&step).await })
+    }
+
+    fn endings(&self) -> broadcast::Receiver<Ended> {
+        self.endings.get_or_init(|| tell_endings(self.views.handle().clone())).resubscribe()
     }
 }
 
-/// Counts the ends of steps for as long as the engine is there.
-fn tell_endings(handle: Handle) -> watch::Receiver<u64> {
-    let (sender, receiver) = watch::channel(0);
+/// Tells of the ends of steps for as long as the engine is there.
+fn tell_endings(handle: Handle) -> broadcast::Receiver<Ended> {
+    let (sender, receiver) = broadcast::channel(ENDINGS);
     tokio::spawn(async move {
+        // Where nobody follows a stream, nobody is told.
+        let tell = |ended| drop(sender.send(ended));
         // One that lagged is closed, and whoever watches again may have missed an end.
         while let Ok(mut watch) = handle.watch().await {
-            sender.send_modify(|count| *count += 1);
+            tell(Ended::Some);
             while let Some(news) = watch.news.recv().await {
-                if matches!(&news, News::Event(fact) if matches!(fact.event, Event::StepEnded { .. })) {
-                    sender.send_modify(|count| *count += 1);
+                if let News::Event(fact) = news
+                    && let Event::StepEnded { step, .. } = &fact.event
+                {
+                    tell(Ended::Step(Arc::new(step.clone())));
                 }
             }
         }

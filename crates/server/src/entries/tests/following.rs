@@ -169,13 +169,28 @@ async fn the_end_of_another_step_is_none_of_this() {
     let url = stage.listen().await;
     let mut reader = Reader::connect(&format!("{url}/greeting/entries")).await;
     reader.text().await;
-    // Some step ended, and this one goes on.
-    stage.known.endings.send_modify(|count| *count += 1);
+    // Some steps ended, and this one goes on.
+    (2..9).for_each(|other| stage.tell_end(other));
     stage.append(words("hello"));
     assert_eq!(reader.text().await["type"], "entries");
+    stage.tell_end(1);
+    assert_eq!(reader.text().await["type"], "end");
+    // Once to find it, once as it may have ended before the ends were listened to.
+    assert_eq!(stage.known.finds.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_could_tell_is_asked_for() {
+    let stage = Stage::new();
+    let url = stage.listen().await;
+    let mut reader = Reader::connect(&format!("{url}/greeting/entries")).await;
+    reader.text().await;
+    stage.known.endings.send(Ended::Some).unwrap();
+    stage.append(words("hello"));
+    assert_eq!(reader.text().await["type"], "entries", "it goes on");
     // The engine has gone on to the next step.
-    stage.known.found.lock().unwrap().steps = 2;
-    stage.known.endings.send_modify(|count| *count += 1);
+    stage.known.found.lock().unwrap().now.steps = 2;
+    stage.known.endings.send(Ended::Some).unwrap();
     assert_eq!(reader.text().await["type"], "end");
 }
 

@@ -8,22 +8,24 @@ mod places;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures_util::{SinkExt, StreamExt};
-use gadugi_core::{RunId, TaskId};
+use gadugi_core::{AttemptId, CommitId, RunId, SessionId, SessionMode, StepId, StepKind, TaskId};
+use gadugi_engine::handle::Located;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tower_service::Service;
 
-use super::place::{Found, Source};
+use super::place::{Ended, Found, Source};
 use super::{Streams, router};
 use crate::error::ApiError;
 
@@ -40,7 +42,10 @@ struct Stage {
 
 struct Known {
     found: Mutex<Found>,
-    endings: watch::Sender<u64>,
+    kind: Mutex<StepKind>,
+    endings: broadcast::Sender<Ended>,
+    /// How often a task was looked up.
+    finds: AtomicU32,
 }
 
 impl Source for Known {
@@ -49,12 +54,21 @@ impl Source for Known {
         _: Option<String>,
         task: String,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Found, ApiError>> + Send + '_>> {
+        self.finds.fetch_add(1, Ordering::Relaxed);
         let found = self.found.lock().unwrap().clone();
         let unknown = ApiError::new(StatusCode::NOT_FOUND, "unknown-task", "no such task");
-        Box::pin(std::future::ready(if task == found.task.as_str() { Ok(found) } else { Err(unknown) }))
+        Box::pin(std::future::ready(if task == found.now.task.as_str() { Ok(found) } else { Err(unknown) }))
     }
 
-    fn endings(&self) -> watch::Receiver<u64> {
+    fn kind(
+        &self,
+        step: StepId,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Option<StepKind>, ApiError>> + Send + '_>> {
+        assert_eq!(step.attempt.task.as_str(), "greeting");
+        Box::pin(std::future::ready(Ok(Some(self.kind.lock().unwrap().clone()))))
+    }
+
+    fn endings(&self) -> broadcast::Receiver<Ended> {
         self.endings.subscribe()
     }
 }
@@ -64,15 +78,21 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("runs");
         fs::create_dir_all(runs.join(RUN).join("greeting/1/1")).unwrap();
-        let found = Found {
-            runs,
+        let kind = StepKind::Agent { session: SessionId::new("s"), mode: SessionMode::Fresh };
+        let now = Located {
             run: RunId::new(RUN),
             task: TaskId::new("greeting"),
+            agent: "claude".into(),
             attempts: 1,
             steps: 1,
-            running: true,
+            running: Some(kind.clone()),
         };
-        let known = Arc::new(Known { found: Mutex::new(found), endings: watch::Sender::new(0) });
+        let known = Arc::new(Known {
+            found: Mutex::new(Found { runs, now }),
+            kind: Mutex::new(kind),
+            endings: broadcast::Sender::new(16),
+            finds: AtomicU32::new(0),
+        });
         let (leaving, left) = watch::channel(false);
         let router = router(Streams::of(known.clone(), left).unwrap()).split_for_parts().0;
         let stage = Self { folder, known, leaving, router };
@@ -102,14 +122,21 @@ impl Stage {
     }
 
     fn end(&self) {
-        self.known.found.lock().unwrap().running = false;
-        self.known.endings.send_modify(|count| *count += 1);
+        self.known.found.lock().unwrap().now.running = None;
+        self.tell_end(1);
     }
 
-    /// The step's order was a line of a shell.
+    /// Whoever follows is told that this step of the first attempt ended.
+    fn tell_end(&self, step: u32) {
+        let (run, task) = (RunId::new(RUN), TaskId::new("greeting"));
+        let step = StepId { attempt: AttemptId { run, task, attempt: 1 }, step };
+        // Nobody may be there to hear it.
+        let _ = self.known.endings.send(Ended::Step(Arc::new(step)));
+    }
+
+    /// The step was a check of the agent's work.
     fn is_check(&self) {
-        let order = json!({"argv": ["/bin/sh", "-c", "make test"], "env_names": [], "cwd": "/"});
-        fs::write(self.step().join("spec.json"), order.to_string()).unwrap();
+        *self.known.kind.lock().unwrap() = StepKind::Verify { commit: CommitId::new("c") };
     }
 
     async fn get(&self, path: &str) -> (u16, Vec<u8>) {
