@@ -42,6 +42,14 @@ impl AgentKind {
             Self::Scripted => "scripted",
         }
     }
+
+    /// The command by which a person gives it a new credential; none where it needs none.
+    pub fn login(self) -> Option<&'static str> {
+        match self {
+            Self::Claude => Some("claude setup-token"),
+            Self::Scripted => None,
+        }
+    }
 }
 
 impl fmt::Display for AgentKind {

@@ -30,4 +30,5 @@ pub use definitions::{
 pub use delegation::{AgentLaunch, Delegation, DelegationRefused, LaunchOptions};
 pub use event::{AgentEvent, one_line};
 pub use kind::{AgentKind, UnknownAgent};
+pub use shell::shell_word;
 pub use stream::{StreamReader, last_words};

@@ -70,15 +70,9 @@ pub(crate) fn rows(widths: &[usize], columns: usize) -> usize {
     widths.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum()
 }
 
-/// A word as a shell takes it back: quoted where it has to be.
+/// A word for people to type: on one line, and quoted where it has to be.
 pub(crate) fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    let clean = line(word);
-    if !clean.is_empty() && clean.chars().all(plain) {
-        clean
-    } else {
-        format!("'{}'", clean.replace('\'', "'\\''"))
-    }
+    gadugi_agents::shell_word(&line(word))
 }
 
 fn visible(text: &str) -> impl Iterator<Item = char> + '_ {

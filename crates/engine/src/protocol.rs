@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use gadugi_core::{CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
+use gadugi_core::{AgentName, CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
 pub use forecast::{ExpectedTask, ForecastView};
@@ -355,8 +355,10 @@ pub struct NeedView {
     pub until: Option<Timestamp>,
     /// What happened, in one line. Agents' words may be in it.
     pub detail: String,
-    /// Commands that a person may type about it, ready for a shell.
-    pub commands: Vec<String>,
+    /// The path, where it is about one.
+    pub path: Option<String>,
+    /// The agents whose login it may be, where a credential was refused.
+    pub agents: Vec<AgentName>,
     /// What can be asked of the engine about it: `retry`, `cancel`, `pause`, `resume`, `land`; of the task where it is about one.
     pub actions: Vec<String>,
 }

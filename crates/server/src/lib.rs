@@ -21,6 +21,7 @@ pub mod notify;
 mod routes;
 mod serve;
 mod server;
+mod text;
 pub mod wire;
 
 pub use server::Server;

@@ -84,7 +84,7 @@ fn colourful() -> Box<RunView> {
         ),
         task("skipped", "skipped", &json!({"detail": "because parser did not succeed"})),
     ];
-    let need = |task: &str, kind: &str| json!({"kind": kind, "task": task, "since": null, "until": null, "detail": "", "commands": [], "actions": []});
+    let need = |task: &str, kind: &str| json!({"kind": kind, "task": task, "since": null, "until": null, "detail": "", "path": null, "agents": [], "actions": []});
     let more = json!({
         "holds": ["memory"], "budget_microusd": 5_000_000,
         "needs": [need("quiet", "suspect"), need("parser", "rejected"), need("held", "held")],

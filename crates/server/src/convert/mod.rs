@@ -2,6 +2,7 @@
 //! until somebody writes it here.
 
 mod figures;
+mod need;
 mod plan;
 mod run;
 mod task;

@@ -1,8 +1,9 @@
 //! Runs.
 
 use gadugi_engine::handle::{Counts, RunSummary};
-use gadugi_engine::protocol::{ExpectedTask, ForecastView, NeedView, Prediction, RunView, TaskView};
+use gadugi_engine::protocol::{ExpectedTask, ForecastView, Prediction, RunView, TaskView};
 
+use super::need::need;
 use super::{moment, seconds, texts, usage, usd};
 use crate::wire;
 
@@ -63,7 +64,7 @@ pub(crate) fn run(view: &RunView) -> wire::Run {
         budget_usd: view.budget_microusd.map(usd),
         sequential_because: view.sequential_because.clone(),
         queue: texts(&view.queue),
-        needs: view.needs.iter().filter_map(need).collect(),
+        needs: view.needs.iter().filter_map(|of| need(view, of)).collect(),
         forecast: view.forecast.as_ref().map(forecast),
         kept: view
             .kept
@@ -112,43 +113,6 @@ fn counted(tasks: &[TaskView]) -> wire::Counts {
         *count += 1;
     }
     counts
-}
-
-/// None where it is of a kind that the API has no word for yet.
-fn need(need: &NeedView) -> Option<wire::Need> {
-    let kind = match need.kind.as_str() {
-        "failed" => wire::NeedKind::Failed,
-        "conflict" => wire::NeedKind::Conflict,
-        "rejected" => wire::NeedKind::Rejected,
-        "suspect" => wire::NeedKind::Suspect,
-        "limit" => wire::NeedKind::Limit,
-        "budget" => wire::NeedKind::Budget,
-        "auth" => wire::NeedKind::Auth,
-        "paused" => wire::NeedKind::Paused,
-        "held" => wire::NeedKind::Held,
-        "kept" => wire::NeedKind::Kept,
-        "land" => wire::NeedKind::Land,
-        other => {
-            tracing::error!(kind = other, "the API has no word for something that wants a person");
-            return None;
-        }
-    };
-    let action = |word: &String| match word.as_str() {
-        "retry" => Some(wire::Action::Retry),
-        "cancel" => Some(wire::Action::Cancel),
-        "pause" => Some(wire::Action::Pause),
-        "resume" => Some(wire::Action::Resume),
-        "land" => Some(wire::Action::Land),
-        _ => None,
-    };
-    Some(wire::Need {
-        kind,
-        task: need.task.as_ref().map(ToString::to_string),
-        since: need.since.map(moment),
-        detail: need.detail.clone(),
-        commands: need.commands.clone(),
-        actions: need.actions.iter().filter_map(action).collect(),
-    })
 }
 
 fn prediction(prediction: &Prediction) -> wire::Prediction {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Kind;
+use crate::text::is_unprintable;
 
 /// Characters of a line for people.
 const LINE: usize = 300;
@@ -207,9 +208,8 @@ fn is_of_a_dead_engine(run: &RunState) -> bool {
 
 /// Words of others in one line of bounded length, without what steers terminals or reorders and hides text.
 fn plain(text: &str) -> String {
-    let hides = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hides(*c)).collect();
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_unprintable(*c)).collect();
     let mut line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((at, _)) = line.char_indices().nth(LINE) {
         line.truncate(at);
