@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// Where the page is shown.
 #[derive(Debug, Args)]
 pub(crate) struct DashboardArgs {
-    /// Listen there: 8080, 127.0.0.1:0, [::1]:8080 [default: where it was last, else any free port of this machine's own]
+    /// Listen there: 8080, 127.0.0.1:0, 0.0.0.0:8080 [default: where it was last, else any free port of this machine's own]
     #[arg(long, value_name = "ADDR", value_parser = page::address)]
     listen: Option<SocketAddr>,
     /// The link as JSON

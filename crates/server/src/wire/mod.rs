@@ -1,6 +1,6 @@
 //! What goes over the wire: types of their own, converted by hand from the engine's.
 //!
-//! They are the API's promise. TypeScript ([`typescript`]) and the OpenAPI document are made from them and checked in; a test
+//! They are the API's promise. TypeScript (`dashboard/src/lib/wire.ts`) and the OpenAPI document are made from them and checked in; a test
 //! compares both with what is here. Names are in snake_case, words in kebab-case. Moments are RFC 3339 in UTC with milliseconds;
 //! lengths of time are in seconds, memory and disk in MiB, money in US dollars, unless a name says otherwise. A field that does
 //! not apply is left out.
