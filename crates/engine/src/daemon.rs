@@ -39,6 +39,9 @@ const HEARD: usize = 1024;
 /// Questions that wait for the loop; a connection has one at a time.
 const ASKED: usize = 64;
 
+/// How long an engine that leaves waits for the container engine to remove what is over.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// How often the machine and what runs are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -218,6 +221,7 @@ async fn live(options: &DaemonOptions, tenure: &mut Tenure) -> Result<(), Daemon
     };
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("the engine leaves");
+    gadugi_exec::removed(FAREWELL).await;
     Ok(lived?)
 }
 

@@ -42,7 +42,9 @@ mod tail;
 mod watch;
 
 pub use disk::{DiskUse, disk_use};
-pub use docker::{Connection, ContainerOrder, DockerError, DockerExecutor, Mount, Overlay, in_container};
+pub use docker::{
+    Connection, ContainerOrder, DockerError, DockerExecutor, Mount, Overlay, in_container, removed,
+};
 pub use either::Executor;
 pub use error::ExecError;
 pub use executor::{Adoption, LocalExecutor};

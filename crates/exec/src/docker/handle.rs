@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bollard::models::ContainerState;
@@ -202,8 +202,11 @@ impl ContainerHandle {
                 End::Witnessed(witness)
             }
         };
+        // Before anybody hears of the end: whoever leaves then waits for this.
+        let removal = Removal::begin();
         self.end.send_replace(Some(end));
         remove(&self.connection, self.container.reference()).await;
+        drop(removal);
     }
 
     /// Whether the engine saw want of memory, where the shim could not see its own container's counters.
@@ -274,8 +277,35 @@ async fn witness(connection: &Connection, name: &str, patience: Duration) -> Wit
     }
 }
 
+/// How many containers this process is removing.
+static REMOVALS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// A container is being removed.
+struct Removal;
+
+impl Removal {
+    fn begin() -> Self {
+        REMOVALS.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        REMOVALS.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Waits until no container is being removed any more: for a process that leaves. Not longer than `patience`; what is left then is
+/// reaped by whoever comes next.
+pub async fn removed(patience: Duration) {
+    // The sender is never dropped.
+    let _ = timeout(patience, REMOVALS.subscribe().wait_for(|count| *count == 0)).await;
+}
+
 /// Removes a container and the volumes that were made for it alone, whatever it does. Whether it is gone.
 pub(crate) async fn remove(connection: &Connection, name: &str) -> bool {
+    let _removal = Removal::begin();
     if name.is_empty() {
         // Somebody has deleted what was written of it: it is reaped by its labels.
         return false;

@@ -27,6 +27,7 @@ pub use connection::{AgentUser, Connection, Engine, EngineLimits};
 pub use container::{ContainerOrder, GATE, Mount};
 pub use error::DockerError;
 pub use executor::DockerExecutor;
+pub use handle::removed;
 pub use image::Image;
 pub use reap::Reaped;
 pub use record::in_container;
