@@ -255,6 +255,7 @@ mod tests {
 
     fn view(tasks: Vec<TaskView>) -> RunView {
         RunView {
+            counts: gadugi_engine::handle::Counts::default(),
             run: RunId::new("orchestration-20261121-090000-beef"),
             status: "finished".into(),
             paused_because: None,

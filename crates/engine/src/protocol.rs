@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use gadugi_core::{AgentName, CommitId, Plan, RunId, RunSettings, Target, TaskId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::handle::Counts;
+
 pub use forecast::{ExpectedTask, ForecastView};
 pub use named::TaskNotFound;
 
@@ -328,6 +330,9 @@ pub struct RunView {
     pub tasks: Vec<TaskView>,
     /// Workspaces kept at the end: path and reason.
     pub kept: Vec<(String, String)>,
+    /// Its tasks by how they stand.
+    #[serde(default)]
+    pub counts: Counts,
     /// Everything that wants a person, the most pressing kind first.
     #[serde(default)]
     pub needs: Vec<NeedView>,

@@ -15,6 +15,7 @@ use gadugi_sys::clock::rfc3339;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::handle::Counts;
 use crate::layout::Layout;
 use crate::protocol::{
     ExpectedTask, ForecastView, PairsOfTasks, Prediction, QuestionView, RunView, TaskPrediction, TaskView,
@@ -98,6 +99,7 @@ pub(crate) fn run_view(
     }
     let limited = run.limited.iter().filter(|(_, until)| **until > now);
     RunView {
+        counts: Counts::of(run),
         run: run.id.clone(),
         status: run.status.word().to_owned(),
         paused_because,

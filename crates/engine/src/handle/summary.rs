@@ -4,6 +4,7 @@
 use gadugi_core::{Outcome, RunId, RunState, RunStatus, Stage, TaskStatus, Timestamp, Usage};
 use gadugi_store::{RunSummary as Line, Store};
 use gadugi_sys::clock;
+use serde::{Deserialize, Serialize};
 
 use crate::connection::unreadable;
 use crate::driver::failure;
@@ -47,7 +48,7 @@ pub struct RunSummary {
 }
 
 /// Tasks by how they stand; all but the first together are the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them.
     pub total: u64,

@@ -1,7 +1,7 @@
 //! Runs.
 
 use gadugi_engine::handle::{Counts, RunSummary};
-use gadugi_engine::protocol::{ExpectedTask, ForecastView, Prediction, RunView, TaskView};
+use gadugi_engine::protocol::{ExpectedTask, ForecastView, Prediction, RunView};
 
 use super::need::need;
 use super::{moment, seconds, texts, usage, usd};
@@ -71,7 +71,7 @@ pub(crate) fn run(view: &RunView) -> wire::Run {
             .iter()
             .map(|(path, reason)| wire::Kept { path: path.clone(), reason: reason.clone() })
             .collect(),
-        counts: counted(&view.tasks),
+        counts: counts(&view.counts),
         prediction: view.prediction.as_ref().map(prediction),
     }
 }
@@ -93,26 +93,6 @@ fn forecast(view: &ForecastView) -> wire::Forecast {
         critical_path: texts(&view.critical_path),
         tasks: tasks.iter().map(expected).collect(),
     }
-}
-
-/// Tasks by the words of their states.
-fn counted(tasks: &[TaskView]) -> wire::Counts {
-    let mut counts = wire::Counts { total: tasks.len() as u64, ..wire::Counts::default() };
-    for task in tasks {
-        let count = match task.state.as_str() {
-            "waiting" | "suspended" => &mut counts.waiting,
-            "queued" | "merging" | "verifying" | "advancing" => &mut counts.merging,
-            "succeeded" => &mut counts.succeeded,
-            "failed" => &mut counts.failed,
-            "cancelled" => &mut counts.cancelled,
-            "skipped" => &mut counts.skipped,
-            "timed-out" => &mut counts.timed_out,
-            "lost" => &mut counts.lost,
-            _ => &mut counts.active,
-        };
-        *count += 1;
-    }
-    counts
 }
 
 fn prediction(prediction: &Prediction) -> wire::Prediction {
