@@ -28,7 +28,9 @@ fn source(plan: &Value, at: usize) -> &str {
 #[test]
 fn a_run_says_how_well_it_was_foreseen_and_the_next_plan_goes_by_it() {
     let mut stage = stage();
-    stage.prompt("one", "kind: bug-fix\ntouches: [a.txt, missing.txt]", "write a.txt 1\nwrite b.txt 1");
+    // Its times are told in hundredths of a second: it takes several, so that they differ.
+    let script = "sleep 50ms\nwrite a.txt 1\nwrite b.txt 1";
+    stage.prompt("one", "kind: bug-fix\ntouches: [a.txt, missing.txt]", script);
     stage.prompt("two", "kind: feature\ntouches: [c/**]", "write c/d.txt 2");
     stage.commit("prompts");
     assert_eq!(source(&plan(&stage).0, 0), "table");
@@ -50,9 +52,7 @@ fn a_run_says_how_well_it_was_foreseen_and_the_next_plan_goes_by_it() {
     assert_eq!(source(&learnt, 0), "history: 1 bug-fix task of scripted");
     let estimate = &learnt["tasks"][0]["estimate"];
     let (low, seconds, high) = (&estimate["low_seconds"], &estimate["seconds"], &estimate["high_seconds"]);
-    // A task of a few milliseconds is told in hundredths, and all three may be the same one.
-    assert!(low.as_f64() <= seconds.as_f64() && seconds.as_f64() <= high.as_f64(), "{estimate}");
-    assert!(estimate["spread"].as_f64() > Some(1.0), "{estimate}");
+    assert!(low.as_f64() <= seconds.as_f64() && seconds.as_f64() < high.as_f64(), "{estimate}");
     assert!(seconds.as_f64() < Some(300.0), "the table says 300: {estimate}");
 
     // What was learnt stays when the records go.

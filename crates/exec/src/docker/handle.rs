@@ -203,10 +203,9 @@ impl ContainerHandle {
             }
         };
         // Before anybody hears of the end: whoever leaves then waits for this.
-        let removal = Removal::begin();
+        let _removal = Removal::begin();
         self.end.send_replace(Some(end));
         remove(&self.connection, self.container.reference()).await;
-        drop(removal);
     }
 
     /// Whether the engine saw want of memory, where the shim could not see its own container's counters.

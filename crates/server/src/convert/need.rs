@@ -1,27 +1,31 @@
 //! What wants a person, with the commands that they may type about it.
 
+use std::collections::HashSet;
+
 use gadugi_agents::{AgentKind, shell_word};
-use gadugi_core::{ExecutorKind, RunId};
+use gadugi_core::{ExecutorKind, RunId, TaskId};
 use gadugi_engine::protocol::{NeedView, RunView};
 
 use super::moment;
 use crate::text::is_unprintable;
 use crate::wire::{self, NeedKind};
 
-/// None where it is of a kind that the API has no word for yet.
-pub(super) fn need(run: &RunView, need: &NeedView) -> Option<wire::Need> {
+/// Without those of a kind that the API has no word for yet.
+pub(super) fn needs(run: &RunView) -> Vec<wire::Need> {
+    let local = run.tasks.iter().filter(|task| task.executor == ExecutorKind::Local.word());
+    let local: HashSet<&TaskId> = local.map(|task| &task.id).collect();
+    let is_local = |need: &NeedView| need.task.as_ref().is_some_and(|task| local.contains(task));
+    run.needs.iter().filter_map(|of| need(&run.run, of, is_local(of))).collect()
+}
+
+fn need(run: &RunId, need: &NeedView, is_local: bool) -> Option<wire::Need> {
     let kind = kind(&need.kind)?;
-    let is_local = kind == NeedKind::Kept
-        && run
-            .tasks
-            .iter()
-            .any(|task| need.task.as_ref() == Some(&task.id) && task.executor == ExecutorKind::Local.word());
     Some(wire::Need {
         kind,
         task: need.task.as_ref().map(ToString::to_string),
         since: need.since.map(moment),
         detail: need.detail.clone(),
-        commands: commands(&run.run, need, kind, is_local),
+        commands: commands(run, need, kind, is_local),
         actions: need.actions.iter().filter_map(|word| action(word)).collect(),
     })
 }
@@ -95,8 +99,6 @@ fn kept(id: &RunId, need: &NeedView, is_local: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use gadugi_core::TaskId;
-
     use super::*;
 
     fn of(

@@ -3,7 +3,7 @@
 use gadugi_engine::handle::{Counts, RunSummary};
 use gadugi_engine::protocol::{ExpectedTask, ForecastView, Prediction, RunView};
 
-use super::need::need;
+use super::need::needs;
 use super::{moment, seconds, texts, usage, usd};
 use crate::wire;
 
@@ -64,7 +64,7 @@ pub(crate) fn run(view: &RunView) -> wire::Run {
         budget_usd: view.budget_microusd.map(usd),
         sequential_because: view.sequential_because.clone(),
         queue: texts(&view.queue),
-        needs: view.needs.iter().filter_map(|of| need(view, of)).collect(),
+        needs: needs(view),
         forecast: view.forecast.as_ref().map(forecast),
         kept: view
             .kept

@@ -96,7 +96,7 @@ impl Guard {
         }
         let known = match bearer(request.headers()) {
             Some(presented) => self.token.is(presented),
-            None => cookies(request.headers()).any(|cookie| self.token.is_cookie(port_of(host), cookie)),
+            None => self.token.is_among(port_of(host), cookies(request.headers())),
         };
         match known && by_link.is_none() {
             true => Ok(Seen::Known),

@@ -75,9 +75,10 @@ impl Token {
         tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether that is the cookie for that port.
-    pub(crate) fn is_cookie(&self, port: &str, presented: &[u8]) -> bool {
-        self.cookie(port).as_bytes().ct_eq(presented).into()
+    /// Whether one of those is the cookie for that port.
+    pub(crate) fn is_among<'a>(&self, port: &str, mut presented: impl Iterator<Item = &'a [u8]>) -> bool {
+        let cookie = self.cookie(port);
+        presented.any(|presented| cookie.as_bytes().ct_eq(presented).into())
     }
 }
 
